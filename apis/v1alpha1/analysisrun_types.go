@@ -1,0 +1,243 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// AnalysisRun is one execution of an analysis. A Rollout creates one for each
+// revision, from its first traffic to its promotion.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:categories=delivery,shortName=ar
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type AnalysisRun struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says what to measure and how to judge it.
+	// +required
+	Spec AnalysisRunSpec `json:"spec"`
+	// status is what was measured and judged so far.
+	// +optional
+	Status AnalysisRunStatus `json:"status,omitempty"`
+}
+
+// AnalysisRunList is a list of AnalysisRuns.
+//
+// +kubebuilder:object:root=true
+type AnalysisRunList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []AnalysisRun `json:"items"`
+}
+
+// AnalysisRunSpec is complete: a run needs no other object to be judged.
+type AnalysisRunSpec struct {
+	// prometheus is the server to ask. Default: the controller's --prometheus-address.
+	// +optional
+	Prometheus *Prometheus `json:"prometheus,omitempty"`
+	// metrics to measure.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	Metrics []Metric `json:"metrics"`
+	// args fill $(name) in queries.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Args []ResolvedArg `json:"args,omitempty"`
+	// block is the time between two measurements. Default 10s.
+	// +optional
+	// +kubebuilder:default="10s"
+	Block metav1.Duration `json:"block,omitempty"`
+	// warmUp is not judged, counted from the start. Default 0.
+	// +optional
+	WarmUp metav1.Duration `json:"warmUp,omitempty"`
+	// onNoData is what happens when a metric can't be measured for noDataTimeout. Default Hold.
+	// +optional
+	// +kubebuilder:default=Hold
+	OnNoData OnNoData `json:"onNoData,omitempty"`
+	// noDataTimeout bounds that wait for Abort. Default 5m.
+	// +optional
+	// +kubebuilder:default="5m"
+	NoDataTimeout metav1.Duration `json:"noDataTimeout,omitempty"`
+	// dryRun names metrics that decide nothing. A trailing * matches any rest.
+	// +optional
+	// +listType=set
+	DryRun []string `json:"dryRun,omitempty"`
+	// question is the analyze step that waits for an answer, if any.
+	// +optional
+	Question *Question `json:"question,omitempty"`
+	// stop ends the run. A stopped run is Terminated, which never counts as a pass.
+	// +optional
+	Stop bool `json:"stop,omitempty"`
+}
+
+// ResolvedArg is an argument with its value.
+type ResolvedArg struct {
+	// name as in $(name).
+	Name string `json:"name"`
+	// value to fill in.
+	Value string `json:"value"`
+}
+
+// Question asks whether the evidence since a time suffices for the next step.
+type Question struct {
+	// step that asks, from 0.
+	Step int32 `json:"step"`
+	// since is when it was asked. Earlier measurements do not count towards passing.
+	Since metav1.Time `json:"since"`
+	// minDuration before the answer may be Passed.
+	// +optional
+	MinDuration metav1.Duration `json:"minDuration,omitempty"`
+	// maxDuration after which the answer is Inconclusive, until it is Passed after all.
+	// +optional
+	MaxDuration metav1.Duration `json:"maxDuration,omitempty"`
+}
+
+// AnalysisPhase is the verdict of a run so far.
+type AnalysisPhase string
+
+const (
+	// AnalysisPending means that nothing has been measured.
+	AnalysisPending AnalysisPhase = "Pending"
+	// AnalysisRunning means that measurements are being taken.
+	AnalysisRunning AnalysisPhase = "Running"
+	// AnalysisPassed means that the run ended with every metric passed.
+	AnalysisPassed AnalysisPhase = "Passed"
+	// AnalysisFailed means that a metric breached its bounds. It is final.
+	AnalysisFailed AnalysisPhase = "Failed"
+	// AnalysisInconclusive means that the evidence does not suffice.
+	AnalysisInconclusive AnalysisPhase = "Inconclusive"
+	// AnalysisError means that the run can't be carried out as it is written.
+	AnalysisError AnalysisPhase = "Error"
+	// AnalysisTerminated means that the run was stopped. It never counts as a pass.
+	AnalysisTerminated AnalysisPhase = "Terminated"
+)
+
+// AnalysisRunStatus is what was measured and judged so far. Its size is
+// bounded: ten measurements for each metric.
+type AnalysisRunStatus struct {
+	// observedGeneration is the metadata.generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// phase is the verdict so far.
+	// +optional
+	Phase AnalysisPhase `json:"phase,omitempty"`
+	// message says why, with the numbers.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// startedAt is when the run was first seen.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// completedAt is when the phase became final.
+	// +optional
+	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
+	// answer to spec.question.
+	// +optional
+	Answer *Answer `json:"answer,omitempty"`
+	// metrics measured, in the order of the spec.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Metrics []MetricStatus `json:"metrics,omitempty"`
+}
+
+// Answer to a Question.
+type Answer struct {
+	// step that asked.
+	Step int32 `json:"step"`
+	// verdict is Running, Passed or Inconclusive.
+	Verdict AnalysisPhase `json:"verdict"`
+	// message says why, with the numbers.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// MetricVerdict is the judgement of one metric so far.
+type MetricVerdict string
+
+const (
+	// MetricPending means that nothing has been judged: warm-up, or the first measurement is due.
+	MetricPending MetricVerdict = "Pending"
+	// MetricPassing means that enough measurements in a row are within bounds.
+	MetricPassing MetricVerdict = "Passing"
+	// MetricUndecided means that neither passing nor failing is certain.
+	MetricUndecided MetricVerdict = "Undecided"
+	// MetricFailed means that the metric breached its bounds. It is final.
+	MetricFailed MetricVerdict = "Failed"
+	// MetricNoData means that the last measurement gave no usable value.
+	MetricNoData MetricVerdict = "NoData"
+)
+
+// MetricStatus is what was measured of one metric, and its judgement.
+type MetricStatus struct {
+	// name of the metric.
+	Name string `json:"name"`
+	// verdict so far.
+	Verdict MetricVerdict `json:"verdict"`
+	// message says why, with the numbers.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// dryRun is true for a metric that decides nothing.
+	// +optional
+	DryRun bool `json:"dryRun,omitempty"`
+	// inBounds counts measurements within bounds since the start.
+	// +optional
+	InBounds int32 `json:"inBounds,omitempty"`
+	// outOfBounds counts measurements out of bounds since the start.
+	// +optional
+	OutOfBounds int32 `json:"outOfBounds,omitempty"`
+	// noData counts attempts that gave no usable value since the start.
+	// +optional
+	NoData int32 `json:"noData,omitempty"`
+	// consecutiveIn counts the latest measurements in a row within bounds.
+	// +optional
+	ConsecutiveIn int32 `json:"consecutiveIn,omitempty"`
+	// consecutiveInSince is the time of the first of them.
+	// +optional
+	ConsecutiveInSince *metav1.Time `json:"consecutiveInSince,omitempty"`
+	// consecutiveOut counts the latest measurements in a row out of bounds.
+	// +optional
+	ConsecutiveOut int32 `json:"consecutiveOut,omitempty"`
+	// noDataSince is when measurements stopped giving a usable value.
+	// +optional
+	NoDataSince *metav1.Time `json:"noDataSince,omitempty"`
+	// measurements are the latest ten, oldest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	Measurements []Measurement `json:"measurements,omitempty"`
+}
+
+// MeasurementOutcome is the judgement of one measurement.
+type MeasurementOutcome string
+
+const (
+	// OutcomeInBounds means that the value is within bounds.
+	OutcomeInBounds MeasurementOutcome = "InBounds"
+	// OutcomeOutOfBounds means that the value is out of bounds.
+	OutcomeOutOfBounds MeasurementOutcome = "OutOfBounds"
+	// OutcomeNoData means that there is no usable value: an error, nothing, NaN or several values.
+	OutcomeNoData MeasurementOutcome = "NoData"
+)
+
+// Measurement is one value taken.
+type Measurement struct {
+	// at is the time that the value speaks of.
+	At metav1.Time `json:"at"`
+	// value as a decimal number; empty when there is none.
+	// +optional
+	Value string `json:"value,omitempty"`
+	// outcome is the judgement of the value.
+	// +optional
+	Outcome MeasurementOutcome `json:"outcome,omitempty"`
+	// message says why there is no value.
+	// +optional
+	Message string `json:"message,omitempty"`
+}

@@ -1,0 +1,66 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Verb is what a command asks for.
+type Verb string
+
+const (
+	// VerbPromote ends the current pause or analyze step.
+	VerbPromote Verb = "promote"
+	// VerbPromoteFull skips all remaining steps; capacity and traffic are still awaited.
+	VerbPromoteFull Verb = "promote-full"
+	// VerbAbort returns all traffic to stable.
+	VerbAbort Verb = "abort"
+)
+
+// Command is the JSON value of [CommandAnnotation]. It is handled once, which
+// lastCommand in the status records.
+type Command struct {
+	// ID distinguishes this command from any other; a UUID serves.
+	ID string `json:"id"`
+	// Verb is what is asked for.
+	Verb Verb `json:"verb"`
+	// Revision the command is meant for. A command for another revision is refused.
+	Revision string `json:"revision,omitempty"`
+	// Step the command is meant for, from 0. A command for another step is refused.
+	Step *int32 `json:"step,omitempty"`
+	// By names who asks.
+	By string `json:"by,omitempty"`
+	// Reason says why.
+	Reason string `json:"reason,omitempty"`
+}
+
+// CommandResult says what became of a command.
+type CommandResult string
+
+const (
+	// CommandAccepted means that it was carried out.
+	CommandAccepted CommandResult = "Accepted"
+	// CommandRefused means that nothing was changed.
+	CommandRefused CommandResult = "Refused"
+)
+
+// CommandStatus records the command handled last.
+type CommandStatus struct {
+	// id of the command.
+	ID string `json:"id"`
+	// verb of the command.
+	Verb Verb `json:"verb"`
+	// revision it was meant for.
+	// +optional
+	Revision string `json:"revision,omitempty"`
+	// by names who asked.
+	// +optional
+	By string `json:"by,omitempty"`
+	// at is when it was handled.
+	At metav1.Time `json:"at"`
+	// result says what became of it.
+	Result CommandResult `json:"result"`
+	// message says why, and what to do instead when it was refused.
+	// +optional
+	Message string `json:"message,omitempty"`
+}

@@ -1,0 +1,23 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+const (
+	// RevisionLabel marks every pod, ReplicaSet and AnalysisRun with the hash
+	// of the revision it belongs to. Services are narrowed by it.
+	RevisionLabel = "sluice.dev/revision"
+	// RolloutLabel names the Rollout that owns a ReplicaSet or an AnalysisRun.
+	RolloutLabel = "sluice.dev/rollout"
+	// RevisionNumberAnnotation counts a Rollout's revisions, from 1, on their ReplicaSets.
+	RevisionNumberAnnotation = "sluice.dev/revision-number"
+	// CommandAnnotation carries a person's or a pipeline's wish as a JSON [Command].
+	CommandAnnotation = "sluice.dev/command"
+	// WorkloadReplicasAnnotation remembers, on a referenced workload, the
+	// replicas it had before a Rollout took over its traffic.
+	WorkloadReplicasAnnotation = "sluice.dev/replicas-before-adoption"
+	// Finalizer keeps a Rollout until its routes, Services and workload are handed back.
+	Finalizer = "sluice.dev/release"
+	// FieldOwner is the one server-side-apply field owner of the controller.
+	FieldOwner = "sluice"
+)

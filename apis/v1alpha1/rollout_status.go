@@ -1,0 +1,240 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// RolloutPhase is the one word that says where a Rollout is.
+type RolloutPhase string
+
+const (
+	// PhasePending means that nothing has started, because something is missing.
+	PhasePending RolloutPhase = "Pending"
+	// PhaseProgressing means that the controller is working towards the next step.
+	PhaseProgressing RolloutPhase = "Progressing"
+	// PhasePaused means that a pause step or spec.paused holds the release.
+	PhasePaused RolloutPhase = "Paused"
+	// PhaseHolding means that a gate other than a pause holds the release, such as missing measurements.
+	PhaseHolding RolloutPhase = "Holding"
+	// PhaseAborting means that traffic is on its way back to stable.
+	PhaseAborting RolloutPhase = "Aborting"
+	// PhaseDegraded means that the wanted revision was aborted, or can't be brought up.
+	PhaseDegraded RolloutPhase = "Degraded"
+	// PhaseHealthy means that the wanted revision carries all traffic.
+	PhaseHealthy RolloutPhase = "Healthy"
+	// PhaseRollingBack means that the template went back to stable's while a canary was in flight.
+	PhaseRollingBack RolloutPhase = "RollingBack"
+)
+
+// RolloutStatus is what the controller last saw and decided.
+type RolloutStatus struct {
+	// observedGeneration is the metadata.generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// phase is the one word that says where the Rollout is.
+	// +optional
+	Phase RolloutPhase `json:"phase,omitempty"`
+	// strategy is the name of the strategy in force, for printing.
+	// +optional
+	Strategy string `json:"strategy,omitempty"`
+	// message says in words what is happening and what is waited for.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// image of the first container of the wanted revision, for printing.
+	// +optional
+	Image string `json:"image,omitempty"`
+	// stableRevision is the hash of the revision last fully promoted.
+	// +optional
+	StableRevision string `json:"stableRevision,omitempty"`
+	// canaryRevision is the hash of the revision being introduced; empty when
+	// there is none. An aborted revision stays here until another one is wanted.
+	// +optional
+	CanaryRevision string `json:"canaryRevision,omitempty"`
+	// release counts the releases of this Rollout, from 1. It names what
+	// belongs to one release, such as its AnalysisRun.
+	// +optional
+	Release int64 `json:"release,omitempty"`
+	// startedAt is when the current or last release started.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// currentStep is the cursor of the canary revision.
+	// +optional
+	CurrentStep *CurrentStep `json:"currentStep,omitempty"`
+	// traffic is the split between revisions.
+	// +optional
+	Traffic *TrafficStatus `json:"traffic,omitempty"`
+	// revisions lists every revision that has or had pods, newest first.
+	// +optional
+	// +listType=map
+	// +listMapKey=hash
+	Revisions []RevisionStatus `json:"revisions,omitempty"`
+	// abort latches the abort of one revision. Only another revision clears it.
+	// +optional
+	Abort *AbortStatus `json:"abort,omitempty"`
+	// analysis summarises the AnalysisRun of the canary revision.
+	// +optional
+	Analysis *AnalysisStatus `json:"analysis,omitempty"`
+	// lastCommand is the command handled last.
+	// +optional
+	LastCommand *CommandStatus `json:"lastCommand,omitempty"`
+	// history holds the last ten outcomes, newest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=10
+	History []Outcome `json:"history,omitempty"`
+	// conditions follow kstatus: Ready, Reconciling and Stalled summarise; the others give parts.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// replicas is the number of pods of all revisions.
+	// +optional
+	Replicas int32 `json:"replicas,omitempty"`
+	// readyReplicas is the number of ready pods of all revisions.
+	// +optional
+	ReadyReplicas int32 `json:"readyReplicas,omitempty"`
+	// updatedReplicas is the number of pods of the wanted revision.
+	// +optional
+	UpdatedReplicas int32 `json:"updatedReplicas,omitempty"`
+	// selector matches all pods of the Rollout, for the scale subresource.
+	// +optional
+	Selector string `json:"selector,omitempty"`
+}
+
+// CurrentStep is the cursor of a release: which step, and since when.
+type CurrentStep struct {
+	// index of the step, from 0. Equal to the number of steps while promoting.
+	Index int32 `json:"index"`
+	// position for people: "3/8", from 1.
+	// +optional
+	Position string `json:"position,omitempty"`
+	// since is when the cursor reached the step.
+	Since metav1.Time `json:"since"`
+}
+
+// TrafficStatus is the split of traffic between revisions.
+type TrafficStatus struct {
+	// requested is the split written to the routes. Sums to 100.
+	// +optional
+	// +listType=atomic
+	Requested []RevisionWeight `json:"requested,omitempty"`
+	// confirmed is the split that the data plane is known to have accepted. Sums to 100, or is empty while unknown.
+	// +optional
+	// +listType=atomic
+	Confirmed []RevisionWeight `json:"confirmed,omitempty"`
+	// canaryWeight is the requested weight of the canary revision in percent, for printing.
+	// +optional
+	CanaryWeight int32 `json:"canaryWeight"`
+	// since is when requested last changed.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+	// acceptedAt is since when every route reports the requested split as accepted.
+	// +optional
+	AcceptedAt *metav1.Time `json:"acceptedAt,omitempty"`
+	// message says why requested and confirmed differ.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// RevisionWeight is the share of one Service and of the revision behind it.
+type RevisionWeight struct {
+	// service that the routes send the share to.
+	Service string `json:"service"`
+	// revision that the Service selects; empty while it is not narrowed to one.
+	Revision string `json:"revision"`
+	// weight in percent, 0 to 100.
+	Weight int32 `json:"weight"`
+}
+
+// RevisionRole says what a revision is to its Rollout.
+type RevisionRole string
+
+const (
+	// RoleStable is the revision last fully promoted.
+	RoleStable RevisionRole = "Stable"
+	// RoleCanary is the revision being introduced.
+	RoleCanary RevisionRole = "Canary"
+	// RoleRetired is a revision that is kept for a way back only.
+	RoleRetired RevisionRole = "Retired"
+)
+
+// RevisionStatus is what is known of one revision.
+type RevisionStatus struct {
+	// hash identifies the revision's pod template.
+	Hash string `json:"hash"`
+	// number counts the Rollout's revisions, from 1.
+	Number int64 `json:"number"`
+	// role of the revision now.
+	Role RevisionRole `json:"role"`
+	// images of its containers.
+	// +optional
+	// +listType=atomic
+	Images []string `json:"images,omitempty"`
+	// replicas wanted.
+	Replicas int32 `json:"replicas"`
+	// readyReplicas are ready.
+	ReadyReplicas int32 `json:"readyReplicas"`
+	// availableReplicas have been ready for minReadySeconds.
+	AvailableReplicas int32 `json:"availableReplicas"`
+	// scaleDownAt is when its pods will be removed.
+	// +optional
+	ScaleDownAt *metav1.Time `json:"scaleDownAt,omitempty"`
+}
+
+// AbortStatus latches the abort of one revision.
+type AbortStatus struct {
+	// revision that was aborted.
+	Revision string `json:"revision"`
+	// reason in one word.
+	Reason string `json:"reason"`
+	// message says why, with the numbers.
+	Message string `json:"message"`
+	// at is when.
+	At metav1.Time `json:"at"`
+	// by names the person or pipeline, or the controller.
+	// +optional
+	By string `json:"by,omitempty"`
+}
+
+// AnalysisStatus summarises an AnalysisRun for readers of the Rollout.
+type AnalysisStatus struct {
+	// run is the name of the AnalysisRun.
+	Run string `json:"run"`
+	// phase of the run.
+	// +optional
+	Phase AnalysisPhase `json:"phase,omitempty"`
+	// message of the run, with the numbers behind it.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// OutcomeCause says how a release ended.
+type OutcomeCause string
+
+const (
+	// CausePromoted means that all steps passed.
+	CausePromoted OutcomeCause = "Promoted"
+	// CauseAborted means that traffic went back to stable.
+	CauseAborted OutcomeCause = "Aborted"
+	// CauseSuperseded means that a newer revision took its place.
+	CauseSuperseded OutcomeCause = "Superseded"
+	// CauseRolledBack means that the template went back to stable's.
+	CauseRolledBack OutcomeCause = "RolledBack"
+)
+
+// Outcome is how one release ended.
+type Outcome struct {
+	// revision that was released.
+	Revision string `json:"revision"`
+	// cause says how it ended.
+	Cause OutcomeCause `json:"cause"`
+	// images of the revision.
+	// +optional
+	// +listType=atomic
+	Images []string `json:"images,omitempty"`
+	// startedAt is when the revision was first seen.
+	StartedAt metav1.Time `json:"startedAt"`
+	// endedAt is when the outcome was certain.
+	EndedAt metav1.Time `json:"endedAt"`
+}

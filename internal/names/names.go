@@ -1,0 +1,46 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package names builds the name of every object that Sluice creates, and reads
+// such names back. It is the only place that knows their shape.
+package names
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+)
+
+// maxBase is the longest generateName that the API server keeps whole: 63
+// characters less its five random ones. A ReplicaSet adds a dash for its pods.
+const maxBase = 58 - 1
+
+// ReplicaSet names the ReplicaSet of a revision: <rollout>-<hash>. A rollout
+// name that would not leave room for the whole hash in pod names is shortened
+// and made unique again by a digest of the full name.
+func ReplicaSet(rollout, hash string) string {
+	return fit(rollout, maxBase-len(hash)-1) + "-" + hash
+}
+
+// AnalysisRun names the AnalysisRun of a Rollout's n-th release: <rollout>-<n>.
+func AnalysisRun(rollout string, release int64) string {
+	n := strconv.FormatInt(release, 10)
+	return fit(rollout, maxBase-len(n)-1) + "-" + n
+}
+
+// OwnsPod reports whether a pod's name says that it was made by the named ReplicaSet.
+func OwnsPod(replicaSet, pod string) bool {
+	suffix, ok := strings.CutPrefix(pod, replicaSet+"-")
+	return ok && suffix != "" && !strings.Contains(suffix, "-")
+}
+
+func fit(name string, room int) string {
+	if len(name) <= room {
+		return name
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	digest := fmt.Sprintf("%08x", h.Sum32())
+	return strings.TrimRight(name[:room-len(digest)-1], "-.") + "-" + digest
+}

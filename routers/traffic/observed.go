@@ -1,0 +1,69 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package traffic
+
+import "slices"
+
+// Observed is what route objects say, over all routes of a Rollout.
+type Observed struct {
+	// Requested lists the distinct splits that the route objects carry now. One
+	// element when all routes agree; several during a partial write or after
+	// somebody's edit. Empty when there is nothing to read.
+	Requested []Split
+	// Confirmed lists the distinct splits that the data plane may still be
+	// serving, as far as it reports: Requested when every route is accepted in
+	// its newest generation, otherwise empty (unknown).
+	Confirmed []Split
+	// Message says why Confirmed is unknown, or what differs.
+	Message string
+}
+
+// RequestedAll reports whether every route carries exactly s.
+func (o Observed) RequestedAll(s Split) bool { return len(o.Requested) == 1 && o.Requested[0] == s }
+
+// ConfirmedAll reports whether the data plane is known to serve exactly s.
+func (o Observed) ConfirmedAll(s Split) bool {
+	return o.RequestedAll(s) && len(o.Confirmed) == 1 && o.Confirmed[0] == s
+}
+
+// Most returns the largest share that a slot may be getting now, in percent:
+// the maximum over requested and confirmed. An unknown split counts as 100.
+func (o Observed) Most(slot Slot) int32 {
+	if len(o.Requested) == 0 || len(o.Confirmed) == 0 {
+		return 100
+	}
+	var most int32
+	for _, s := range append(append([]Split{}, o.Requested...), o.Confirmed...) {
+		most = max(most, s.Of(slot))
+	}
+	return most
+}
+
+// Merge combines the observations of several routes. It does not depend on their order.
+func Merge(os ...Observed) Observed {
+	var merged Observed
+	unknown := false
+	for _, o := range os {
+		merged.Requested = union(merged.Requested, o.Requested)
+		merged.Confirmed = union(merged.Confirmed, o.Confirmed)
+		unknown = unknown || len(o.Confirmed) == 0
+		if merged.Message == "" {
+			merged.Message = o.Message
+		}
+	}
+	if unknown {
+		merged.Confirmed = nil
+	}
+	return merged
+}
+
+func union(a, b []Split) []Split {
+	for _, s := range b {
+		if !slices.Contains(a, s) {
+			a = append(a, s)
+		}
+	}
+	slices.SortFunc(a, func(x, y Split) int { return int(x.Canary - y.Canary) })
+	return a
+}
