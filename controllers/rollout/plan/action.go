@@ -1,0 +1,173 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// Action is one effect on the cluster. The set is closed; the shell carries
+// each kind out in one place. An action is idempotent: carried out twice it
+// changes nothing the second time.
+type Action interface {
+	isAction()
+	// Why says in a sentence, with the numbers, what the action is for.
+	Why() string
+	// String says in a few words what the action does.
+	String() string
+}
+
+type why string
+
+func (why) isAction()     {}
+func (w why) Why() string { return string(w) }
+
+// CreateRevision creates the ReplicaSet of the wanted template.
+type CreateRevision struct {
+	why
+	// Hash of the template.
+	Hash string
+	// Number of the revision.
+	Number int64
+	// Replicas to start with.
+	Replicas int32
+}
+
+// String implements Action.
+func (a CreateRevision) String() string {
+	return fmt.Sprintf("create revision %s with %d replicas", a.Hash, a.Replicas)
+}
+
+// ScaleRevision sets the replicas of a ReplicaSet.
+type ScaleRevision struct {
+	why
+	// Name of the ReplicaSet.
+	Name string
+	// From is the number of replicas decided upon; another number now ends the pass.
+	From int32
+	// Replicas wanted.
+	Replicas int32
+}
+
+// String implements Action.
+func (a ScaleRevision) String() string {
+	return fmt.Sprintf("scale %s from %d to %d", a.Name, a.From, a.Replicas)
+}
+
+// DeleteRevision deletes a ReplicaSet without pods.
+type DeleteRevision struct {
+	why
+	// Name of the ReplicaSet.
+	Name string
+}
+
+// String implements Action.
+func (a DeleteRevision) String() string { return "delete " + a.Name }
+
+// SelectRevision narrows a Service to one revision, or widens it again.
+type SelectRevision struct {
+	why
+	// Service to narrow.
+	Service string
+	// Revision wanted; empty widens the Service to what its owner wrote.
+	Revision string
+}
+
+// String implements Action.
+func (a SelectRevision) String() string {
+	if a.Revision == "" {
+		return fmt.Sprintf("widen Service %s to all revisions", a.Service)
+	}
+	return fmt.Sprintf("point Service %s at revision %s", a.Service, a.Revision)
+}
+
+// ShiftTraffic makes every route carry a split.
+type ShiftTraffic struct {
+	why
+	// Split wanted.
+	Split traffic.Split
+}
+
+// String implements Action.
+func (a ShiftTraffic) String() string { return "shift traffic to " + a.Split.String() }
+
+// ReleaseTraffic returns every route to stable and gives up ownership.
+type ReleaseTraffic struct{ why }
+
+// String implements Action.
+func (ReleaseTraffic) String() string { return "release the routes" }
+
+// ScaleWorkload sets the replicas of the referenced workload.
+type ScaleWorkload struct {
+	why
+	// Name of the Deployment.
+	Name string
+	// From is the number of replicas decided upon; remembered when it is the first change.
+	From int32
+	// Replicas wanted.
+	Replicas int32
+	// Restore forgets what was remembered: the workload is handed back.
+	Restore bool
+}
+
+// String implements Action.
+func (a ScaleWorkload) String() string {
+	return fmt.Sprintf("scale Deployment %s from %d to %d", a.Name, a.From, a.Replicas)
+}
+
+// StartRun creates an AnalysisRun.
+type StartRun struct {
+	why
+	// Name of the run.
+	Name string
+	// Revision it accompanies.
+	Revision string
+	// Spec is complete.
+	Spec v1alpha1.AnalysisRunSpec
+}
+
+// String implements Action.
+func (a StartRun) String() string { return "start AnalysisRun " + a.Name }
+
+// AskRun gives a running AnalysisRun the question of an analyze step, or withdraws it.
+type AskRun struct {
+	why
+	// Name of the run.
+	Name string
+	// Question wanted; nil withdraws it.
+	Question *v1alpha1.Question
+}
+
+// String implements Action.
+func (a AskRun) String() string {
+	if a.Question == nil {
+		return fmt.Sprintf("withdraw the question to AnalysisRun %s", a.Name)
+	}
+	return fmt.Sprintf("ask AnalysisRun %s for step %d", a.Name, a.Question.Step+1)
+}
+
+// StopRun ends an AnalysisRun.
+type StopRun struct {
+	why
+	// Name of the run.
+	Name string
+}
+
+// String implements Action.
+func (a StopRun) String() string { return "stop AnalysisRun " + a.Name }
+
+// DropFinalizer lets a deleted Rollout go.
+type DropFinalizer struct{ why }
+
+// String implements Action.
+func (DropFinalizer) String() string { return "let the Rollout go" }
+
+// HoldFinalizer keeps a Rollout, once deleted, until what it changed is handed back.
+type HoldFinalizer struct{ why }
+
+// String implements Action.
+func (HoldFinalizer) String() string { return "hold the Rollout by a finalizer" }

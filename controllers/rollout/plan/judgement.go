@@ -1,0 +1,101 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// analysisFailed: the AnalysisRun of this release found a breach.
+func analysisFailed(c cursor, f facts) bool {
+	run := f.run(c.release)
+	return run != nil && run.Status.Phase == v1alpha1.AnalysisFailed
+}
+
+func abortOnAnalysis(c cursor, f facts) cursor {
+	return c.latch(f, v1alpha1.ReasonAnalysisFailed, f.run(c.release).Status.Message, "")
+}
+
+// inconclusive: an analyze step ran out of time and says Abort.
+func inconclusive(c cursor, f facts) bool {
+	step, ok := c.current(f)
+	if !ok || step.Analyze == nil || step.Analyze.OnInconclusive != v1alpha1.OnInconclusiveAbort {
+		return false
+	}
+	a, ok := answer(c, f)
+	return ok && a.Verdict == v1alpha1.AnalysisInconclusive
+}
+
+func abortInconclusive(c cursor, f facts) cursor {
+	a, _ := answer(c, f)
+	return c.latch(f, v1alpha1.ReasonAnalysisInconclusive, a.Message, "")
+}
+
+// answer is the run's answer to the question of the current step. An answer to
+// another step, or from before the question was seen, is none.
+func answer(c cursor, f facts) (v1alpha1.Answer, bool) {
+	run := f.run(c.release)
+	if run == nil || run.Spec.Question == nil || run.Status.Answer == nil {
+		return v1alpha1.Answer{}, false
+	}
+	current := run.Status.ObservedGeneration == run.Generation &&
+		run.Spec.Question.Step == c.step && run.Status.Answer.Step == c.step
+	return *run.Status.Answer, current
+}
+
+// analysisHold says why the analysis forbids the next step, if it does. Missing
+// and doubtful evidence holds; only a verdict aborts. The last step, which
+// leads to promotion, wants every metric passing.
+func analysisHold(c cursor, f facts) (hold, bool) {
+	step, ok := c.current(f)
+	if f.strategy.Analysis == nil || !ok || f.replicas == 0 {
+		return hold{}, false
+	}
+	run := f.run(c.release)
+	last := int(c.step) == len(f.strategy.Steps)-1
+	if run == nil {
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing, "waiting for the analysis to start"}, last && c.weight(f) > 0
+	}
+	if run.Status.Phase == v1alpha1.AnalysisError || run.Status.Phase == v1alpha1.AnalysisTerminated {
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
+			fmt.Sprintf("AnalysisRun %s ended as %s: %s; promote or abort by hand", run.Name, run.Status.Phase, run.Status.Message)}, true
+	}
+	strict := last && step.Analyze == nil
+	return metricsHold(run, f.Now, strict)
+}
+
+func metricsHold(run *v1alpha1.AnalysisRun, now time.Time, strict bool) (hold, bool) {
+	for _, m := range run.Status.Metrics {
+		switch {
+		case m.DryRun:
+		case m.Verdict == v1alpha1.MetricNoData:
+			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData, m.Message}, true
+		case m.ConsecutiveOut > 0:
+			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious, m.Message}, true
+		case late(run, m, now):
+			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
+				fmt.Sprintf("metric %s has not been measured since %s", m.Name, lastMeasured(m).UTC().Format(time.TimeOnly))}, true
+		case strict && m.Verdict != v1alpha1.MetricPassing:
+			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing,
+				fmt.Sprintf("metric %s must pass before the promotion: %s", m.Name, m.Message)}, true
+		}
+	}
+	if strict && len(run.Status.Metrics) == 0 {
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing, "waiting for the first measurements"}, true
+	}
+	return hold{}, false
+}
+
+// late: the latest measurement is too old to speak for now, because whoever
+// measures has stopped. It never counts as a pass.
+func late(run *v1alpha1.AnalysisRun, m v1alpha1.MetricStatus, now time.Time) bool {
+	return len(m.Measurements) > 0 && now.After(lastMeasured(m).Add(3*run.Spec.Block.Duration+30*time.Second))
+}
+
+func lastMeasured(m v1alpha1.MetricStatus) time.Time {
+	return m.Measurements[len(m.Measurements)-1].At.Time
+}

@@ -1,0 +1,117 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// Snapshot is everything a decision depends on, read at one time.
+type Snapshot struct {
+	// Now is the time of reading.
+	Now time.Time
+	// Rollout as it was read, with the status of the pass before.
+	Rollout *v1alpha1.Rollout
+	// Template is the pod template wanted, inline or the workload's; nil when it can't be had.
+	Template *corev1.PodTemplateSpec
+	// Selector matches the pods of all revisions; nil when Template is.
+	Selector *metav1.LabelSelector
+	// Workload is the referenced workload; nil without workloadRef.
+	Workload *Workload
+	// Revisions are the ReplicaSets that the Rollout owns, in any order.
+	Revisions []Revision
+	// StableService is the Service behind the stable slot.
+	StableService Service
+	// CanaryService is the Service behind the canary slot.
+	CanaryService Service
+	// Traffic is what the routes say. Unknown while a route can't be read.
+	Traffic traffic.Observed
+	// Templates are the AnalysisTemplates that the analysis refers to.
+	Templates []v1alpha1.AnalysisTemplate
+	// Runs are the AnalysisRuns of this Rollout, in any order.
+	Runs []v1alpha1.AnalysisRun
+	// Problems are mistakes found while reading, in a stable order.
+	Problems []Problem
+}
+
+// Problem is a mistake in what a person wrote: the field and the remedy.
+type Problem struct {
+	// Field is a path into the Rollout.
+	Field string
+	// Message says what is wrong and what to do.
+	Message string
+}
+
+// Workload is the Deployment whose template a Rollout uses.
+type Workload struct {
+	// Name of the Deployment.
+	Name string
+	// Replicas it wants.
+	Replicas int32
+	// Current is the number of pods it has.
+	Current int32
+	// Available is the number of its pods that are available.
+	Available int32
+	// Before is the number of replicas it had when the Rollout took over; nil before that.
+	Before *int32
+}
+
+// Revision is one ReplicaSet of the Rollout.
+type Revision struct {
+	// Hash identifies the pod template.
+	Hash string
+	// Name of the ReplicaSet.
+	Name string
+	// Number counts the Rollout's revisions, from 1.
+	Number int64
+	// Images of the containers.
+	Images []string
+	// Replicas wanted.
+	Replicas int32
+	// Current is the number of pods there are.
+	Current int32
+	// Ready is the number of ready pods.
+	Ready int32
+	// Available is the number of pods ready for minReadySeconds.
+	Available int32
+}
+
+// Service is one slot's Service and what its EndpointSlices say.
+type Service struct {
+	// Name of the Service.
+	Name string
+	// Selects is the revision that the Service is narrowed to; empty when it is not narrowed.
+	Selects string
+	// Ready counts ready endpoints by revision; the empty key counts those that are not ours.
+	Ready map[string]int32
+}
+
+// only reports whether the Service is narrowed to a revision and lists at
+// least n ready endpoints of it and none of any other.
+func (s Service) only(revision string, n int32) bool {
+	if s.Selects != revision || s.Ready[revision] < n {
+		return false
+	}
+	for other, ready := range s.Ready {
+		if other != revision && ready > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// ready counts all ready endpoints.
+func (s Service) ready() int32 {
+	var sum int32
+	for _, n := range s.Ready {
+		sum += n
+	}
+	return sum
+}

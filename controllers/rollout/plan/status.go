@@ -1,0 +1,138 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"cmp"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// status renders what is reported: the cursor, the facts that people look for,
+// and the sentence that explains them.
+func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
+	s := v1alpha1.RolloutStatus{
+		ObservedGeneration: f.Rollout.Generation,
+		Phase:              h.phase,
+		Strategy:           "Canary",
+		Message:            h.message,
+		StableRevision:     c.stable,
+		CanaryRevision:     c.canary,
+		Release:            c.release,
+		Traffic:            trafficStatus(c, f),
+		Revisions:          revisionStatuses(c, f, d),
+		Abort:              c.abort,
+		Analysis:           analysisStatus(c, f),
+		LastCommand:        c.command,
+		History:            c.history,
+		Conditions:         conditions(c, f, h),
+		Selector:           f.Rollout.Status.Selector,
+	}
+	if !c.startedAt.IsZero() {
+		at := metav1.NewTime(c.startedAt)
+		s.StartedAt = &at
+	}
+	if c.canary != "" && c.stable != "" {
+		s.CurrentStep = &v1alpha1.CurrentStep{Index: c.step, Position: c.position(f), Since: metav1.NewTime(c.since)}
+	}
+	if f.Selector != nil {
+		s.Selector = metav1.FormatLabelSelector(f.Selector)
+	}
+	if f.Template != nil && len(f.Template.Spec.Containers) > 0 {
+		s.Image = f.Template.Spec.Containers[0].Image
+	}
+	for _, r := range f.Revisions {
+		s.Replicas += r.Current
+		s.ReadyReplicas += r.Ready
+		if r.Hash == f.target {
+			s.UpdatedReplicas = r.Current
+		}
+	}
+	return s
+}
+
+func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
+	if len(f.Traffic.Requested) == 0 {
+		return nil
+	}
+	since := metav1.NewTime(f.shiftedAt)
+	t := &v1alpha1.TrafficStatus{Requested: f.weights(f.Traffic.Requested), Since: &since}
+	if !f.acceptedAt.IsZero() {
+		at := metav1.NewTime(f.acceptedAt)
+		t.AcceptedAt = &at
+	}
+	if f.settled() && len(f.Traffic.Confirmed) > 0 {
+		t.Confirmed = f.weights(f.Traffic.Confirmed)
+	}
+	if len(t.Confirmed) == 0 || len(f.Traffic.Requested) > 1 {
+		t.Message = trafficText(f)
+	}
+	for _, w := range t.Requested {
+		if w.Revision == c.canary && c.canary != "" {
+			t.CanaryWeight += w.Weight
+		}
+	}
+	return t
+}
+
+// revisionStatuses lists the revisions with pods and those with a role, newest first.
+func revisionStatuses(c cursor, f facts, d desired) []v1alpha1.RevisionStatus {
+	var all []v1alpha1.RevisionStatus
+	for _, r := range byNumber(f) {
+		s := v1alpha1.RevisionStatus{
+			Hash: r.Hash, Number: r.Number, Role: role(c, r.Hash), Images: r.Images,
+			Replicas: r.Replicas, ReadyReplicas: r.Ready, AvailableReplicas: r.Available,
+		}
+		if s.Role == v1alpha1.RoleRetired && r.Replicas == 0 && r.Current == 0 {
+			continue
+		}
+		if at, ok := d.retired[r.Hash]; ok {
+			t := metav1.NewTime(at)
+			s.ScaleDownAt = &t
+		}
+		all = append(all, s)
+	}
+	slices.Reverse(all)
+	return all
+}
+
+func role(c cursor, hash string) v1alpha1.RevisionRole {
+	switch hash {
+	case c.stable:
+		return v1alpha1.RoleStable
+	case c.canary:
+		return v1alpha1.RoleCanary
+	}
+	return v1alpha1.RoleRetired
+}
+
+// analysisStatus points at the run. It repeats the run's words only when they
+// are final or hold the release: a copy of every measurement would cost a write each.
+func analysisStatus(c cursor, f facts) *v1alpha1.AnalysisStatus {
+	run := f.run(c.release)
+	if run == nil {
+		return nil
+	}
+	s := &v1alpha1.AnalysisStatus{Run: run.Name, Phase: cmp.Or(run.Status.Phase, v1alpha1.AnalysisPending)}
+	if run.Status.CompletedAt != nil {
+		s.Message = run.Status.Message
+	}
+	return s
+}
+
+// shareOf gives the split's share that reaches a revision, in percent.
+func shareOf(f facts, s traffic.Split, revision string) int32 {
+	var share int32
+	if f.StableService.Selects == revision {
+		share += s.Stable
+	}
+	if f.CanaryService.Selects == revision {
+		share += s.Canary
+	}
+	return share
+}
