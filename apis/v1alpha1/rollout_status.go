@@ -132,9 +132,25 @@ type TrafficStatus struct {
 	// acceptedAt is since when every route reports the requested split as accepted.
 	// +optional
 	AcceptedAt *metav1.Time `json:"acceptedAt,omitempty"`
+	// endpoints says, for each Service, which revision alone has ready endpoints behind it.
+	// +optional
+	// +listType=map
+	// +listMapKey=service
+	Endpoints []ServiceEndpoints `json:"endpoints,omitempty"`
 	// message says why requested and confirmed differ.
 	// +optional
 	Message string `json:"message,omitempty"`
+}
+
+// ServiceEndpoints says that all ready endpoints of a Service are of one revision.
+type ServiceEndpoints struct {
+	// service that lists the endpoints.
+	Service string `json:"service"`
+	// revision of all its ready endpoints.
+	Revision string `json:"revision"`
+	// since is when that was first seen. A data plane may notice later, so that
+	// weight is given only after convergence.settle.
+	Since metav1.Time `json:"since"`
 }
 
 // RevisionWeight is the share of one Service and of the revision behind it.

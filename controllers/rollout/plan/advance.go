@@ -30,7 +30,9 @@ var transitions = []rule{
 	{"ReplaceFirst", []mode{initial}, wantsAnother, supersede},
 	{"FirstPromoted", []mode{initial}, firstCarries, promote},
 	{"Supersede", []mode{forward, returning}, wantsAnother, supersede},
-	{"RolledBack", []mode{returning}, backOnStable, rolledBack},
+	{"RollBack", []mode{returning}, takenBack, latchRollback},
+	{"ReleaseAgain", []mode{returning}, wantedAgain, beginTarget},
+	{"RolledBack", []mode{returning}, backOnStable, cursor.ended},
 	{"AnalysisFailed", []mode{forward}, analysisFailed, abortOnAnalysis},
 	{"Inconclusive", []mode{forward}, inconclusive, abortInconclusive},
 	{"DeadlineExceeded", []mode{forward}, deadlineAborts, abortOnDeadline},
@@ -96,7 +98,7 @@ func supersede(c cursor, f facts) cursor {
 
 // firstCarries: the first revision is there in full and gets all traffic.
 func firstCarries(c cursor, f facts) bool {
-	return f.StableService.only(c.canary, f.need(100)) && f.CanaryService.only(c.canary, f.need(100)) &&
+	return f.serves(traffic.Stable, c.canary, f.need(100)) && f.serves(traffic.Canary, c.canary, f.need(100)) &&
 		f.confirmed(traffic.CanaryAt(0))
 }
 
@@ -115,11 +117,21 @@ func onStable(c cursor, f facts) bool {
 	return f.StableService.Selects == c.stable && f.confirmed(traffic.CanaryAt(0))
 }
 
-func rolledBack(c cursor, f facts) cursor {
-	if !c.aborted() {
-		c = c.record(f, v1alpha1.CauseRolledBack)
+// takenBack: the template went back to stable's while a canary was in flight.
+func takenBack(c cursor, f facts) bool { return f.target == c.stable && !c.aborted() }
+
+func latchRollback(c cursor, f facts) cursor {
+	c = c.record(f, v1alpha1.CauseRolledBack)
+	c.abort = &v1alpha1.AbortStatus{
+		Revision: c.canary, Reason: v1alpha1.ReasonRollingBack, Message: "the template went back to that of " + c.stable, At: stamped(f.Now),
 	}
-	return c.end()
+	return c
+}
+
+// wantedAgain: a revision that was taken back is wanted once more. That is a
+// release of its own, from the first step.
+func wantedAgain(c cursor, f facts) bool {
+	return c.rollingBack() && f.target == c.canary && free(f)
 }
 
 // deadlineAborts: the step has waited too long for pods or traffic.

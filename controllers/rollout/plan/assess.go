@@ -41,6 +41,9 @@ type facts struct {
 	shiftedAt time.Time
 	// acceptedAt is since when every route reports that as accepted; zero while one does not.
 	acceptedAt time.Time
+	// servedSince is since when all ready endpoints of a slot are of the
+	// revision that its Service selects; absent while that is not so.
+	servedSince map[traffic.Slot]time.Time
 }
 
 // assess reads the snapshot. It decides nothing.
@@ -93,6 +96,21 @@ func mistakes(f facts) []Problem {
 
 // remember takes the times of the pass before over, as far as what they speak of has not changed.
 func (f *facts) remember(old *v1alpha1.TrafficStatus) {
+	f.servedSince = map[traffic.Slot]time.Time{}
+	for slot, s := range f.slots() {
+		if s.Selects == "" || !s.only(s.Selects, 1) {
+			continue
+		}
+		f.servedSince[slot] = stamp(f.Now)
+		if old == nil {
+			continue
+		}
+		for _, e := range old.Endpoints {
+			if e.Service == s.Name && e.Revision == s.Selects {
+				f.servedSince[slot] = e.Since.Time
+			}
+		}
+	}
 	f.shiftedAt = stamp(f.Now)
 	same := old != nil && old.Since != nil && slices.Equal(old.Requested, f.weights(f.Traffic.Requested))
 	if same {
@@ -122,6 +140,21 @@ func stamped(t time.Time) metav1.Time { return metav1.NewTime(stamp(t)) }
 // share of spec.replicas, rounded up.
 func (f facts) need(weight int32) int32 {
 	return int32((int64(f.replicas)*int64(weight) + 99) / 100)
+}
+
+func (f facts) slots() map[traffic.Slot]Service {
+	return map[traffic.Slot]Service{traffic.Stable: f.StableService, traffic.Canary: f.CanaryService}
+}
+
+// serves reports whether a slot can be given a first weight: it lists at least
+// n ready endpoints of a revision and of no other, for long enough that the
+// data plane has noticed too.
+func (f facts) serves(slot traffic.Slot, revision string, n int32) bool {
+	if n == 0 {
+		return f.slots()[slot].Selects == revision
+	}
+	since, ok := f.servedSince[slot]
+	return ok && f.slots()[slot].only(revision, n) && !f.Now.Before(since.Add(f.settle()))
 }
 
 // settled reports whether the routes have been accepted as they are for long enough.

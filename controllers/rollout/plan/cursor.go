@@ -73,6 +73,11 @@ func (c cursor) mode(f facts) mode {
 // aborted reports whether the revision in flight is the one that was aborted.
 func (c cursor) aborted() bool { return c.abort != nil && c.abort.Revision == c.canary }
 
+// rollingBack reports whether the revision in flight was taken back by its template.
+func (c cursor) rollingBack() bool {
+	return c.aborted() && c.abort.Reason == v1alpha1.ReasonRollingBack
+}
+
 // current gives the step that the cursor is at; false while promoting and when nothing is in flight.
 func (c cursor) current(f facts) (v1alpha1.Step, bool) {
 	if c.canary == "" || c.stable == "" || int(c.step) >= len(f.strategy.Steps) {
@@ -109,6 +114,8 @@ func (c cursor) at(step int32, now time.Time) cursor {
 	c.step, c.since = step, stamp(now)
 	return c
 }
+
+func (c cursor) ended(facts) cursor { return c.end() }
 
 // end takes the revision in flight out of it.
 func (c cursor) end() cursor {

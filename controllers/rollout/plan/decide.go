@@ -46,6 +46,9 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	if !f.acceptedAt.IsZero() {
 		consider(f.settlesAt())
 	}
+	for _, since := range f.servedSince {
+		consider(since.Add(f.settle()))
+	}
 	for _, at := range d.retired {
 		consider(at)
 	}

@@ -70,7 +70,7 @@ func desireFirst(d *desired, c cursor, f facts) {
 	if f.revisions[c.canary].Available >= f.replicas {
 		d.stableSelects, d.canarySelects = c.canary, c.canary
 	}
-	if f.StableService.only(c.canary, f.need(100)) {
+	if f.serves(traffic.Stable, c.canary, f.need(100)) {
 		d.split = traffic.CanaryAt(0)
 	}
 }
@@ -124,6 +124,8 @@ func affordable(c cursor, f facts, weight int32) int32 {
 		return 0
 	case f.Rollout.Spec.Paused || len(f.Problems) > 0:
 		return min(weight, has)
+	case has == 0 && weight > 0 && !f.serves(traffic.Canary, c.canary, 1):
+		return 0
 	case f.CanaryService.only(c.canary, f.need(weight)) && f.revisions[c.canary].Available >= f.need(weight):
 		return weight
 	default:
@@ -140,7 +142,7 @@ func desirePromotion(d *desired, c cursor, f facts) {
 		d.stableSelects = c.canary
 	}
 	switch {
-	case moved && f.StableService.only(c.canary, f.need(100)):
+	case moved && f.serves(traffic.Stable, c.canary, f.need(100)):
 		d.split = traffic.CanaryAt(0)
 	case moved && f.Traffic.RequestedAll(traffic.CanaryAt(0)):
 		d.split = traffic.CanaryAt(0)

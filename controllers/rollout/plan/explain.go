@@ -73,7 +73,7 @@ func returnGate(c cursor, f facts) (hold, bool) {
 	if c.mode(f) != returning {
 		return hold{}, false
 	}
-	if !c.aborted() {
+	if c.rollingBack() || !c.aborted() {
 		return hold{v1alpha1.PhaseRollingBack, v1alpha1.ReasonRollingBack,
 			fmt.Sprintf("rolling back from %s to %s: %s", c.canary, c.stable, trafficText(f))}, true
 	}
@@ -169,6 +169,9 @@ func waitingFor(c cursor, f facts) hold {
 	case weight > 0 && !slot.only(c.canary, n):
 		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForEndpoints,
 			fmt.Sprintf("waiting for Service %s to list %d ready endpoints of %s alone, has %d", slot.Name, n, c.canary, slot.Ready[c.canary])}
+	case weight > 0 && !f.Traffic.RequestedAll(split) && !f.serves(slotName(slot, f), c.canary, n):
+		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForEndpoints,
+			fmt.Sprintf("%d ready endpoints of %s in Service %s, settling for %s", n, c.canary, slot.Name, f.settle())}
 	case !f.confirmed(split) && f.Now.After(f.shiftedAt.Add(f.convergenceTimeout())):
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed,
 			fmt.Sprintf("%s not confirmed within convergence.timeout (%s): %s", split, f.convergenceTimeout(), trafficText(f))}
@@ -177,6 +180,13 @@ func waitingFor(c cursor, f facts) hold {
 	default:
 		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic, trafficText(f)}
 	}
+}
+
+func slotName(s Service, f facts) traffic.Slot {
+	if s.Name == f.CanaryService.Name {
+		return traffic.Canary
+	}
+	return traffic.Stable
 }
 
 // trafficText says how far the routes and the data plane are.

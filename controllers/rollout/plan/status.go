@@ -62,6 +62,12 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	}
 	since := metav1.NewTime(f.shiftedAt)
 	t := &v1alpha1.TrafficStatus{Requested: f.weights(f.Traffic.Requested), Since: &since}
+	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
+		if since, ok := f.servedSince[slot]; ok {
+			s := f.slots()[slot]
+			t.Endpoints = append(t.Endpoints, v1alpha1.ServiceEndpoints{Service: s.Name, Revision: s.Selects, Since: metav1.NewTime(since)})
+		}
+	}
 	if !f.acceptedAt.IsZero() {
 		at := metav1.NewTime(f.acceptedAt)
 		t.AcceptedAt = &at

@@ -1,0 +1,199 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/internal/kube"
+)
+
+// apply carries actions out in order and stops at the first error. It is the
+// only place that writes anything but a Rollout's status. It returns nothing
+// else: what it achieved is for the next pass to see.
+func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.Action) error {
+	for _, a := range actions {
+		if err := r.applyOne(ctx, s, a); err != nil {
+			return fmt.Errorf("%s: %w", a, err)
+		}
+		log.FromContext(ctx).Info("Carried out action", "action", a.String(), "reason", a.Why())
+		r.recorder.action(s.Rollout, a)
+		r.metrics.action(a)
+	}
+	return nil
+}
+
+func (r *Reconciler) applyOne(ctx context.Context, s plan.Snapshot, a plan.Action) error {
+	switch a := a.(type) {
+	case plan.HoldFinalizer:
+		return r.setFinalizer(ctx, s.Rollout, v1alpha1.Finalizer)
+	case plan.DropFinalizer:
+		return r.setFinalizer(ctx, s.Rollout)
+	case plan.CreateRevision:
+		return r.createRevision(ctx, s, a)
+	case plan.ScaleRevision:
+		return r.scale(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name), a.From, a.Replicas)
+	case plan.DeleteRevision:
+		return client.IgnoreNotFound(r.client.Delete(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name)))
+	case plan.SelectRevision:
+		return r.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a.Revision)
+	case plan.ShiftTraffic:
+		return r.shift(ctx, s, a)
+	case plan.ReleaseTraffic:
+		return r.releaseTraffic(ctx, s)
+	case plan.ScaleWorkload:
+		return r.scaleWorkload(ctx, s, a)
+	case plan.StartRun:
+		return r.startRun(ctx, s, a)
+	case plan.AskRun:
+		return r.patchRun(ctx, s, a.Name, map[string]any{"question": a.Question})
+	case plan.StopRun:
+		return client.IgnoreNotFound(r.patchRun(ctx, s, a.Name, map[string]any{"stop": true, "question": nil}))
+	default:
+		return fmt.Errorf("unknown action %T", a)
+	}
+}
+
+// named gives an empty object the name under which it is written.
+func named[T client.Object](obj T, ro *v1alpha1.Rollout, name string) T {
+	obj.SetNamespace(ro.Namespace)
+	obj.SetName(name)
+	return obj
+}
+
+// mergePatch writes fields by a merge patch.
+func (r *Reconciler) mergePatch(ctx context.Context, obj client.Object, fields map[string]any) error {
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return fmt.Errorf("encode patch: %w", err)
+	}
+	return r.client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, raw), client.FieldOwner(v1alpha1.FieldOwner))
+}
+
+// setFinalizer applies our own entry of the set of finalizers, or none. The uid
+// keeps a Rollout that is gone from being created anew.
+func (r *Reconciler) setFinalizer(ctx context.Context, ro *v1alpha1.Rollout, finalizers ...string) error {
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Rollout"))
+	obj.SetNamespace(ro.Namespace)
+	obj.SetName(ro.Name)
+	obj.SetUID(ro.UID)
+	obj.SetFinalizers(finalizers)
+	return kube.Apply(ctx, r.client, client.ApplyConfigurationFromUnstructured(obj))
+}
+
+// createRevision creates the ReplicaSet of the wanted template. One of that
+// name that is ours already is what was wanted.
+func (r *Reconciler) createRevision(ctx context.Context, s plan.Snapshot, a plan.CreateRevision) error {
+	rs := replicaSet(s, a)
+	err := r.client.Create(ctx, rs, client.FieldOwner(v1alpha1.FieldOwner))
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	existing := &appsv1.ReplicaSet{}
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(rs), existing); err != nil {
+		return err
+	}
+	if !metav1.IsControlledBy(existing, s.Rollout) {
+		return fmt.Errorf("ReplicaSet %s exists and belongs to somebody else; delete or rename it", rs.Name)
+	}
+	return nil
+}
+
+// scale sets replicas, provided that they are still what was decided upon.
+func (r *Reconciler) scale(ctx context.Context, obj client.Object, from, to int32) error {
+	patch := fmt.Sprintf(`[{"op":"test","path":"/spec/replicas","value":%d},{"op":"replace","path":"/spec/replicas","value":%d}]`, from, to)
+	err := r.client.Patch(ctx, obj, client.RawPatch(types.JSONPatchType, []byte(patch)), client.FieldOwner(v1alpha1.FieldOwner))
+	if apierrors.IsInvalid(err) { // the test failed: somebody scaled it meanwhile
+		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "replicasets"}, obj.GetName(), err)
+	}
+	return err
+}
+
+// selectRevision sets or removes one key of the selector. The selector is an
+// atomic map, so that server-side apply could not own one key of it.
+func (r *Reconciler) selectRevision(ctx context.Context, svc *corev1.Service, revision string) error {
+	var value any
+	if revision != "" {
+		value = revision
+	}
+	return r.mergePatch(ctx, svc, map[string]any{
+		"spec": map[string]any{"selector": map[string]any{v1alpha1.RevisionLabel: value}},
+	})
+}
+
+// shift makes every route carry the split. One that fails does not keep the others from it.
+func (r *Reconciler) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic) error {
+	if err := a.Split.Validate(); err != nil {
+		return err
+	}
+	var failed []error
+	for i := range s.Rollout.Spec.Strategy.Canary.Routes {
+		route := routeAt(s.Rollout, i)
+		router, err := r.routers.For(route)
+		if err == nil {
+			err = router.Apply(ctx, route, a.Split)
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", route, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (r *Reconciler) releaseTraffic(ctx context.Context, s plan.Snapshot) error {
+	for i := range s.Rollout.Spec.Strategy.Canary.Routes {
+		route := routeAt(s.Rollout, i)
+		router, err := r.routers.For(route)
+		if err != nil {
+			continue // never steered, so nothing to give back
+		}
+		if err := router.Release(ctx, route); err != nil {
+			return fmt.Errorf("%s: %w", route, err)
+		}
+	}
+	return nil
+}
+
+// scaleWorkload scales the referenced Deployment and remembers, at the first
+// time, what it had; Restore forgets that again.
+func (r *Reconciler) scaleWorkload(ctx context.Context, s plan.Snapshot, a plan.ScaleWorkload) error {
+	var before any = strconv.FormatInt(int64(a.From), 10)
+	switch {
+	case a.Restore:
+		before = nil
+	case s.Workload.Before != nil:
+		before = strconv.FormatInt(int64(*s.Workload.Before), 10)
+	}
+	return r.mergePatch(ctx, named(&appsv1.Deployment{}, s.Rollout, a.Name), map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.WorkloadReplicasAnnotation: before}},
+		"spec":     map[string]any{"replicas": a.Replicas},
+	})
+}
+
+// startRun creates the AnalysisRun of a release. One of that name already is it.
+func (r *Reconciler) startRun(ctx context.Context, s plan.Snapshot, a plan.StartRun) error {
+	err := r.client.Create(ctx, analysisRun(s, a), client.FieldOwner(v1alpha1.FieldOwner))
+	return client.IgnoreAlreadyExists(err)
+}
+
+func (r *Reconciler) patchRun(ctx context.Context, s plan.Snapshot, name string, fields map[string]any) error {
+	return r.mergePatch(ctx, named(&v1alpha1.AnalysisRun{}, s.Rollout, name), map[string]any{"spec": fields})
+}

@@ -1,0 +1,240 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// observe reads everything that a decision depends on, from one reader: the
+// cache to notice, the API server to act. What a person has to mend becomes a
+// problem of the snapshot; an error means that the API server could not be read.
+func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, from client.Reader) (plan.Snapshot, error) {
+	ro := &v1alpha1.Rollout{}
+	if err := from.Get(ctx, key, ro); err != nil {
+		return plan.Snapshot{}, err
+	}
+	o := &observation{from: from, routers: r.routers, s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro}}
+	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, o.routes, o.analysis} {
+		if err := read(ctx); err != nil {
+			return plan.Snapshot{}, err
+		}
+	}
+	return o.s, nil
+}
+
+// observation is a snapshot in the making.
+type observation struct {
+	from    client.Reader
+	routers *routers.Registry
+	s       plan.Snapshot
+	// replicaSets by name, for telling whose pod an endpoint is.
+	replicaSets map[string]string
+}
+
+func (o *observation) problem(field, format string, args ...any) {
+	o.s.Problems = append(o.s.Problems, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...)})
+}
+
+func (o *observation) namespaced(name string) types.NamespacedName {
+	return types.NamespacedName{Namespace: o.s.Rollout.Namespace, Name: name}
+}
+
+// template takes the pod template from the spec or from the workload.
+func (o *observation) template(ctx context.Context) error {
+	spec := o.s.Rollout.Spec
+	if spec.WorkloadRef == nil {
+		o.s.Template, o.s.Selector = spec.Template, spec.Selector
+		return nil
+	}
+	d := &appsv1.Deployment{}
+	err := o.from.Get(ctx, o.namespaced(spec.WorkloadRef.Name), d)
+	if apierrors.IsNotFound(err) {
+		o.problem("spec.workloadRef.name", "Deployment %s does not exist in namespace %s; create it or correct the name", spec.WorkloadRef.Name, o.s.Rollout.Namespace)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read Deployment %s: %w", spec.WorkloadRef.Name, err)
+	}
+	o.s.Template, o.s.Selector = &d.Spec.Template, d.Spec.Selector
+	o.s.Workload = workload(d)
+	return nil
+}
+
+func workload(d *appsv1.Deployment) *plan.Workload {
+	w := &plan.Workload{Name: d.Name, Replicas: 1, Current: d.Status.Replicas, Available: d.Status.AvailableReplicas}
+	if d.Spec.Replicas != nil {
+		w.Replicas = *d.Spec.Replicas
+	}
+	if n, err := strconv.ParseInt(d.Annotations[v1alpha1.WorkloadReplicasAnnotation], 10, 32); err == nil {
+		before := int32(n)
+		w.Before = &before
+	}
+	return w
+}
+
+// revisions lists the ReplicaSets that this very Rollout controls.
+func (o *observation) revisions(ctx context.Context) error {
+	var list appsv1.ReplicaSetList
+	if err := o.from.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
+		return fmt.Errorf("list ReplicaSets of %s: %w", o.s.Rollout.Name, err)
+	}
+	o.replicaSets = map[string]string{}
+	for i := range list.Items {
+		rs := &list.Items[i]
+		if !metav1.IsControlledBy(rs, o.s.Rollout) || rs.DeletionTimestamp != nil {
+			continue
+		}
+		o.s.Revisions = append(o.s.Revisions, revision(rs))
+		o.replicaSets[rs.Name] = rs.Labels[v1alpha1.RevisionLabel]
+	}
+	return nil
+}
+
+func revision(rs *appsv1.ReplicaSet) plan.Revision {
+	number, _ := strconv.ParseInt(rs.Annotations[v1alpha1.RevisionNumberAnnotation], 10, 64) // 0 sorts first
+	r := plan.Revision{
+		Hash: rs.Labels[v1alpha1.RevisionLabel], Name: rs.Name, Number: number, Replicas: 1,
+		Current: rs.Status.Replicas, Ready: rs.Status.ReadyReplicas, Available: rs.Status.AvailableReplicas,
+	}
+	if rs.Spec.Replicas != nil {
+		r.Replicas = *rs.Spec.Replicas
+	}
+	for _, c := range rs.Spec.Template.Spec.Containers {
+		r.Images = append(r.Images, c.Image)
+	}
+	return r
+}
+
+// routes asks each route's router what the route says.
+func (o *observation) routes(ctx context.Context) error {
+	var seen []traffic.Observed
+	unread := false
+	for i := range o.s.Rollout.Spec.Strategy.Canary.Routes {
+		observed, err := o.route(ctx, routeAt(o.s.Rollout, i))
+		var p *routers.Problem
+		if errors.As(err, &p) {
+			o.problem(p.Field, "%s", p.Message)
+			unread = true
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		seen = append(seen, observed)
+	}
+	if unread { // part of the truth would look like the whole
+		return nil
+	}
+	o.s.Traffic = traffic.Merge(seen...)
+	return nil
+}
+
+func (o *observation) route(ctx context.Context, route routers.Route) (traffic.Observed, error) {
+	router, err := o.routers.For(route)
+	if err != nil {
+		return traffic.Observed{}, err
+	}
+	observed, err := router.Observe(ctx, o.from, route)
+	if err != nil {
+		return traffic.Observed{}, fmt.Errorf("read %s: %w", route, err)
+	}
+	return observed, nil
+}
+
+// routeAt is the i-th route of a Rollout, as routers know it.
+func routeAt(ro *v1alpha1.Rollout, i int) routers.Route {
+	c := ro.Spec.Strategy.Canary
+	return routers.Route{
+		Namespace: ro.Namespace, Ref: c.Routes[i], Field: fmt.Sprintf("spec.strategy.canary.routes[%d]", i),
+		StableService: c.StableService, CanaryService: c.CanaryService,
+	}
+}
+
+// analysis reads the templates that the analysis refers to, and the runs.
+func (o *observation) analysis(ctx context.Context) error {
+	var runs v1alpha1.AnalysisRunList
+	if err := o.from.List(ctx, &runs, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
+		return fmt.Errorf("list AnalysisRuns of %s: %w", o.s.Rollout.Name, err)
+	}
+	for i := range runs.Items {
+		if metav1.IsControlledBy(&runs.Items[i], o.s.Rollout) && runs.Items[i].DeletionTimestamp == nil {
+			o.s.Runs = append(o.s.Runs, runs.Items[i])
+		}
+	}
+	if o.s.Rollout.Spec.Strategy.Canary.Analysis == nil {
+		return nil
+	}
+	for _, ref := range o.s.Rollout.Spec.Strategy.Canary.Analysis.Templates {
+		t := v1alpha1.AnalysisTemplate{}
+		err := o.from.Get(ctx, o.namespaced(ref.Name), &t)
+		if apierrors.IsNotFound(err) {
+			continue // CheckAnalysis names it
+		}
+		if err != nil {
+			return fmt.Errorf("read AnalysisTemplate %s: %w", ref.Name, err)
+		}
+		o.s.Templates = append(o.s.Templates, t)
+	}
+	o.s.Problems = append(o.s.Problems, plan.CheckAnalysis(o.s.Rollout, o.s.Templates)...)
+	return nil
+}
+
+// services reads both Services and the endpoints behind them.
+func (o *observation) services(ctx context.Context) error {
+	c := o.s.Rollout.Spec.Strategy.Canary
+	var err error
+	if o.s.StableService, err = o.service(ctx, c.StableService, "spec.strategy.canary.stableService"); err != nil {
+		return err
+	}
+	o.s.CanaryService, err = o.service(ctx, c.CanaryService, "spec.strategy.canary.canaryService")
+	return err
+}
+
+func (o *observation) service(ctx context.Context, name, field string) (plan.Service, error) {
+	seen := plan.Service{Name: name, Ready: map[string]int32{}}
+	svc := &corev1.Service{}
+	err := o.from.Get(ctx, o.namespaced(name), svc)
+	if apierrors.IsNotFound(err) {
+		o.problem(field, "Service %s does not exist in namespace %s; create it with the selector and ports of the workload", name, o.s.Rollout.Namespace)
+		return seen, nil
+	}
+	if err != nil {
+		return seen, fmt.Errorf("read Service %s: %w", name, err)
+	}
+	if len(svc.Spec.Selector) == 0 {
+		o.problem(field, "Service %s has no selector, so it can't be pointed at a revision; give it the workload's labels", name)
+	}
+	o.checkSelector(svc, field)
+	seen.Selects = svc.Spec.Selector[v1alpha1.RevisionLabel]
+	return seen, o.endpoints(ctx, &seen)
+}
+
+// checkSelector finds a Service that would never select the workload's pods.
+func (o *observation) checkSelector(svc *corev1.Service, field string) {
+	if o.s.Template == nil {
+		return
+	}
+	for k, v := range svc.Spec.Selector {
+		if k != v1alpha1.RevisionLabel && o.s.Template.Labels[k] != v {
+			o.problem(field, "Service %s selects %s=%s, which the pod template's labels do not carry; make them agree", svc.Name, k, v)
+			return
+		}
+	}
+}

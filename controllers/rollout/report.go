@@ -1,0 +1,80 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/internal/kube"
+)
+
+// conflictPause lets the cache catch up with whoever won the race.
+const conflictPause = 200 * time.Millisecond
+
+// report writes the status that the plan signs, locked to the version it was
+// decided from, and then tells of what has changed by it. Nothing is told of a
+// status that was not stored.
+func (r *Reconciler) report(ctx context.Context, ro *v1alpha1.Rollout, p plan.Plan) error {
+	updated := ro.DeepCopy()
+	updated.Status = p.Status
+	if err := kube.PatchStatusLocked(ctx, r.client, ro, updated); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if ro.Status.Phase != p.Status.Phase || ro.Status.Message != p.Status.Message {
+		log.FromContext(ctx).Info("Reported status", "phase", p.Status.Phase, "reason", p.Status.Message)
+	}
+	r.recorder.transition(ro, p.Status)
+	r.metrics.transition(ro, p.Status)
+	return nil
+}
+
+// reportFailure sets the Applied condition and gives the error back for its
+// backoff. A lost race is no failure.
+func (r *Reconciler) reportFailure(ctx context.Context, key types.NamespacedName, failure error) error {
+	if apierrors.IsConflict(failure) {
+		return failure
+	}
+	ro := &v1alpha1.Rollout{}
+	if err := r.live.Get(ctx, key, ro); err != nil {
+		return failure
+	}
+	updated := ro.DeepCopy()
+	meta.SetStatusCondition(&updated.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonApplyFailed,
+		Message: failure.Error(), ObservedGeneration: ro.Generation, LastTransitionTime: metav1.NewTime(r.clock.Now()),
+	})
+	if err := kube.PatchStatusLocked(ctx, r.client, ro, updated); err != nil {
+		log.FromContext(ctx).V(1).Info("Could not report a failure", "error", err.Error())
+	}
+	r.recorder.failure(ro, failure)
+	return failure
+}
+
+// clearFailure removes the Applied condition after a pass that carried out all it wanted.
+func (r *Reconciler) clearFailure(ctx context.Context, ro *v1alpha1.Rollout, p plan.Plan) error {
+	if meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionApplied) == nil {
+		return nil
+	}
+	current := &v1alpha1.Rollout{}
+	if err := r.live.Get(ctx, client.ObjectKeyFromObject(ro), current); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	updated := current.DeepCopy()
+	meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionApplied)
+	err := kube.PatchStatusLocked(ctx, r.client, current, updated)
+	if apierrors.IsConflict(err) {
+		return nil // the next pass does it
+	}
+	return err
+}

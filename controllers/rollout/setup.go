@@ -1,0 +1,134 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers"
+)
+
+// The indexes by which a changed object finds the Rollouts that refer to it.
+const (
+	byService  = "sluice.dev/by-service"
+	byWorkload = "sluice.dev/by-workload"
+	byRoute    = "sluice.dev/by-route"
+	byTemplate = "sluice.dev/by-template"
+)
+
+// SetUp builds the Reconciler and registers it, its indexes and its watches with
+// the manager. A route kind whose CRD is not installed is not watched; Rollouts
+// that refer to it say so.
+func SetUp(ctx context.Context, mgr ctrl.Manager, registry *routers.Registry, clk clock.PassiveClock, reg prometheus.Registerer) error {
+	m, err := newMetrics(reg)
+	if err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	r := &Reconciler{
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry,
+		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: clk, metrics: m,
+	}
+	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	b := ctrl.NewControllerManagedBy(mgr).Named("rollout").
+		For(&v1alpha1.Rollout{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Owns(&appsv1.ReplicaSet{}).
+		Owns(&v1alpha1.AnalysisRun{}).
+		Watches(&corev1.Service{}, enqueue(r.client, byService, client.Object.GetName)).
+		Watches(&discoveryv1.EndpointSlice{}, enqueue(r.client, byService, serviceOf)).
+		Watches(&appsv1.Deployment{}, enqueue(r.client, byWorkload, client.Object.GetName)).
+		Watches(&v1alpha1.AnalysisTemplate{}, enqueue(r.client, byTemplate, client.Object.GetName)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8})
+	for _, obj := range registry.Watched() {
+		gvk, err := apiutil.GVKForObject(obj, mgr.GetScheme())
+		if err != nil {
+			return fmt.Errorf("watch %T: %w", obj, err)
+		}
+		if _, err := mgr.GetRESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version); meta.IsNoMatchError(err) {
+			mgr.GetLogger().Info("Not watching a route kind whose CRD is not installed; install it and restart", "kind", gvk.String())
+			continue
+		}
+		kind := gvk.Kind
+		b = b.Watches(obj, enqueue(r.client, byRoute, func(o client.Object) string { return kind + "/" + o.GetName() }))
+	}
+	return b.Complete(r)
+}
+
+func serviceOf(o client.Object) string { return o.GetLabels()[discoveryv1.LabelServiceName] }
+
+// index makes Rollouts findable by what they refer to.
+func index(ctx context.Context, indexer client.FieldIndexer) error {
+	for name, keys := range map[string]func(*v1alpha1.Rollout) []string{
+		byService: func(ro *v1alpha1.Rollout) []string {
+			return []string{ro.Spec.Strategy.Canary.StableService, ro.Spec.Strategy.Canary.CanaryService}
+		},
+		byWorkload: func(ro *v1alpha1.Rollout) []string {
+			if ro.Spec.WorkloadRef == nil {
+				return nil
+			}
+			return []string{ro.Spec.WorkloadRef.Name}
+		},
+		byRoute: func(ro *v1alpha1.Rollout) (all []string) {
+			for _, ref := range ro.Spec.Strategy.Canary.Routes {
+				all = append(all, ref.Kind+"/"+ref.Name)
+			}
+			return all
+		},
+		byTemplate: func(ro *v1alpha1.Rollout) (all []string) {
+			if ro.Spec.Strategy.Canary.Analysis == nil {
+				return nil
+			}
+			for _, ref := range ro.Spec.Strategy.Canary.Analysis.Templates {
+				all = append(all, ref.Name)
+			}
+			return all
+		},
+	} {
+		extract := func(o client.Object) []string {
+			ro, ok := o.(*v1alpha1.Rollout)
+			if !ok || ro.Spec.Strategy.Canary == nil {
+				return nil
+			}
+			return keys(ro)
+		}
+		if err := indexer.IndexField(ctx, &v1alpha1.Rollout{}, name, extract); err != nil {
+			return fmt.Errorf("index %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// enqueue finds the Rollouts that refer to a changed object.
+func enqueue(c client.Reader, index string, key func(client.Object) string) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+		var list v1alpha1.RolloutList
+		if err := c.List(ctx, &list, client.InNamespace(o.GetNamespace()), client.MatchingFields{index: key(o)}); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "Could not find the Rollouts that refer to an object", "object", client.ObjectKeyFromObject(o))
+			return nil
+		}
+		requests := make([]reconcile.Request, len(list.Items))
+		for i := range list.Items {
+			requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
+		}
+		return requests
+	})
+}
