@@ -1,0 +1,100 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gatewayapi
+
+import (
+	"fmt"
+
+	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+const (
+	// fine is the least total in which whole percentages can be told apart.
+	fine = 100
+	// heaviest is the largest weight that the Gateway API allows.
+	heaviest = 1_000_000
+)
+
+// operation is one line of a JSON patch (RFC 6902).
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+// operations lists what makes the object carry want in every rule chosen. It
+// returns a *routers.Problem when one of them can't.
+func operations(v view, r routers.Route, want traffic.Split) ([]operation, error) {
+	ps, err := pairs(v, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range ps {
+		if !p.carries(want) {
+			return nil, coarse(p, r)
+		}
+	}
+	return render(v, ps, want), nil
+}
+
+// render lists the operations that make the object carry want, led by a test
+// of the version they were computed from. None when it carries want already.
+func render(v view, ps []pair, want traffic.Split) []operation {
+	var ops []operation
+	for _, p := range ps {
+		stable, canary := p.share(want)
+		ops = append(ops, p.set(p.stable, stable)...)
+		ops = append(ops, p.set(p.canary, canary)...)
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	return append([]operation{{Op: "test", Path: "/metadata/resourceVersion", Value: v.version}}, ops...)
+}
+
+// share turns a split into the weights of both Services. Alone in their rule
+// they get 100 together, else what they have together, if one of them can carry it.
+func (p pair) share(want traffic.Split) (stable, canary int64) {
+	total := min(p.total(), heaviest)
+	if p.others == 0 {
+		total = fine
+	}
+	canary = nearest(total*int64(want.Canary), 100)
+	return total - canary, canary
+}
+
+// set writes one weight, unless it is there already.
+func (p pair) set(backend int, weight int64) []operation {
+	if p.backends[backend].Weight != nil && p.weight(backend) == weight {
+		return nil
+	}
+	return []operation{{
+		Op:    "add", // which also replaces
+		Path:  fmt.Sprintf("/spec/rules/%d/backendRefs/%d/weight", p.index, backend),
+		Value: weight,
+	}}
+}
+
+// carries reports whether the rule can be given a split at all: beside other
+// backends the Services keep their total, which may be too small to tell whole
+// percentages apart. Everything for one of them always works.
+func (p pair) carries(want traffic.Split) bool {
+	if p.others == 0 || p.total() >= fine {
+		return true
+	}
+	return p.total() > 0 && (want.Canary == 0 || want.Canary == 100)
+}
+
+// coarse is the problem of a rule that doesn't carry every split.
+func coarse(p pair, r routers.Route) error {
+	return &routers.Problem{
+		Field: r.Field,
+		Message: fmt.Sprintf("in %s of %s the weights of Services %s and %s sum to %d beside other backends; give your backends weights such that these two sum to at least %d",
+			p, r, r.StableService, r.CanaryService, p.total(), fine),
+	}
+}
+
+// nearest divides and rounds half up. Neither number is negative.
+func nearest(a, b int64) int64 { return (2*a + b) / (2 * b) }

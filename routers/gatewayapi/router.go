@@ -1,0 +1,166 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gatewayapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// Entry introduces the router to the wiring.
+func Entry() routers.Entry {
+	e := routers.Entry{
+		Name:        "gateway-api",
+		AddToScheme: gatewayv1.Install,
+		New: func(c client.Client, live client.Reader) routers.Router {
+			return newRouter(c, live)
+		},
+	}
+	for _, k := range kinds() {
+		e.Kinds = append(e.Kinds, schema.GroupKind{Group: gatewayv1.GroupName, Kind: k.name})
+		e.Watch = append(e.Watch, k.empty())
+	}
+	return e
+}
+
+// router steers all kinds of this package.
+type router struct {
+	client client.Client
+	live   client.Reader
+	kinds  map[string]kind
+}
+
+func newRouter(c client.Client, live client.Reader) *router {
+	g := &router{client: c, live: live, kinds: map[string]kind{}}
+	for _, k := range kinds() {
+		g.kinds[k.name] = k
+	}
+	return g
+}
+
+// Observe implements [routers.Router].
+func (g *router) Observe(ctx context.Context, from client.Reader, r routers.Route) (traffic.Observed, error) {
+	k, o, err := g.get(ctx, from, r)
+	if err != nil {
+		return traffic.Observed{}, err
+	}
+	v := k.view(o)
+	ps, err := pairs(v, r)
+	if err != nil {
+		return traffic.Observed{}, err
+	}
+	return read(v, ps, r)
+}
+
+// Apply implements [routers.Router].
+func (g *router) Apply(ctx context.Context, r routers.Route, want traffic.Split) error {
+	if err := want.Validate(); err != nil {
+		return fmt.Errorf("steer %s: %w", r, err)
+	}
+	return g.write(ctx, r, func(v view) ([]operation, error) { return operations(v, r, want) })
+}
+
+// Release implements [routers.Router].
+func (g *router) Release(ctx context.Context, r routers.Route) error {
+	err := g.write(ctx, r, func(v view) ([]operation, error) {
+		return render(v, known(v, r), traffic.CanaryAt(0)), nil
+	})
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+// known is what is left of the pairs: those of the rules chosen in which both
+// Services still stand once and one of them still has a weight.
+func known(v view, r routers.Route) []pair {
+	var ps []pair
+	for _, one := range v.rules {
+		if !chosenLoosely(one, r) {
+			continue
+		}
+		if p, err := match(one, r); err == nil && p.carries(traffic.CanaryAt(0)) {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// write reads the API server, lets decide say what to change, and changes it
+// unless the object has become another meanwhile; then it does so once more.
+func (g *router) write(ctx context.Context, r routers.Route, decide func(view) ([]operation, error)) error {
+	const attempts = 2
+	var err error
+	for range attempts {
+		if err = g.writeOnce(ctx, r, decide); !overtaken(err) {
+			return err
+		}
+	}
+	return err
+}
+
+func (g *router) writeOnce(ctx context.Context, r routers.Route, decide func(view) ([]operation, error)) error {
+	k, o, err := g.get(ctx, g.live, r)
+	if err != nil {
+		return err
+	}
+	ops, err := decide(k.view(o))
+	if err != nil || len(ops) == 0 {
+		return err
+	}
+	patch, err := json.Marshal(ops)
+	if err != nil {
+		return fmt.Errorf("encode the patch of %s: %w", r, err)
+	}
+	if err := g.client.Patch(ctx, o, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+		return fmt.Errorf("write the weights of %s: %w", r, err)
+	}
+	return nil
+}
+
+// get reads the route object. An object or kind that doesn't exist is a problem.
+func (g *router) get(ctx context.Context, from client.Reader, r routers.Route) (kind, client.Object, error) {
+	k, steered := g.kinds[r.Ref.Kind]
+	if !steered {
+		return kind{}, nil, fmt.Errorf("read %s: this router does not steer the kind", r)
+	}
+	o := k.empty()
+	err := from.Get(ctx, r.Key(), o)
+	switch {
+	case err == nil:
+		return k, o, nil
+	case meta.IsNoMatchError(err):
+		return kind{}, nil, fmt.Errorf("%w: %w", &routers.Problem{
+			Field:   r.Field + ".kind",
+			Message: fmt.Sprintf("the cluster does not know %s in %s; install the Gateway API's CRDs", r.Ref.Kind, gatewayv1.GroupVersion),
+		}, err)
+	case apierrors.IsNotFound(err):
+		return kind{}, nil, fmt.Errorf("%w: %w", &routers.Problem{
+			Field:   r.Field + ".name",
+			Message: fmt.Sprintf("%s does not exist; create it or correct the name", r),
+		}, err)
+	default:
+		return kind{}, nil, fmt.Errorf("read %s: %w", r, err)
+	}
+}
+
+// gone reports that there is no object, or no such kind of object.
+func gone(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
+
+// overtaken reports that the object was changed between read and write: the
+// patch's test didn't hold (the API server calls that invalid) or the write
+// lost a race.
+func overtaken(err error) bool { return apierrors.IsConflict(err) || apierrors.IsInvalid(err) }

@@ -1,0 +1,182 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gatewayapi
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/testing/testenv"
+	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/routertest"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// busy is a route with much that isn't the router's. Rules 1 and 3 are ours;
+// rule 1 has a third backend, so there the two Services share 200.
+const busy = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: checkout
+  labels: {app.kubernetes.io/managed-by: Helm}
+  annotations:
+    argocd.argoproj.io/sync-wave: "5"
+    example.com/json: '{"a":  1.50, "b": "ü <&>"}'
+spec:
+  parentRefs:
+  - {name: public, sectionName: https}
+  - {name: internal}
+  hostnames: [shop.example.com, "*.shop.example.org"]
+  rules:
+  - matches: [{path: {type: PathPrefix, value: /old}}]
+    filters:
+    - {type: RequestRedirect, requestRedirect: {scheme: https, statusCode: 301}}
+  - name: main
+    matches:
+    - path: {type: PathPrefix, value: /checkout}
+      headers: [{name: X-Tenant, type: Exact, value: a}, {name: X-Beta, type: Exact, value: "1"}]
+      queryParams: [{name: v, value: "2"}]
+      method: POST
+    filters:
+    - {type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: X-A, value: "1"}], set: [{name: X-B, value: "2"}], remove: [X-C]}}
+    - {type: RequestMirror, requestMirror: {backendRef: {name: checkout-canary, port: 80}}}
+    timeouts: {request: 10s, backendRequest: 2s}
+    backendRefs:
+    - {name: legacy, port: 8080, weight: 50}
+    - {name: checkout-stable, port: 80, weight: 200}
+    - name: checkout-canary
+      port: 80
+      weight: 0
+      filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: X-Version, value: canary}]}}]
+  - backendRefs: [{name: other, port: 80}]
+  - matches: [{path: {type: Exact, value: /health}}]
+    backendRefs:
+    - {name: checkout-canary, port: 81, weight: 0}
+    - {name: checkout-stable, port: 81}
+`
+
+func TestContract(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := Entry().AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	env := testenv.Start(t)
+	routertest.Run(t, routertest.Fixture{
+		Entry:     Entry(),
+		Client:    env.Client(t, scheme),
+		Namespace: env.Namespace,
+		Create:    create,
+		Settle:    settle,
+		Drift:     drift,
+		Object:    object,
+		Strip:     strip,
+	})
+}
+
+func create(ctx context.Context, c client.Client, namespace string) (routers.Route, error) {
+	route := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(busy), route); err != nil {
+		return routers.Route{}, err
+	}
+	route.SetNamespace(namespace)
+	if err := c.Create(ctx, route); err != nil {
+		return routers.Route{}, err
+	}
+	return routers.Route{
+		Namespace:     namespace,
+		Ref:           v1alpha1.RouteRef{APIVersion: route.GetAPIVersion(), Kind: route.GetKind(), Name: route.GetName()},
+		Field:         "spec.strategy.canary.routes[0]",
+		StableService: "checkout-stable",
+		CanaryService: "checkout-canary",
+	}, nil
+}
+
+// settle writes the status that a gateway controller writes, for both parents.
+func settle(ctx context.Context, c client.Client, r routers.Route) error {
+	route := &gatewayv1.HTTPRoute{}
+	if err := c.Get(ctx, r.Key(), route); err != nil {
+		return err
+	}
+	route.Status.Parents = nil
+	for _, parent := range route.Spec.ParentRefs {
+		status := gatewayv1.RouteParentStatus{ParentRef: parent, ControllerName: "example.com/gateway"}
+		for _, kind := range []gatewayv1.RouteConditionType{gatewayv1.RouteConditionAccepted, gatewayv1.RouteConditionResolvedRefs} {
+			status.Conditions = append(status.Conditions, metav1.Condition{
+				Type: string(kind), Status: metav1.ConditionTrue, Reason: string(kind),
+				ObservedGeneration: route.Generation, LastTransitionTime: metav1.Now(),
+			})
+		}
+		route.Status.Parents = append(route.Status.Parents, status)
+	}
+	return c.Status().Update(ctx, route)
+}
+
+// drift edits both rules, which differ in their totals and in the order of their backends.
+func drift(ctx context.Context, c client.Client, r routers.Route, canary int32) error {
+	const edit = `[
+		{"op": "replace", "path": "/spec/rules/1/backendRefs/1/weight", "value": %d},
+		{"op": "replace", "path": "/spec/rules/1/backendRefs/2/weight", "value": %d},
+		{"op": "replace", "path": "/spec/rules/3/backendRefs/1/weight", "value": %d},
+		{"op": "replace", "path": "/spec/rules/3/backendRefs/0/weight", "value": %d}]`
+	patch := fmt.Sprintf(edit, 2*(100-canary), 2*canary, 100-canary, canary)
+	return c.Patch(ctx, object(r), client.RawPatch(types.JSONPatchType, []byte(patch)))
+}
+
+func object(r routers.Route) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{}
+	o.SetAPIVersion(r.Ref.APIVersion)
+	o.SetKind(r.Ref.Kind)
+	o.SetNamespace(r.Namespace)
+	o.SetName(r.Ref.Name)
+	return o
+}
+
+// strip removes the weights of the two Services, by name and not by position.
+func strip(r routers.Route, o *unstructured.Unstructured) error {
+	return eachBackend(o, func(backend map[string]any) {
+		if namesAny(backend, r.Namespace, r.StableService, r.CanaryService) {
+			delete(backend, "weight")
+		}
+	})
+}
+
+// namesAny says, on the raw object, whether a backend is one of the Services of a namespace.
+func namesAny(backend map[string]any, namespace string, services ...any) bool {
+	for field, only := range map[string]any{"group": "", "kind": "Service", "namespace": namespace} {
+		if value, set := backend[field]; set && value != only {
+			return false
+		}
+	}
+	return slices.Contains(services, backend["name"])
+}
+
+func eachBackend(o *unstructured.Unstructured, do func(map[string]any)) error {
+	rules, found, err := unstructured.NestedSlice(o.Object, "spec", "rules")
+	if err != nil || !found {
+		return fmt.Errorf("%s has no rules: %w", o.GetName(), err)
+	}
+	for _, one := range rules {
+		rule, _ := one.(map[string]any)
+		backends, _ := rule["backendRefs"].([]any)
+		for _, b := range backends {
+			if backend, ok := b.(map[string]any); ok {
+				do(backend)
+			}
+		}
+	}
+	return unstructured.SetNestedSlice(o.Object, rules, "spec", "rules")
+}

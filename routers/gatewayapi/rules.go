@@ -1,0 +1,167 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gatewayapi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-dev/sluice/routers"
+)
+
+// pair is a rule in which both Services were found.
+type pair struct {
+	rule
+	// stable and canary are indexes into the rule's backends.
+	stable, canary int
+	// others is the sum of the other backends' weights.
+	others int64
+}
+
+// pairs finds both Services in every rule that the route reference chooses. It
+// returns at least one pair or a *routers.Problem.
+func pairs(v view, r routers.Route) ([]pair, error) {
+	chosen, err := choose(v, r)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]pair, 0, len(chosen))
+	for _, one := range chosen {
+		p, err := match(one, r)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, p)
+	}
+	return found, nil
+}
+
+// choose picks the rules named by the reference; without names, those that
+// refer to either Service.
+func choose(v view, r routers.Route) ([]rule, error) {
+	if len(r.Ref.Rules) > 0 {
+		return chooseNamed(v, r)
+	}
+	var chosen []rule
+	for _, one := range v.rules {
+		if len(refs(one, r, r.StableService))+len(refs(one, r, r.CanaryService)) > 0 {
+			chosen = append(chosen, one)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, &routers.Problem{
+			Field: r.Field,
+			Message: fmt.Sprintf("no rule of %s sends to Service %s or %s; add a backendRef to %s with weight 100 and one to %s with weight 0",
+				r, r.StableService, r.CanaryService, r.StableService, r.CanaryService),
+		}
+	}
+	return chosen, nil
+}
+
+func chooseNamed(v view, r routers.Route) ([]rule, error) {
+	var chosen []rule
+	for _, name := range r.Ref.Rules {
+		at := slices.IndexFunc(v.rules, func(one rule) bool { return one.name == name })
+		if at < 0 {
+			return nil, &routers.Problem{
+				Field:   r.Field + ".rules",
+				Message: fmt.Sprintf("%s has no rule named %s; %s", r, name, named(v)),
+			}
+		}
+		chosen = append(chosen, v.rules[at])
+	}
+	slices.SortFunc(chosen, func(a, b rule) int { return a.index - b.index })
+	return slices.CompactFunc(chosen, func(a, b rule) bool { return a.index == b.index }), nil
+}
+
+// chosenLoosely reports whether the reference may have meant a rule; names that
+// don't exist are no matter.
+func chosenLoosely(one rule, r routers.Route) bool {
+	return len(r.Ref.Rules) == 0 || slices.Contains(r.Ref.Rules, one.name)
+}
+
+// named is the remedy for a rule name that doesn't exist.
+func named(v view) string {
+	var names []string
+	for _, one := range v.rules {
+		if one.name != "" {
+			names = append(names, one.name)
+		}
+	}
+	if len(names) == 0 {
+		return "none of its rules has a name: set the name of the rule meant, or leave rules out"
+	}
+	return "use one of " + strings.Join(names, ", ")
+}
+
+// match finds each Service exactly once in a rule.
+func match(one rule, r routers.Route) (pair, error) {
+	stable, canary := refs(one, r, r.StableService), refs(one, r, r.CanaryService)
+	if len(stable) > 1 {
+		return pair{}, repeated(one, r, r.StableService)
+	}
+	if len(canary) > 1 {
+		return pair{}, repeated(one, r, r.CanaryService)
+	}
+	if len(stable) == 0 {
+		return pair{}, missing(one, r, r.StableService, fine)
+	}
+	if len(canary) == 0 {
+		return pair{}, missing(one, r, r.CanaryService, 0)
+	}
+	p := pair{rule: one, stable: stable[0], canary: canary[0]}
+	for i := range one.backends {
+		if i != p.stable && i != p.canary {
+			p.others += p.weight(i)
+		}
+	}
+	return p, nil
+}
+
+func missing(one rule, r routers.Route, service string, weight int) error {
+	return &routers.Problem{
+		Field:   r.Field,
+		Message: fmt.Sprintf("%s of %s does not refer to Service %s; add a backendRef to Service %s with weight %d", one, r, service, service, weight),
+	}
+}
+
+func repeated(one rule, r routers.Route, service string) error {
+	return &routers.Problem{
+		Field:   r.Field,
+		Message: fmt.Sprintf("%s of %s refers to Service %s more than once; keep one of these backendRefs", one, r, service),
+	}
+}
+
+// refs lists the backends of a rule that are the named Service in the route's namespace.
+func refs(one rule, r routers.Route, service string) []int {
+	var at []int
+	for i, b := range one.backends {
+		if ptr.Deref(b.Group, "") == "" && ptr.Deref(b.Kind, "Service") == "Service" &&
+			string(ptr.Deref(b.Namespace, gatewayv1.Namespace(r.Namespace))) == r.Namespace &&
+			string(b.Name) == service {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// weight of a backend; the Gateway API's default is 1.
+func (one rule) weight(backend int) int64 {
+	return int64(ptr.Deref(one.backends[backend].Weight, 1))
+}
+
+// total of both Services' weights.
+func (p pair) total() int64 { return p.weight(p.stable) + p.weight(p.canary) }
+
+// String names the rule as it is found in the object.
+func (one rule) String() string {
+	if one.name == "" {
+		return fmt.Sprintf("spec.rules[%d]", one.index)
+	}
+	return fmt.Sprintf("spec.rules[%d] (%s)", one.index, one.name)
+}

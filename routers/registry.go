@@ -1,0 +1,90 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package routers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Entry is how a router introduces itself to the wiring.
+type Entry struct {
+	// Name of the router, unique, such as gateway-api.
+	Name string
+	// Kinds that it steers. No two entries may steer the same.
+	Kinds []schema.GroupKind
+	// Watch holds an empty object of each kind whose changes the controller must notice.
+	Watch []client.Object
+	// AddToScheme registers the types in Watch. Nil when every scheme has them.
+	AddToScheme func(*runtime.Scheme) error
+	// New builds the router. It writes with c and, before it writes, reads
+	// with live, which must not be a cache.
+	New func(c client.Client, live client.Reader) Router
+}
+
+// Registry finds the router of a route by the kind it points at.
+type Registry struct {
+	routers map[schema.GroupKind]Router
+	watched []client.Object
+	kinds   []string
+}
+
+// NewRegistry builds the router of each entry. A name or a kind that occurs
+// twice is an error, as is an entry without either or without New.
+func NewRegistry(c client.Client, live client.Reader, es ...Entry) (*Registry, error) {
+	r := &Registry{routers: map[schema.GroupKind]Router{}}
+	owners := map[schema.GroupKind]string{}
+	names := map[string]bool{}
+	for _, e := range es {
+		if e.Name == "" || len(e.Kinds) == 0 || e.New == nil {
+			return nil, fmt.Errorf("router %q: an entry needs Name, Kinds and New", e.Name)
+		}
+		if names[e.Name] {
+			return nil, fmt.Errorf("router %q: listed twice; remove one", e.Name)
+		}
+		names[e.Name] = true
+		router := e.New(c, live)
+		for _, kind := range e.Kinds {
+			if owner, taken := owners[kind]; taken {
+				return nil, fmt.Errorf("router %q: %s is already steered by %q", e.Name, kind, owner)
+			}
+			owners[kind] = e.Name
+			r.routers[kind] = router
+			r.kinds = append(r.kinds, kind.String())
+		}
+		r.watched = append(r.watched, e.Watch...)
+	}
+	slices.Sort(r.kinds)
+	return r, nil
+}
+
+// For finds the router of a route. A kind that none steers, or an apiVersion
+// that can't be parsed, is a [*Problem].
+func (r *Registry) For(route Route) (Router, error) {
+	gv, err := schema.ParseGroupVersion(route.Ref.APIVersion)
+	if err != nil {
+		return nil, &Problem{
+			Field:   route.Field + ".apiVersion",
+			Message: fmt.Sprintf("%q is not of the form group/version; write gateway.networking.k8s.io/v1, for example", route.Ref.APIVersion),
+		}
+	}
+	kind := schema.GroupKind{Group: gv.Group, Kind: route.Ref.Kind}
+	router, found := r.routers[kind]
+	if !found {
+		return nil, &Problem{
+			Field:   route.Field + ".kind",
+			Message: fmt.Sprintf("%s can't be steered; use one of %s", kind, strings.Join(r.kinds, ", ")),
+		}
+	}
+	return router, nil
+}
+
+// Watched lists an empty object of each kind whose changes may matter, for the
+// controller to watch.
+func (r *Registry) Watched() []client.Object { return slices.Clone(r.watched) }

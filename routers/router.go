@@ -1,0 +1,71 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package routers
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// Route is one object to steer, with the two Services that stand for its slots.
+type Route struct {
+	// Namespace of the Rollout, of the route object and of both Services.
+	Namespace string
+	// Ref points at the route object.
+	Ref v1alpha1.RouteRef
+	// Field is where Ref stands in the Rollout, such as
+	// spec.strategy.canary.routes[0]. Problems are reported under it.
+	Field string
+	// StableService is the name of the Service behind the stable slot.
+	StableService string
+	// CanaryService is the name of the Service behind the canary slot.
+	CanaryService string
+}
+
+// Key is the name under which the route object is read.
+func (r Route) Key() types.NamespacedName {
+	return types.NamespacedName{Namespace: r.Namespace, Name: r.Ref.Name}
+}
+
+// String names the route object as messages do, such as HTTPRoute shop/checkout.
+func (r Route) String() string { return r.Ref.Kind + " " + r.Key().String() }
+
+// Router steers the route objects of some kinds.
+//
+// All methods return a [*Problem] when a person has to change something: the
+// object or a rule is missing, or the object doesn't refer to both Services.
+// Any other error is the API server's and worth a retry. A method that returns
+// an error has either written nothing or all that it was asked for.
+type Router interface {
+	// Observe reports what the route object carries and what the data plane
+	// has confirmed. It reads with the reader it is given (the cache to notice,
+	// the API server itself to act) and writes nothing. A share is never
+	// understated: a slot that gets anything at all has at least 1 percent.
+	Observe(ctx context.Context, from client.Reader, r Route) (traffic.Observed, error)
+	// Apply makes the route object carry want, whole and at once, reading the
+	// API server first. It writes nothing when the object already does. It
+	// writes only fields that the router owns; if the object changed since it
+	// was read, it reads and tries once more, then returns the conflict.
+	Apply(ctx context.Context, r Route, want traffic.Split) error
+	// Release gives the stable slot everything. Safe to call twice, when the
+	// object is gone, and when a person has changed it beyond recognition: then
+	// what can't be steered is left alone.
+	Release(ctx context.Context, r Route) error
+}
+
+// Problem is a mistake in what a person wrote. It is shown as condition SpecValid=False.
+type Problem struct {
+	// Field is a path into the Rollout, such as spec.strategy.canary.routes[0].rules.
+	Field string
+	// Message says what is wrong and what to do.
+	Message string
+}
+
+// Error implements error.
+func (p *Problem) Error() string { return p.Field + ": " + p.Message }

@@ -1,0 +1,104 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package routertest
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/routers"
+)
+
+// Fixture is what the suite has to know about a router and its objects.
+type Fixture struct {
+	// Entry of the router under test.
+	Entry routers.Entry
+	// Client reads straight from an API server that has the router's kinds.
+	Client client.Client
+	// Namespace makes a fresh namespace, and removes it when the test ends.
+	Namespace func(testing.TB) string
+	// Create makes a route that gives the stable slot everything, with as many
+	// fields as possible that are none of the router's business.
+	Create func(ctx context.Context, c client.Client, namespace string) (routers.Route, error)
+	// Settle plays the data plane: it reports that it serves what the route
+	// object carries now. Nil when the router doesn't ask the data plane.
+	Settle func(ctx context.Context, c client.Client, r routers.Route) error
+	// Drift plays a person who gives the canary slot some percent by hand.
+	Drift func(ctx context.Context, c client.Client, r routers.Route, canary int32) error
+	// Object is the route object with nothing but apiVersion, kind, namespace and name.
+	Object func(r routers.Route) *unstructured.Unstructured
+	// Strip takes out of the route object the fields that the router may write.
+	Strip func(r routers.Route, object *unstructured.Unstructured) error
+}
+
+// bench is a route made for one test, with the router to steer it.
+type bench struct {
+	Fixture
+	route  routers.Route
+	router routers.Router
+}
+
+// bench makes a route in a namespace of its own.
+func (f Fixture) bench(t *testing.T) bench {
+	t.Helper()
+	b := bench{Fixture: f}
+	route, err := f.Create(t.Context(), f.Client, f.Namespace(t))
+	if err != nil {
+		t.Fatalf("Create: %v", err)
+	}
+	b.route = route
+	b.router = b.through(t, f.Client)
+	return b
+}
+
+// through makes a router that reads live with another reader.
+func (b bench) through(t *testing.T, live client.Reader) routers.Router {
+	t.Helper()
+	registry, err := routers.NewRegistry(b.Client, live, b.Entry)
+	if err != nil {
+		t.Fatalf("NewRegistry: %v", err)
+	}
+	router, err := registry.For(b.route)
+	if err != nil {
+		t.Fatalf("the entry does not steer what the fixture makes: %v", err)
+	}
+	return router
+}
+
+// object reads the route object.
+func (b bench) object(t *testing.T) *unstructured.Unstructured {
+	t.Helper()
+	o := b.Object(b.route)
+	if err := b.Client.Get(t.Context(), b.route.Key(), o); err != nil {
+		t.Fatalf("read %s: %v", b.route, err)
+	}
+	return o
+}
+
+// version is the route object's, which any write changes.
+func (b bench) version(t *testing.T) string {
+	t.Helper()
+	return b.object(t).GetResourceVersion()
+}
+
+// foreign is all that the router must not change, as JSON.
+func (b bench) foreign(t *testing.T) string {
+	t.Helper()
+	o := b.object(t)
+	if err := b.Strip(b.route, o); err != nil {
+		t.Fatalf("Strip: %v", err)
+	}
+	o.SetResourceVersion("")
+	o.SetGeneration(0)
+	o.SetManagedFields(nil)
+	raw, err := json.Marshal(o)
+	if err != nil {
+		t.Fatalf("encode %s: %v", b.route, err)
+	}
+	return string(raw)
+}
