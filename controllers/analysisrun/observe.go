@@ -1,0 +1,85 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package analysisrun
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/analysis"
+	"github.com/sluice-dev/sluice/analysis/judge"
+	"github.com/sluice-dev/sluice/analysis/schedule"
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// noAddress is the obstacle of a run without a server to ask.
+const noAddress = "there is no Prometheus to ask; set spec.prometheus.address, or start the controller with --prometheus-address"
+
+// snapshot is what one pass works on.
+type snapshot struct {
+	now      time.Time
+	run      *v1alpha1.AnalysisRun
+	target   analysis.Target
+	obstacle string
+	// at is the time that the due metrics are measured for.
+	at  time.Time
+	due []v1alpha1.Metric
+}
+
+// observe reads the run and the clock, once. The metrics that are due come
+// with complete queries; of a run that can't be carried out none is due.
+func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapshot, error) {
+	run := &v1alpha1.AnalysisRun{}
+	if err := r.client.Get(ctx, key, run); err != nil {
+		return snapshot{}, fmt.Errorf("read AnalysisRun %s: %w", key, err)
+	}
+	s := snapshot{now: r.clock.Now(), run: run, target: analysis.Target{Address: r.options.PrometheusAddress}}
+	if p := run.Spec.Prometheus; p != nil {
+		s.target.Address = p.Address
+	}
+	if s.target.Address == "" {
+		s.obstacle = noAddress
+	}
+	if sound := judge.Check(run.Spec) == nil; sound && s.obstacle == "" {
+		var names []string
+		s.at, names = schedule.Due(run.Spec, run.Status, s.now)
+		s.due = filled(run.Spec, names)
+	}
+	return s, nil
+}
+
+// filled gives the named metrics with complete queries. The spec has been checked.
+func filled(spec v1alpha1.AnalysisRunSpec, names []string) []v1alpha1.Metric {
+	var ms []v1alpha1.Metric
+	for _, m := range spec.Metrics {
+		if len(names) == 0 || names[0] != m.Name {
+			continue
+		}
+		names = names[1:]
+		if m, err := judge.Fill(m, spec.Args); err == nil {
+			ms = append(ms, m)
+		}
+	}
+	return ms
+}
+
+// over reports whether there is nothing left to do.
+func (s snapshot) over() bool {
+	return s.run == nil || s.run.DeletionTimestamp != nil || judge.Final(s.run.Status)
+}
+
+// judged is what the judgement of this pass depends on.
+func (s snapshot) judged(taken map[string]v1alpha1.Measurement) judge.Input {
+	return judge.Input{
+		Spec:       s.run.Spec,
+		Generation: s.run.Generation,
+		Status:     s.run.Status,
+		Now:        s.now,
+		Taken:      taken,
+		Obstacle:   s.obstacle,
+	}
+}

@@ -1,0 +1,103 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package analysisrun carries AnalysisRuns out. A pass observes the run, takes
+// the measurements that are due, has them judged and reports the verdict.
+//
+// It decides nothing itself: schedule says what is due, judge what it means. It
+// remembers nothing either: all that counts is in the run's status, which is
+// written under the version it was read at, so that a measurement counts once
+// even when the cache lags behind.
+package analysisrun
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/sluice-dev/sluice/analysis"
+	"github.com/sluice-dev/sluice/analysis/judge"
+	"github.com/sluice-dev/sluice/analysis/schedule"
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+const (
+	// workers is how many runs are carried out at once. Most of their time is
+	// spent waiting, and a server that does not answer must not stop other runs.
+	workers = 32
+	// afterConflict gives the cache time to catch up.
+	afterConflict = 500 * time.Millisecond
+)
+
+// Options of the controller.
+type Options struct {
+	// PrometheusAddress is asked by runs that name no server. Empty for none:
+	// such runs then say what is missing.
+	PrometheusAddress string
+}
+
+// Reconciler carries AnalysisRuns out. Use [New].
+type Reconciler struct {
+	client    client.Client
+	recorder  events.EventRecorder
+	clock     clock.Clock
+	providers analysis.Registry
+	options   Options
+}
+
+// New returns a reconciler. Runs are read through c, which may be cached.
+func New(c client.Client, recorder events.EventRecorder, clk clock.Clock, providers analysis.Registry, o Options) *Reconciler {
+	return &Reconciler{client: c, recorder: recorder, clock: clk, providers: providers, options: o}
+}
+
+// SetupWithManager has the manager run the reconciler for every AnalysisRun.
+// Changes of a status alone do not wake it.
+func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("analysisrun").
+		For(&v1alpha1.AnalysisRun{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+}
+
+// +kubebuilder:rbac:groups=sluice.dev,resources=analysisruns,verbs=get;list;watch
+// +kubebuilder:rbac:groups=sluice.dev,resources=analysisruns/status,verbs=patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile implements reconcile.Reconciler.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	seen, err := r.observe(ctx, req.NamespacedName)
+	if err != nil || seen.over() {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	taken, err := r.measure(ctx, seen)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	status := judge.Run(seen.judged(taken))
+	if err := r.report(ctx, seen.run, status); err != nil {
+		if apierrors.IsConflict(err) {
+			return ctrl.Result{RequeueAfter: afterConflict}, nil
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	return r.wake(schedule.Next(seen.run.Spec, status, seen.now, judge.Deadlines(seen.run.Spec, status)...)), nil
+}
+
+// wake asks for a pass at a time, or for none at the zero time. Measuring took
+// time of its own, so what is left is counted from now.
+func (r *Reconciler) wake(at time.Time) ctrl.Result {
+	if at.IsZero() {
+		return ctrl.Result{}
+	}
+	return ctrl.Result{RequeueAfter: max(at.Sub(r.clock.Now()), time.Millisecond)}
+}
