@@ -1,0 +1,52 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controllers sets all controllers up. Each lives in a folder of its own.
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/sluice-dev/sluice/analysis"
+	"github.com/sluice-dev/sluice/controllers/analysisrun"
+	"github.com/sluice-dev/sluice/controllers/rollout"
+	"github.com/sluice-dev/sluice/routers"
+)
+
+// Parts are what the wiring has built and the controllers share.
+type Parts struct {
+	// Routers finds the router of a route.
+	Routers *routers.Registry
+	// Providers finds the provider of a metric.
+	Providers analysis.Registry
+	// Clock tells the time.
+	Clock clock.Clock
+	// Metrics is where the controllers register theirs.
+	Metrics prometheus.Registerer
+	// PrometheusAddress serves analyses that name no server; empty when there is none.
+	PrometheusAddress string
+}
+
+// SetUp adds every controller to the manager, in this order.
+func SetUp(ctx context.Context, mgr manager.Manager, p Parts) error {
+	for _, c := range []struct {
+		name  string
+		setUp func() error
+	}{
+		{"rollout", func() error { return rollout.SetUp(ctx, mgr, p.Routers, p.Clock, p.Metrics) }},
+		{"analysisrun", func() error {
+			o := analysisrun.Options{PrometheusAddress: p.PrometheusAddress}
+			return analysisrun.New(mgr.GetClient(), mgr.GetEventRecorder("sluice"), p.Clock, p.Providers, o).SetupWithManager(mgr)
+		}},
+	} {
+		if err := c.setUp(); err != nil {
+			return fmt.Errorf("set up controller %s: %w", c.name, err)
+		}
+	}
+	return nil
+}

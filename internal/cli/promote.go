@@ -1,0 +1,55 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+const promoteLong = `End the pause or analysis that the rollout is in and go on to the next step, or
+with --full skip all remaining steps. Capacity and traffic are awaited in either case.
+
+The command is meant for the revision and step of this moment; if the rollout moves on
+before the controller sees it, it is refused and nothing changes. Exit code 1 when it
+was refused or there is nothing to promote, 2 when no answer came in time.`
+
+const promoteExample = `  kubectl sluice promote checkout
+  kubectl sluice promote checkout --full --reason "hotfix, approved by Ada"`
+
+func newPromote(s *session) *cobra.Command {
+	var full bool
+	w := &wish{}
+	cmd := &cobra.Command{
+		Use:     "promote NAME",
+		Short:   "End the current pause or analysis of a rollout, or skip all steps",
+		Long:    promoteLong,
+		Example: promoteExample,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w.verb, w.idle = v1alpha1.VerbPromote, nothingToPromote
+			if full {
+				w.verb = v1alpha1.VerbPromoteFull
+			}
+			return s.run(cmd, args, w)
+		},
+	}
+	cmd.Flags().BoolVar(&full, "full", false, "Skip all remaining steps")
+	w.bind(cmd.Flags())
+	return cmd
+}
+
+func nothingToPromote(r *v1alpha1.Rollout) string {
+	if why := nothingInFlight(r, "promote"); why != "" {
+		return why
+	}
+	canary, at := r.Spec.Strategy.Canary, r.Status.CurrentStep
+	if canary != nil && at != nil && int(at.Index) >= len(canary.Steps) {
+		return fmt.Sprintf("rollout %s/%s: nothing to promote, all steps are done and revision %s is being promoted (%s)",
+			r.Namespace, r.Name, r.Status.CanaryRevision, r.Status.Message)
+	}
+	return ""
+}
