@@ -45,8 +45,9 @@ func (r Route) String() string { return r.Ref.Kind + " " + r.Key().String() }
 type Router interface {
 	// Observe reports what the route object carries and what the data plane
 	// has confirmed. It reads with the reader it is given (the cache to notice,
-	// the API server itself to act) and writes nothing. A share is never
-	// understated: a slot that gets anything at all has at least 1 percent.
+	// the API server itself to act) and writes nothing. A slot that gets
+	// anything at all has at least 1 percent; a share between two whole
+	// percentages that Apply would not have written is reported as both.
 	Observe(ctx context.Context, from client.Reader, r Route) (traffic.Observed, error)
 	// Apply makes the route object carry want, whole and at once, reading the
 	// API server first. It writes nothing when the object already does. It

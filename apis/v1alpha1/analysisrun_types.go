@@ -35,7 +35,10 @@ type AnalysisRunList struct {
 	Items           []AnalysisRun `json:"items"`
 }
 
-// AnalysisRunSpec is complete: a run needs no other object to be judged.
+// AnalysisRunSpec is complete: a run needs no other object to be judged. What
+// is judged can't be changed under way, only what is asked of it.
+//
+// +kubebuilder:validation:XValidation:rule="self.metrics == oldSelf.metrics",message="spec.metrics: immutable, since evidence for one query is none for another; create another AnalysisRun"
 type AnalysisRunSpec struct {
 	// prometheus is the server to ask. Default: the controller's --prometheus-address.
 	// +optional
@@ -50,10 +53,12 @@ type AnalysisRunSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
 	Args []ResolvedArg `json:"args,omitempty"`
 	// block is the time between two measurements. Default 10s.
 	// +optional
 	// +kubebuilder:default="10s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="spec.block: must be at least 1s"
 	Block metav1.Duration `json:"block,omitempty"`
 	// warmUp is not judged, counted from the start. Default 0.
 	// +optional

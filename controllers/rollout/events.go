@@ -33,11 +33,8 @@ func (r recorder) transition(ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus) {
 	if now.Release > old.Release {
 		r.normal(ro, "ReleaseStarted", "Release", fmt.Sprintf("revision %s is in flight, stable is %s", now.CanaryRevision, orNone(now.StableRevision)))
 	}
-	if now.Abort != nil && now.Abort.Reason != v1alpha1.ReasonRollingBack && (old.Abort == nil || old.Abort.Revision != now.Abort.Revision || !old.Abort.At.Equal(&now.Abort.At)) {
-		r.warning(ro, now.Abort.Reason, "Abort", fmt.Sprintf("revision %s aborted: %s", now.Abort.Revision, now.Abort.Message))
-	}
-	if len(now.History) > 0 && (len(old.History) == 0 || old.History[0].EndedAt != now.History[0].EndedAt) && now.History[0].Cause != v1alpha1.CauseAborted {
-		r.normal(ro, string(now.History[0].Cause), "Release", fmt.Sprintf("revision %s: %s", now.History[0].Revision, now.History[0].Cause))
+	if o, ended := latestOutcome(old, now); ended {
+		r.outcome(ro, o, now.Abort)
 	}
 	if now.Phase != old.Phase && (now.Phase == v1alpha1.PhaseHolding || now.Phase == v1alpha1.PhasePending) {
 		r.warning(ro, string(now.Phase), "Hold", now.Message)
@@ -45,6 +42,24 @@ func (r recorder) transition(ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus) {
 	if c := now.LastCommand; c != nil && (old.LastCommand == nil || old.LastCommand.ID != c.ID) {
 		r.command(ro, c)
 	}
+}
+
+// latestOutcome gives the outcome that the new status adds, if it does.
+func latestOutcome(old, now v1alpha1.RolloutStatus) (v1alpha1.Outcome, bool) {
+	if len(now.History) == 0 {
+		return v1alpha1.Outcome{}, false
+	}
+	latest := now.History[0]
+	same := len(old.History) > 0 && old.History[0].Revision == latest.Revision && old.History[0].EndedAt.Equal(&latest.EndedAt)
+	return latest, !same
+}
+
+func (r recorder) outcome(ro *v1alpha1.Rollout, o v1alpha1.Outcome, abort *v1alpha1.AbortStatus) {
+	if o.Cause == v1alpha1.CauseAborted && abort != nil {
+		r.warning(ro, abort.Reason, "Abort", fmt.Sprintf("revision %s aborted: %s", o.Revision, abort.Message))
+		return
+	}
+	r.normal(ro, string(o.Cause), "Release", fmt.Sprintf("revision %s: %s", o.Revision, o.Cause))
 }
 
 func (r recorder) command(ro *v1alpha1.Rollout, c *v1alpha1.CommandStatus) {

@@ -43,8 +43,8 @@ func (m *metrics) transition(ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus) {
 	if now.Phase != ro.Status.Phase {
 		m.phases.WithLabelValues(string(now.Phase)).Inc()
 	}
-	if len(now.History) > 0 && (len(ro.Status.History) == 0 || ro.Status.History[0].EndedAt != now.History[0].EndedAt) {
-		m.outcomes.WithLabelValues(ro.Namespace, ro.Name, string(now.History[0].Cause)).Inc()
+	if o, ended := latestOutcome(ro.Status, now); ended {
+		m.outcomes.WithLabelValues(ro.Namespace, ro.Name, string(o.Cause)).Inc()
 	}
 }
 

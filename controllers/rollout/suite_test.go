@@ -13,10 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	promclient "github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap/zapcore"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,7 +30,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -43,7 +43,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	log.SetLogger(zap.New(zap.UseDevMode(true), zap.Level(zapcore.ErrorLevel)))
+	log.SetLogger(funcr.New(func(prefix, args string) { fmt.Println(prefix, args) }, funcr.Options{Verbosity: -1}))
 	testenv.Main(m)
 }
 
@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 // accepts each generation of the route, Prometheus answers what the test says.
 type shop struct {
 	t         *testing.T
-	ctx       context.Context
+	ctx       context.Context //nolint:containedctx // the time that one test has
 	client    client.WithWatch
 	ns        string
 	errorRate atomic.Value // string, or "down"
@@ -71,7 +71,7 @@ func newScheme() *runtime.Scheme {
 // startController runs the controllers until stop is called.
 func startController(t *testing.T, env *testenv.Env, namespace string) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
 		Scheme: newScheme(), Metrics: metricsserver.Options{BindAddress: "0"},
 		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{namespace: {}}},
@@ -110,7 +110,7 @@ func startController(t *testing.T, env *testenv.Env, namespace string) (stop fun
 func newShop(t *testing.T) *shop {
 	t.Helper()
 	env := testenv.Start(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	s := &shop{t: t, ctx: ctx, client: env.Client(t, newScheme()), ns: env.Namespace(t)}
 	s.errorRate.Store("0.001")
@@ -156,7 +156,7 @@ func (s *shop) playGateway() {
 	_ = wait.PollUntilContextCancel(s.ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		r := &gatewayv1.HTTPRoute{}
 		if err := s.client.Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "shop"}, r); err != nil {
-			return false, nil
+			return false, nil //nolint:nilerr // asked again
 		}
 		if len(r.Status.Parents) == 1 && r.Status.Parents[0].Conditions[0].ObservedGeneration == r.Generation {
 			return false, nil
@@ -307,4 +307,18 @@ func (s *shop) replicas(hash string) int32 {
 		return -1
 	}
 	return *list.Items[0].Spec.Replicas
+}
+
+// delete deletes a Rollout and waits until it has let go.
+func (s *shop) delete(ro *v1alpha1.Rollout) {
+	s.t.Helper()
+	if err := s.client.Delete(s.ctx, ro); err != nil {
+		s.t.Fatal(err)
+	}
+	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		return apierrors.IsNotFound(s.client.Get(ctx, client.ObjectKeyFromObject(ro), &v1alpha1.Rollout{})), nil
+	})
+	if err != nil {
+		s.t.Fatalf("Rollout %s is not let go: %v", ro.Name, err)
+	}
 }

@@ -65,8 +65,7 @@ func assess(s Snapshot) facts {
 	for _, r := range s.Revisions {
 		f.revisions[r.Hash] = r
 	}
-	f.remember(s.Rollout.Status.Traffic)
-	return f
+	return remember(f, s.Rollout.Status.Traffic)
 }
 
 // mistakes finds what neither the schema nor the reading of other objects shows.
@@ -95,34 +94,40 @@ func mistakes(f facts) []Problem {
 }
 
 // remember takes the times of the pass before over, as far as what they speak of has not changed.
-func (f *facts) remember(old *v1alpha1.TrafficStatus) {
-	f.servedSince = map[traffic.Slot]time.Time{}
-	for slot, s := range f.slots() {
-		if s.Selects == "" || !s.only(s.Selects, 1) {
-			continue
-		}
-		f.servedSince[slot] = stamp(f.Now)
-		if old == nil {
-			continue
-		}
-		for _, e := range old.Endpoints {
-			if e.Service == s.Name && e.Revision == s.Selects {
-				f.servedSince[slot] = e.Since.Time
-			}
-		}
+func remember(f facts, old *v1alpha1.TrafficStatus) facts {
+	if old == nil {
+		old = &v1alpha1.TrafficStatus{}
 	}
+	f.servedSince = servedSince(f, old.Endpoints)
 	f.shiftedAt = stamp(f.Now)
-	same := old != nil && old.Since != nil && slices.Equal(old.Requested, f.weights(f.Traffic.Requested))
+	same := old.Since != nil && slices.Equal(old.Requested, f.weights(f.Traffic.Requested))
 	if same {
 		f.shiftedAt = old.Since.Time
 	}
 	if len(f.Traffic.Confirmed) == 0 {
-		return
+		return f
 	}
 	f.acceptedAt = stamp(f.Now)
 	if same && old.AcceptedAt != nil {
 		f.acceptedAt = old.AcceptedAt.Time
 	}
+	return f
+}
+
+func servedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]time.Time {
+	since := map[traffic.Slot]time.Time{}
+	for slot, s := range f.slots() {
+		if s.Selects == "" || !s.only(s.Selects, 1) {
+			continue
+		}
+		since[slot] = stamp(f.Now)
+		for _, e := range old {
+			if e.Service == s.Name && e.Revision == s.Selects {
+				since[slot] = e.Since.Time
+			}
+		}
+	}
+	return since
 }
 
 // stamp rounds up to the second, the precision that the API keeps: a wait

@@ -54,7 +54,7 @@ func obey(c cursor, f facts, cmd v1alpha1.Command) (after cursor, message string
 		}
 		return c.latch(f, v1alpha1.ReasonAbortedByCommand, message, by), message, true
 	case v1alpha1.VerbPromoteFull:
-		return c.at(int32(len(f.strategy.Steps)), f.Now), "all remaining steps skipped by " + by, true //nolint:gosec // at most 64 steps
+		return c.at(int32(len(f.strategy.Steps)), f.Now), "all remaining steps skipped by " + by, true
 	default:
 		return c.at(c.step+1, f.Now), fmt.Sprintf("step %s ended by %s", c.position(f), by), true
 	}

@@ -151,42 +151,54 @@ func analyzeGate(c cursor, f facts) (hold, bool) {
 	return h, true
 }
 
+// due is what the cluster owes the current step: n endpoints of the canary
+// behind a Service, and a split.
+type due struct {
+	slot    traffic.Slot
+	service Service
+	n       int32
+	split   traffic.Split
+}
+
+func dueFor(c cursor, f facts) due {
+	if c.mode(f) == initial || c.promoting(f) && f.StableService.Selects == c.canary {
+		return due{traffic.Stable, f.StableService, f.need(100), traffic.CanaryAt(0)}
+	}
+	weight := c.weight(f)
+	return due{traffic.Canary, f.CanaryService, f.need(weight), traffic.CanaryAt(weight)}
+}
+
 // waitingFor says what the cluster still owes the current step: pods, then
 // endpoints, then the data plane.
 func waitingFor(c cursor, f facts) hold {
-	weight := c.weight(f)
-	slot, r, n := f.CanaryService, f.revisions[c.canary], f.need(weight)
-	split := traffic.CanaryAt(weight)
-	if c.mode(f) == initial || c.promoting(f) && f.StableService.Selects == c.canary {
-		slot, n, split = f.StableService, f.need(100), traffic.CanaryAt(0)
+	d, r := dueFor(c, f), f.revisions[c.canary]
+	waits := func(reason, format string, args ...any) hold {
+		return hold{v1alpha1.PhaseProgressing, reason, fmt.Sprintf(format, args...)}
 	}
 	switch {
-	case f.Workload != nil && c.mode(f) == initial && r.Replicas < n:
-		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForPods,
-			fmt.Sprintf("taking over from Deployment %s: %d of %d pods are ours and available", f.Workload.Name, r.Available, n)}
-	case r.Available < n:
-		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForPods, "waiting for pods: " + pods(r, n)}
-	case weight > 0 && !slot.only(c.canary, n):
-		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForEndpoints,
-			fmt.Sprintf("waiting for Service %s to list %d ready endpoints of %s alone, has %d", slot.Name, n, c.canary, slot.Ready[c.canary])}
-	case weight > 0 && !f.Traffic.RequestedAll(split) && !f.serves(slotName(slot, f), c.canary, n):
-		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForEndpoints,
-			fmt.Sprintf("%d ready endpoints of %s in Service %s, settling for %s", n, c.canary, slot.Name, f.settle())}
-	case !f.confirmed(split) && f.Now.After(f.shiftedAt.Add(f.convergenceTimeout())):
-		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed,
-			fmt.Sprintf("%s not confirmed within convergence.timeout (%s): %s", split, f.convergenceTimeout(), trafficText(f))}
-	case c.promoting(f) && c.mode(f) == forward:
-		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic, "promoting: " + trafficText(f)}
-	default:
-		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic, trafficText(f)}
+	case f.Workload != nil && c.mode(f) == initial && r.Replicas < d.n:
+		return waits(v1alpha1.ReasonWaitingForPods, "taking over from Deployment %s: %d of %d pods are ours and available", f.Workload.Name, r.Available, d.n)
+	case r.Available < d.n:
+		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, d.n))
+	case d.n > 0 && !d.service.only(c.canary, d.n):
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
+			d.service.Name, d.n, c.canary, d.service.Ready[c.canary])
+	case d.n > 0 && !f.Traffic.RequestedAll(d.split) && !f.serves(d.slot, c.canary, d.n):
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "%d ready endpoints of %s in Service %s, settling for %s", d.n, c.canary, d.service.Name, f.settle())
 	}
+	return waitingForTraffic(c, f, d.split)
 }
 
-func slotName(s Service, f facts) traffic.Slot {
-	if s.Name == f.CanaryService.Name {
-		return traffic.Canary
+func waitingForTraffic(c cursor, f facts, split traffic.Split) hold {
+	h := hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic, trafficText(f)}
+	switch {
+	case !f.confirmed(split) && f.Now.After(f.shiftedAt.Add(f.convergenceTimeout())):
+		h.phase, h.reason = v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed
+		h.message = fmt.Sprintf("%s not confirmed within convergence.timeout (%s): %s", split, f.convergenceTimeout(), h.message)
+	case c.promoting(f) && c.mode(f) == forward:
+		h.message = "promoting: " + h.message
 	}
-	return traffic.Stable
+	return h
 }
 
 // trafficText says how far the routes and the data plane are.

@@ -48,8 +48,8 @@ func answer(c cursor, f facts) (v1alpha1.Answer, bool) {
 }
 
 // analysisHold says why the analysis forbids the next step, if it does. Missing
-// and doubtful evidence holds; only a verdict aborts. The last step, which
-// leads to promotion, wants every metric passing.
+// and doubtful evidence holds; only a verdict aborts. More traffic wants at
+// least one measurement of every metric, and promotion every metric passing.
 func analysisHold(c cursor, f facts) (hold, bool) {
 	step, ok := c.current(f)
 	if f.strategy.Analysis == nil || !ok || f.replicas == 0 {
@@ -62,30 +62,66 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 	}
 	if run.Status.Phase == v1alpha1.AnalysisError || run.Status.Phase == v1alpha1.AnalysisTerminated {
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
-			fmt.Sprintf("AnalysisRun %s ended as %s: %s; promote or abort by hand", run.Name, run.Status.Phase, run.Status.Message)}, true
+			fmt.Sprintf("AnalysisRun %s is in phase %s: %s; mend it, or promote or abort by hand", run.Name, run.Status.Phase, run.Status.Message)}, true
 	}
-	strict := last && step.Analyze == nil
-	return metricsHold(run, f.Now, strict)
+	bar := noBar
+	switch {
+	case step.Analyze != nil: // its answer decides
+	case last:
+		bar = passing
+	case f.strategy.Steps[c.step+1].SetWeight != nil:
+		bar = measured
+	}
+	return metricsHold(run, f.Now, bar)
 }
 
-func metricsHold(run *v1alpha1.AnalysisRun, now time.Time, strict bool) (hold, bool) {
+// bar is what every metric must have reached before the next step.
+type bar int
+
+const (
+	noBar bar = iota
+	measured
+	passing
+)
+
+func metricsHold(run *v1alpha1.AnalysisRun, now time.Time, want bar) (hold, bool) {
+	if len(run.Status.Metrics) == 0 {
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing, "waiting for the first measurements"}, want > noBar
+	}
 	for _, m := range run.Status.Metrics {
-		switch {
-		case m.DryRun:
-		case m.Verdict == v1alpha1.MetricNoData:
-			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData, m.Message}, true
-		case m.ConsecutiveOut > 0:
-			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious, m.Message}, true
-		case late(run, m, now):
-			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
-				fmt.Sprintf("metric %s has not been measured since %s", m.Name, lastMeasured(m).UTC().Format(time.TimeOnly))}, true
-		case strict && m.Verdict != v1alpha1.MetricPassing:
+		if m.DryRun {
+			continue
+		}
+		if h, held := metricHold(run, m, now); held {
+			return h, true
+		}
+		if want == measured && m.Verdict == v1alpha1.MetricPending || want == passing && m.Verdict != v1alpha1.MetricPassing {
 			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing,
-				fmt.Sprintf("metric %s must pass before the promotion: %s", m.Name, m.Message)}, true
+				fmt.Sprintf("metric %s must be %s before the next step: %s", m.Name, want, m.Message)}, true
 		}
 	}
-	if strict && len(run.Status.Metrics) == 0 {
-		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing, "waiting for the first measurements"}, true
+	return hold{}, false
+}
+
+// String says what the bar asks for.
+func (b bar) String() string {
+	if b == passing {
+		return "passing"
+	}
+	return "measured"
+}
+
+// metricHold says why one metric forbids any step.
+func metricHold(run *v1alpha1.AnalysisRun, m v1alpha1.MetricStatus, now time.Time) (hold, bool) {
+	switch {
+	case m.Verdict == v1alpha1.MetricNoData:
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
+			m.Message + "; check spec.strategy.canary.analysis.prometheus.address and the query of metric " + m.Name}, true
+	case m.ConsecutiveOut > 0:
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious, m.Message}, true
+	case late(run, m, now):
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
+			fmt.Sprintf("metric %s has not been measured since %s; look at the controller's log", m.Name, lastMeasured(m).UTC().Format(time.TimeOnly))}, true
 	}
 	return hold{}, false
 }

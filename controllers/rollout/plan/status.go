@@ -58,7 +58,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 
 func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	if len(f.Traffic.Requested) == 0 {
-		return nil
+		return lastSeen(f.Rollout.Status.Traffic)
 	}
 	since := metav1.NewTime(f.shiftedAt)
 	t := &v1alpha1.TrafficStatus{Requested: f.weights(f.Traffic.Requested), Since: &since}
@@ -83,6 +83,16 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 			t.CanaryWeight += w.Weight
 		}
 	}
+	return t
+}
+
+// lastSeen keeps what the routes carried before they could no longer be read. Nothing of it counts as confirmed.
+func lastSeen(old *v1alpha1.TrafficStatus) *v1alpha1.TrafficStatus {
+	if old == nil {
+		return nil
+	}
+	t := old.DeepCopy()
+	t.Confirmed, t.AcceptedAt, t.Message = nil, nil, "the routes can't be read; these are the weights last seen"
 	return t
 }
 

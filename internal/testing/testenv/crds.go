@@ -1,0 +1,46 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/sluice-dev/sluice/e2e/cluster"
+	"github.com/sluice-dev/sluice/e2e/cluster/manifests"
+)
+
+// crdsWithin is how long the definitions may take until they are served.
+const crdsWithin = 60 * time.Second
+
+// installCRDs applies the project's own custom resource definitions, if they
+// have been generated, and those of the Gateway API.
+func installCRDs(ctx context.Context, config *rest.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, crdsWithin)
+	defer cancel()
+	root, err := cluster.RepoRoot()
+	if err != nil {
+		return err
+	}
+	all, err := manifests.ReadDir(filepath.Join(root, "config", "crd"))
+	if err != nil {
+		return err
+	}
+	gateway, err := manifests.GatewayAPI(ctx, root)
+	if err != nil {
+		return err
+	}
+	applier, err := manifests.NewApplier(config)
+	if err != nil {
+		return err
+	}
+	if err := applier.ApplyCRDs(ctx, append(all, gateway...)); err != nil {
+		return fmt.Errorf("installing custom resource definitions: %w", err)
+	}
+	return nil
+}

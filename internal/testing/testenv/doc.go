@@ -1,0 +1,21 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package testenv gives Go tests a real Kubernetes API server.
+//
+// A test package that wants one adds
+//
+//	func TestMain(m *testing.M) { testenv.Main(m) }
+//
+// and calls Start in its tests. The server is started by the first test that
+// asks for it, is shared by all tests of the package, and holds the project's
+// and the Gateway API's custom resource definitions. Pods become ready by a pod
+// pump; see package pump for how to ask for other behaviour.
+//
+// Where the server comes from: the cluster of $KUBECONFIG if that is set, else
+// the API tier of package cluster, with the binaries of $KUBEBUILDER_ASSETS if
+// that is set. A cluster named by $KUBECONFIG has no pump, and no audit log.
+//
+// Nothing is ever skipped: a test that cannot have its server fails and says
+// what to do.
+package testenv

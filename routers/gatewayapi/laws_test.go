@@ -1,0 +1,164 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gatewayapi
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// TestLaws holds render against read on random routes.
+func TestLaws(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 20_000 {
+		v, want := randomView(random), traffic.CanaryAt(random.Int32N(101))
+		before := describe(t, v)
+		ops, err := operations(v, shop(), want)
+		if err != nil {
+			continue // refused: TestGolden and TestRead say when
+		}
+		after := carried(t, v, ops)
+		again, err := operations(after, shop(), want)
+		if err != nil || len(again) != 0 {
+			t.Fatalf("%v on %s: rendering again gives %v, %v", want, before, again, err)
+		}
+		ps, err := pairs(after, shop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range ps {
+			switch got := p.splits(); {
+			case p.others > 0 && p.total() < fine && (want.Canary == 0 || want.Canary == 100):
+			case len(got) != 1 || got[0] != want:
+				t.Fatalf("%v on %s: reads back as %v", want, before, got)
+			}
+			if p.weight(p.stable) > heaviest || p.weight(p.canary) > heaviest {
+				t.Fatalf("%v on %s: a weight is more than %d", want, before, heaviest)
+			}
+		}
+		if diff := cmp.Diff(weights(v, "legacy"), weights(after, "legacy")); diff != "" {
+			t.Fatalf("%v on %s: another backend's weight changed:\n%s", want, before, diff)
+		}
+	}
+}
+
+// TestNeverUnderstated: whoever gets anything has at least 1 percent, and no
+// slot is said to get less than a whole percent below its true share.
+func TestNeverUnderstated(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 20_000 {
+		v := randomView(random)
+		ps, err := pairs(v, shop())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range ps {
+			if p.total() == 0 || p.others > 0 && p.total() < fine {
+				continue
+			}
+			o := traffic.Observed{Requested: p.splits(), Confirmed: p.splits()}
+			for slot, weight := range map[traffic.Slot]int64{traffic.Stable: p.weight(p.stable), traffic.Canary: p.weight(p.canary)} {
+				most := int64(o.Most(slot))
+				if weight > 0 && most == 0 || p.others == 0 && most*p.total() < weight*100 {
+					t.Fatalf("%s of %s: at most %d %% is said of weight %d of %d", slot, describe(t, v), most, weight, p.total())
+				}
+			}
+		}
+	}
+}
+
+func randomView(random *rand.Rand) view {
+	weight := func() int32 {
+		switch random.IntN(4) {
+		case 0:
+			return -1
+		case 1:
+			return random.Int32N(4)
+		case 2:
+			return random.Int32N(301)
+		default:
+			return random.Int32N(heaviest + 1)
+		}
+	}
+	var rules [][]gatewayv1.BackendRef
+	for range 1 + random.IntN(3) {
+		backends := []gatewayv1.BackendRef{backend("stable", weight()), backend("canary", weight())}
+		for range random.IntN(3) {
+			backends = append(backends, backend("legacy", weight()))
+		}
+		random.Shuffle(len(backends), func(i, j int) { backends[i], backends[j] = backends[j], backends[i] })
+		rules = append(rules, backends)
+	}
+	return accepted(rules...)
+}
+
+// carried is the view of the object after a patch.
+func carried(t *testing.T, v view, ops []operation) view {
+	t.Helper()
+	after := v
+	after.rules = nil
+	for _, one := range v.rules {
+		one.backends = append([]gatewayv1.BackendRef{}, one.backends...)
+		after.rules = append(after.rules, one)
+	}
+	for _, op := range ops {
+		if op.Op == "test" {
+			continue
+		}
+		parts := strings.Split(op.Path, "/") // "", spec, rules, i, backendRefs, j, weight
+		i, err := strconv.Atoi(parts[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := strconv.Atoi(parts[5])
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, ok := op.Value.(int64)
+		if !ok || value < 0 {
+			t.Fatalf("operation %+v writes no weight", op)
+		}
+		after.rules[i].backends[j].Weight = ptr.To(int32(value)) //nolint:gosec // bounded by heaviest, which the caller checks
+	}
+	return after
+}
+
+func weights(v view, name string) []*int32 {
+	var all []*int32
+	for _, one := range v.rules {
+		for _, b := range one.backends {
+			if string(b.Name) == name {
+				all = append(all, b.Weight)
+			}
+		}
+	}
+	return all
+}
+
+func describe(t *testing.T, v view) string {
+	t.Helper()
+	var all [][]gatewayv1.BackendRef
+	for _, one := range v.rules {
+		all = append(all, one.backends)
+	}
+	raw, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
