@@ -1,0 +1,140 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package full
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// hierarchies lists where control groups are mounted: one folder per controller
+// on cgroup v1, a single one on v2.
+func hierarchies() ([]string, error) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("reading the mounts: %w", err)
+	}
+	return parseHierarchies(string(text)), nil
+}
+
+func parseHierarchies(mountinfo string) []string {
+	var found []string
+	lines := bufio.NewScanner(strings.NewReader(mountinfo))
+	for lines.Scan() {
+		mount, kind, ok := strings.Cut(lines.Text(), " - ")
+		fields := strings.Fields(mount)
+		if ok && len(fields) > 4 && strings.HasPrefix(kind, "cgroup") {
+			found = append(found, fields[4])
+		}
+	}
+	return found
+}
+
+// groups are the folders of the cluster's own control group, one per hierarchy.
+// All pods live below it, because the kubelet is told to use it as its root.
+func (c *Cluster) groups() ([]string, error) {
+	roots, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	var dirs []string
+	for _, root := range roots {
+		dirs = append(dirs, filepath.Join(root, c.at.id))
+	}
+	return dirs, nil
+}
+
+func (c *Cluster) makeGroups() error {
+	dirs, err := c.groups()
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("making a control group: %w", err)
+		}
+		if err := inheritCPUs(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inheritCPUs gives a new cgroup v1 cpuset what its parent has; the kernel makes
+// it empty, and then no process may enter.
+func inheritCPUs(dir string) error {
+	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
+		inherited, err := os.ReadFile(filepath.Join(filepath.Dir(dir), name))
+		if errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(inherited)) == "" {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading a control group: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), inherited, 0o644); err != nil {
+			return fmt.Errorf("setting up a control group: %w", err)
+		}
+	}
+	return nil
+}
+
+// inGroups lists the processes in the cluster's control groups.
+func (c *Cluster) inGroups() []process {
+	found := map[int]process{}
+	for _, dir := range c.groupTree() {
+		text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		if err != nil {
+			continue
+		}
+		for _, line := range strings.Fields(string(text)) {
+			pid, _ := strconv.Atoi(line)
+			if p, ok := lookup(pid); ok {
+				found[pid] = p
+			}
+		}
+	}
+	all := make([]process, 0, len(found))
+	for _, p := range found {
+		all = append(all, p)
+	}
+	return all
+}
+
+// groupTree lists every control group of the cluster, the deepest first.
+func (c *Cluster) groupTree() []string {
+	roots, err := c.groups()
+	if err != nil {
+		return nil
+	}
+	var tree []string
+	for _, root := range roots {
+		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				tree = append(tree, path)
+			}
+			return nil // groups come and go while we look
+		})
+	}
+	slices.Reverse(tree)
+	return tree
+}
+
+func (c *Cluster) dropGroups() error {
+	var failed []error
+	for _, dir := range c.groupTree() {
+		if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}

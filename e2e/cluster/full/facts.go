@@ -1,0 +1,41 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package full
+
+// Addresses and ports of the cluster. They are fixed: the namespace is the
+// cluster's own, so nobody else can hold them.
+const (
+	nodeName     = "node-0"
+	nodeAddress  = "10.250.0.1"
+	podRange     = "10.244.0.0/16"
+	kubernetesIP = "10.96.0.1"
+
+	apiPort        = 6443
+	etcdPort       = 2379
+	etcdPeerPort   = 2380
+	gatewayPort    = 8080
+	traefikPort    = 8082
+	prometheusPort = 9090
+)
+
+// Where things are, for those who are inside the namespace.
+const (
+	// GatewayURL is where Traefik listens for the Gateway "gateway" in the
+	// namespace "gateway-system".
+	GatewayURL = "http://10.250.0.1:8080"
+	// PrometheusURL works from the node and from pods.
+	PrometheusURL = "http://10.250.0.1:9090"
+	// PrometheusServiceURL is the Service "prometheus" in the namespace
+	// "monitoring", by address because the cluster has no DNS.
+	PrometheusServiceURL = "http://10.96.0.90:9090"
+
+	traefikMetricsURL = "http://10.250.0.1:8082"
+	proxyURL          = "http://10.250.0.1:10256/healthz"
+)
+
+// pauseImage holds the namespaces of every pod open. Its host part is made up,
+// so that no runtime tries to find it anywhere.
+const pauseImage = "sluice.local/pause:1"

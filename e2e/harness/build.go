@@ -1,0 +1,141 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+const (
+	// Name is the name of the Rollout, the HTTPRoute and the workload in a shop's namespace.
+	Name = "shop"
+	// StableService is the Service behind the stable slot of a shop.
+	StableService = "shop-stable"
+	// CanaryService is the Service behind the canary slot.
+	CanaryService = "shop-canary"
+	// ErrorShare is the query for the share of a canary's requests that it answered with 5xx. No such answer counts
+	// as 0, while no traffic at all gives no value.
+	ErrorShare = `(sum(rate(http_requests_total{namespace="$(namespace)",revision="$(canary)",code=~"5.."}[10s])) or vector(0))` +
+		` / sum(rate(http_requests_total{namespace="$(namespace)",revision="$(canary)"}[10s]))`
+	// port is where the shop's containers listen.
+	port = 8080
+)
+
+// Modifier changes a Rollout under construction.
+type Modifier func(*v1alpha1.Rollout)
+
+// Rollout gives a Rollout of the shop, changed by modifiers in order. Without
+// any it has two pods of version v1, no steps and no analysis.
+func Rollout(namespace, image string, mods ...Modifier) *v1alpha1.Rollout {
+	labels := map[string]string{"app": Name}
+	r := &v1alpha1.Rollout{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Rollout"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: Name},
+		Spec: v1alpha1.RolloutSpec{
+			Replicas: ptr.To[int32](2),
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: ptr.To(Template(image, "v1")),
+			Strategy: v1alpha1.Strategy{Canary: &v1alpha1.CanaryStrategy{
+				StableService: StableService,
+				CanaryService: CanaryService,
+				Routes: []v1alpha1.RouteRef{{
+					APIVersion: gatewayv1.GroupVersion.String(), Kind: "HTTPRoute", Name: Name,
+				}},
+				ScaleDownDelaySeconds:      ptr.To[int32](3),
+				AbortScaleDownDelaySeconds: ptr.To[int32](3),
+			}},
+		},
+	}
+	for _, m := range mods {
+		m(r)
+	}
+	return r
+}
+
+// Template gives the pod template of a version of the shop.
+func Template(image, version string) corev1.PodTemplateSpec {
+	return corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{
+			Labels:      map[string]string{"app": Name},
+			Annotations: map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": "8080"},
+		},
+		Spec: corev1.PodSpec{
+			AutomountServiceAccountToken: ptr.To(false),
+			Containers: []corev1.Container{{
+				Name:            Name,
+				Image:           image,
+				ImagePullPolicy: corev1.PullIfNotPresent,
+				Env:             []corev1.EnvVar{{Name: "VERSION", Value: version}},
+				Ports:           []corev1.ContainerPort{{Name: "http", ContainerPort: port}},
+				ReadinessProbe: &corev1.Probe{
+					ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(port)}},
+					PeriodSeconds: 1,
+				},
+			}},
+		},
+	}
+}
+
+// Env sets an environment variable of the shop, which makes it another revision.
+func Env(name, value string) Modifier {
+	return func(r *v1alpha1.Rollout) { SetEnv(r.Spec.Template, name, value) }
+}
+
+// Version makes the shop answer as a version.
+func Version(version string) Modifier { return Env("VERSION", version) }
+
+// Faulty makes the shop answer a share of requests, such as "0.3", with an injected fault.
+func Faulty(share string) Modifier { return Env("ERROR_RATE", share) }
+
+// SetEnv sets an environment variable of a template's first container.
+func SetEnv(t *corev1.PodTemplateSpec, name, value string) {
+	c := &t.Spec.Containers[0]
+	c.Env = slices.DeleteFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == name })
+	c.Env = append(c.Env, corev1.EnvVar{Name: name, Value: value})
+}
+
+// Steps sets the steps.
+func Steps(steps ...v1alpha1.Step) Modifier {
+	return func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Steps = steps }
+}
+
+// Weight is a step that sets the canary's weight in percent.
+func Weight(percent int32) v1alpha1.Step { return v1alpha1.Step{SetWeight: &percent} }
+
+// Pause is a step that waits until promoted.
+func Pause() v1alpha1.Step { return v1alpha1.Step{Pause: &v1alpha1.Pause{}} }
+
+// PauseFor is a step that waits for a time.
+func PauseFor(d time.Duration) v1alpha1.Step {
+	return v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: d}}}
+}
+
+// Analyze is a step that waits for the analysis, at least for a time.
+func Analyze(least time.Duration) v1alpha1.Step {
+	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MinDuration: &metav1.Duration{Duration: least}}}
+}
+
+// Analysis judges the canary every second by its share of 5xx answers, with 5 % as the bound.
+func Analysis(prometheus string) Modifier {
+	return func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{
+			Prometheus: &v1alpha1.Prometheus{Address: prometheus},
+			Block:      &metav1.Duration{Duration: time.Second},
+			WarmUp:     &metav1.Duration{Duration: 3 * time.Second},
+			Metrics: []v1alpha1.Metric{{
+				Name:      "server-errors",
+				Threshold: &v1alpha1.Threshold{Query: ErrorShare, Max: ptr.To("0.05"), Consecutive: 3},
+			}},
+		}
+	}
+}

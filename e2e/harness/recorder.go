@@ -1,0 +1,218 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// Point is what Rollout and route said from a time on.
+type Point struct {
+	// At is when it was seen.
+	At time.Time
+	// Phase, Step and Message as the Rollout reports them. Step is -1 without a cursor.
+	Phase   v1alpha1.RolloutPhase
+	Step    int32
+	Message string
+	// Stable and Canary are the Rollout's revisions.
+	Stable, Canary string
+	// Requested and Confirmed are the shares in percent by revision, those of 0 left out. Confirmed is empty while unknown.
+	Requested, Confirmed map[string]int32
+	// Route is the weight of the canary Service in the route itself, -1 while it can't be read.
+	Route int32
+	// Settled is true when the route and the confirmed split are the same.
+	Settled bool
+	// Analysis is what the Rollout reports of its analysis.
+	Analysis v1alpha1.AnalysisStatus
+}
+
+// Newest is the revision on its way in, or else the one that is in.
+func (p Point) Newest() string {
+	if p.Canary != "" {
+		return p.Canary
+	}
+	return p.Stable
+}
+
+// Recorder watches a shop's Rollout and route and remembers every change.
+// It is safe for concurrent use.
+type Recorder struct {
+	mu      sync.Mutex
+	rollout *v1alpha1.Rollout
+	route   *gatewayv1.HTTPRoute
+	points  []Point
+	changed chan struct{} // closed and replaced at every change
+}
+
+// Record watches until ctx ends.
+func (s *Shop) Record(ctx context.Context) (*Recorder, error) {
+	r := &Recorder{changed: make(chan struct{})}
+	c, err := cache.New(s.Cluster.config, cache.Options{
+		Scheme: s.Cluster.scheme, DefaultNamespaces: map[string]cache.Config{s.Namespace: {}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
+	seen := toolscache.ResourceEventHandlerFuncs{AddFunc: r.see, UpdateFunc: func(_, o any) { r.see(o) }}
+	for _, kind := range []client.Object{&v1alpha1.Rollout{}, &gatewayv1.HTTPRoute{}} {
+		informer, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+		if err != nil {
+			return nil, fmt.Errorf("watch %T: %w", kind, err)
+		}
+		if _, err := informer.AddEventHandler(seen); err != nil {
+			return nil, fmt.Errorf("watch %T: %w", kind, err)
+		}
+	}
+	go func() { _ = c.Start(ctx) }()
+	if !c.WaitForCacheSync(ctx) {
+		return nil, fmt.Errorf("watch: %w", context.Cause(ctx))
+	}
+	return r, nil
+}
+
+func (r *Recorder) see(object any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch o := object.(type) {
+	case *v1alpha1.Rollout:
+		if o.Name != Name {
+			return
+		}
+		r.rollout = o
+	case *gatewayv1.HTTPRoute:
+		if o.Name != Name {
+			return
+		}
+		r.route = o
+	}
+	if p := point(r.rollout, r.route); len(r.points) == 0 || !same(p, r.points[len(r.points)-1]) {
+		r.points = append(r.points, p)
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// point reads the two objects, either of which may not be there yet.
+func point(ro *v1alpha1.Rollout, route *gatewayv1.HTTPRoute) Point {
+	p := Point{At: time.Now(), Step: -1, Route: canaryWeight(route)}
+	if ro == nil {
+		return p
+	}
+	st := ro.Status
+	p.Phase, p.Message, p.Stable, p.Canary = st.Phase, st.Message, st.StableRevision, st.CanaryRevision
+	if st.CurrentStep != nil {
+		p.Step = st.CurrentStep.Index
+	}
+	if st.Analysis != nil {
+		p.Analysis = *st.Analysis
+	}
+	if st.Traffic == nil {
+		return p
+	}
+	p.Requested, p.Confirmed = byRevision(st.Traffic.Requested), byRevision(st.Traffic.Confirmed)
+	p.Settled = len(p.Confirmed) > 0 && slices.Equal(st.Traffic.Requested, st.Traffic.Confirmed) &&
+		slices.ContainsFunc(st.Traffic.Confirmed, func(w v1alpha1.RevisionWeight) bool {
+			return w.Service == CanaryService && w.Weight == p.Route
+		})
+	return p
+}
+
+func byRevision(ws []v1alpha1.RevisionWeight) map[string]int32 {
+	shares := map[string]int32{}
+	for _, w := range ws {
+		if w.Weight > 0 {
+			shares[w.Revision] += w.Weight
+		}
+	}
+	return shares
+}
+
+// canaryWeight is the canary Service's weight in the route, -1 when it has none.
+func canaryWeight(route *gatewayv1.HTTPRoute) int32 {
+	if route == nil {
+		return -1
+	}
+	for _, rule := range route.Spec.Rules {
+		for _, b := range rule.BackendRefs {
+			if string(b.Name) == CanaryService && b.Weight != nil {
+				return *b.Weight
+			}
+		}
+	}
+	return -1
+}
+
+// same reports whether two points differ in nothing but the time.
+func same(a, b Point) bool {
+	return a.Phase == b.Phase && a.Step == b.Step && a.Message == b.Message && a.Stable == b.Stable && a.Canary == b.Canary &&
+		a.Route == b.Route && a.Settled == b.Settled && a.Analysis == b.Analysis &&
+		maps.Equal(a.Requested, b.Requested) && maps.Equal(a.Confirmed, b.Confirmed)
+}
+
+// Points gives everything seen so far, oldest first.
+func (r *Recorder) Points() []Point {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.points)
+}
+
+// Changed gives a channel that is closed at the next change.
+func (r *Recorder) Changed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changed
+}
+
+// Latest is the Rollout as last seen, nil before that. It must not be changed.
+func (r *Recorder) Latest() *v1alpha1.Rollout {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rollout
+}
+
+// Wait waits until the Rollout satisfies the condition. When ctx ends first,
+// the error says how the Rollout was then.
+func (r *Recorder) Wait(ctx context.Context, what string, is func(*v1alpha1.Rollout) bool) error {
+	for {
+		changed := r.Changed()
+		ro := r.Latest()
+		if ro != nil && is(ro) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w; the Rollout is %s", what, context.Cause(ctx), Describe(r.Latest()))
+		}
+	}
+}
+
+// Describe says in a line where a Rollout is.
+func Describe(ro *v1alpha1.Rollout) string {
+	if ro == nil {
+		return "not there"
+	}
+	p := point(ro, nil)
+	return fmt.Sprintf("%s (%q), stable %q, canary %q, step %d, requested %v, confirmed %v, analysis %s %q",
+		p.Phase, p.Message, p.Stable, p.Canary, p.Step, p.Requested, p.Confirmed, p.Analysis.Phase, p.Analysis.Message)
+}
+
+// Reached gives the condition of being in a phase with the spec of a generation observed.
+func Reached(phase v1alpha1.RolloutPhase, generation int64) func(*v1alpha1.Rollout) bool {
+	return func(r *v1alpha1.Rollout) bool {
+		return r.Status.ObservedGeneration >= generation && r.Status.Phase == phase
+	}
+}
