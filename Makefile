@@ -100,12 +100,12 @@ cluster-ready: build bin/shop $(if $(inside),cluster-up)
 
 .PHONY: e2e
 e2e: cluster-ready ## Run the user stories on the test cluster, or on E2E_CONTEXT; STORY=name for one
-	go test -tags e2e ./e2e -count=1 -v -timeout 40m $(if $(inside),-exec '$(inside)') $(if $(STORY),-run '$(STORY)')
+	go test -tags e2e ./e2e -count=1 -v -parallel 4 -timeout 40m $(if $(inside),-exec '$(inside)')
 
 .PHONY: demo
-demo: cluster-ready ## See a good release promoted and a bad one rolled back
+demo: cluster-ready ## See a good release promoted and a bad one rolled back; TRANSCRIPT=file keeps it
 	$(GO_BUILD) bin/demo ./e2e/demo
-	$(inside) bin/demo
+	$(inside) bin/demo $(if $(TRANSCRIPT),-transcript $(TRANSCRIPT))
 
 ##
 ## Shipping

@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 	"github.com/sluice-dev/sluice/internal/kube"
+	"github.com/sluice-dev/sluice/routers"
 )
 
 // apply carries actions out in order and stops at the first error. It is the
@@ -30,7 +31,7 @@ import (
 // else: what it achieved is for the next pass to see.
 func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.Action) error {
 	for _, a := range actions {
-		if err := r.applyOne(ctx, s, a); err != nil {
+		if err := r.writer.write(ctx, s, a); err != nil {
 			return fmt.Errorf("%s: %w", a, err)
 		}
 		log.FromContext(ctx).Info("Carried out action", "action", a.String(), "reason", a.Why())
@@ -40,33 +41,42 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 	return nil
 }
 
+// writer carries out single actions.
+type writer struct {
+	client  client.Client
+	live    client.Reader
+	routers *routers.Registry
+}
+
+// write carries out one action.
+//
 //nolint:gocyclo // one flat switch over a closed set: that it is exhaustive can be seen at a glance
-func (r *Reconciler) applyOne(ctx context.Context, s plan.Snapshot, a plan.Action) error {
+func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error {
 	switch a := a.(type) {
 	case plan.HoldFinalizer:
-		return r.setFinalizer(ctx, s.Rollout, v1alpha1.Finalizer)
+		return w.setFinalizer(ctx, s.Rollout, v1alpha1.Finalizer)
 	case plan.DropFinalizer:
-		return r.setFinalizer(ctx, s.Rollout)
+		return w.setFinalizer(ctx, s.Rollout)
 	case plan.CreateRevision:
-		return r.createRevision(ctx, s, a)
+		return w.createRevision(ctx, s, a)
 	case plan.ScaleRevision:
-		return r.scale(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name), a.From, a.Replicas)
+		return w.scale(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name), a.From, a.Replicas)
 	case plan.DeleteRevision:
-		return client.IgnoreNotFound(r.client.Delete(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name)))
+		return client.IgnoreNotFound(w.client.Delete(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name)))
 	case plan.SelectRevision:
-		return r.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a.Revision)
+		return w.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a.Revision)
 	case plan.ShiftTraffic:
-		return r.shift(ctx, s, a)
+		return w.shift(ctx, s, a)
 	case plan.ReleaseTraffic:
-		return r.releaseTraffic(ctx, s)
+		return w.releaseTraffic(ctx, s)
 	case plan.ScaleWorkload:
-		return r.scaleWorkload(ctx, s, a)
+		return w.scaleWorkload(ctx, s, a)
 	case plan.StartRun:
-		return r.startRun(ctx, s, a)
+		return w.startRun(ctx, s, a)
 	case plan.AskRun:
-		return r.patchRun(ctx, s, a.Name, map[string]any{"question": a.Question})
+		return w.patchRun(ctx, s, a.Name, map[string]any{"question": a.Question})
 	case plan.StopRun:
-		return client.IgnoreNotFound(r.patchRun(ctx, s, a.Name, map[string]any{"stop": true, "question": nil}))
+		return client.IgnoreNotFound(w.patchRun(ctx, s, a.Name, map[string]any{"stop": true, "question": nil}))
 	default:
 		return fmt.Errorf("unknown action %T", a)
 	}
@@ -80,36 +90,36 @@ func named[T client.Object](obj T, ro *v1alpha1.Rollout, name string) T {
 }
 
 // mergePatch writes fields by a merge patch.
-func (r *Reconciler) mergePatch(ctx context.Context, obj client.Object, fields map[string]any) error {
+func (w writer) mergePatch(ctx context.Context, obj client.Object, fields map[string]any) error {
 	raw, err := json.Marshal(fields)
 	if err != nil {
 		return fmt.Errorf("encode patch: %w", err)
 	}
-	return r.client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, raw), client.FieldOwner(v1alpha1.FieldOwner))
+	return w.client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, raw), client.FieldOwner(v1alpha1.FieldOwner))
 }
 
 // setFinalizer applies our own entry of the set of finalizers, or none. The uid
 // keeps a Rollout that is gone from being created anew.
-func (r *Reconciler) setFinalizer(ctx context.Context, ro *v1alpha1.Rollout, finalizers ...string) error {
+func (w writer) setFinalizer(ctx context.Context, ro *v1alpha1.Rollout, finalizers ...string) error {
 	obj := &unstructured.Unstructured{}
 	obj.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Rollout"))
 	obj.SetNamespace(ro.Namespace)
 	obj.SetName(ro.Name)
 	obj.SetUID(ro.UID)
 	obj.SetFinalizers(finalizers)
-	return kube.Apply(ctx, r.client, client.ApplyConfigurationFromUnstructured(obj))
+	return kube.Apply(ctx, w.client, client.ApplyConfigurationFromUnstructured(obj))
 }
 
 // createRevision creates the ReplicaSet of the wanted template. One of that
 // name that is ours already is what was wanted.
-func (r *Reconciler) createRevision(ctx context.Context, s plan.Snapshot, a plan.CreateRevision) error {
+func (w writer) createRevision(ctx context.Context, s plan.Snapshot, a plan.CreateRevision) error {
 	rs := replicaSet(s, a)
-	err := r.client.Create(ctx, rs, client.FieldOwner(v1alpha1.FieldOwner))
+	err := w.client.Create(ctx, rs, client.FieldOwner(v1alpha1.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	existing := &appsv1.ReplicaSet{}
-	if err := r.live.Get(ctx, client.ObjectKeyFromObject(rs), existing); err != nil {
+	if err := w.live.Get(ctx, client.ObjectKeyFromObject(rs), existing); err != nil {
 		return err
 	}
 	if !metav1.IsControlledBy(existing, s.Rollout) {
@@ -119,9 +129,9 @@ func (r *Reconciler) createRevision(ctx context.Context, s plan.Snapshot, a plan
 }
 
 // scale sets replicas, provided that they are still what was decided upon.
-func (r *Reconciler) scale(ctx context.Context, obj client.Object, from, to int32) error {
+func (w writer) scale(ctx context.Context, obj client.Object, from, to int32) error {
 	patch := fmt.Sprintf(`[{"op":"test","path":"/spec/replicas","value":%d},{"op":"replace","path":"/spec/replicas","value":%d}]`, from, to)
-	err := r.client.Patch(ctx, obj, client.RawPatch(types.JSONPatchType, []byte(patch)), client.FieldOwner(v1alpha1.FieldOwner))
+	err := w.client.Patch(ctx, obj, client.RawPatch(types.JSONPatchType, []byte(patch)), client.FieldOwner(v1alpha1.FieldOwner))
 	if apierrors.IsInvalid(err) { // the test failed: somebody scaled it meanwhile
 		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "replicasets"}, obj.GetName(), err)
 	}
@@ -130,25 +140,25 @@ func (r *Reconciler) scale(ctx context.Context, obj client.Object, from, to int3
 
 // selectRevision sets or removes one key of the selector. The selector is an
 // atomic map, so that server-side apply could not own one key of it.
-func (r *Reconciler) selectRevision(ctx context.Context, svc *corev1.Service, revision string) error {
+func (w writer) selectRevision(ctx context.Context, svc *corev1.Service, revision string) error {
 	var value any
 	if revision != "" {
 		value = revision
 	}
-	return r.mergePatch(ctx, svc, map[string]any{
+	return w.mergePatch(ctx, svc, map[string]any{
 		"spec": map[string]any{"selector": map[string]any{v1alpha1.RevisionLabel: value}},
 	})
 }
 
 // shift makes every route carry the split. One that fails does not keep the others from it.
-func (r *Reconciler) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic) error {
+func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic) error {
 	if err := a.Split.Validate(); err != nil {
 		return err
 	}
 	var failed []error
 	for i := range s.Rollout.Spec.Strategy.Canary.Routes {
 		route := routeAt(s.Rollout, i)
-		router, err := r.routers.For(route)
+		router, err := w.routers.For(route)
 		if err == nil {
 			err = router.Apply(ctx, route, a.Split)
 		}
@@ -159,10 +169,10 @@ func (r *Reconciler) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTra
 	return errors.Join(failed...)
 }
 
-func (r *Reconciler) releaseTraffic(ctx context.Context, s plan.Snapshot) error {
+func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot) error {
 	for i := range s.Rollout.Spec.Strategy.Canary.Routes {
 		route := routeAt(s.Rollout, i)
-		router, err := r.routers.For(route)
+		router, err := w.routers.For(route)
 		if err != nil {
 			continue // never steered, so nothing to give back
 		}
@@ -175,7 +185,7 @@ func (r *Reconciler) releaseTraffic(ctx context.Context, s plan.Snapshot) error 
 
 // scaleWorkload scales the referenced Deployment and remembers, at the first
 // time, what it had; Restore forgets that again.
-func (r *Reconciler) scaleWorkload(ctx context.Context, s plan.Snapshot, a plan.ScaleWorkload) error {
+func (w writer) scaleWorkload(ctx context.Context, s plan.Snapshot, a plan.ScaleWorkload) error {
 	var before any = strconv.FormatInt(int64(a.From), 10)
 	switch {
 	case a.Restore:
@@ -183,18 +193,18 @@ func (r *Reconciler) scaleWorkload(ctx context.Context, s plan.Snapshot, a plan.
 	case s.Workload.Before != nil:
 		before = strconv.FormatInt(int64(*s.Workload.Before), 10)
 	}
-	return r.mergePatch(ctx, named(&appsv1.Deployment{}, s.Rollout, a.Name), map[string]any{
+	return w.mergePatch(ctx, named(&appsv1.Deployment{}, s.Rollout, a.Name), map[string]any{
 		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.WorkloadReplicasAnnotation: before}},
 		"spec":     map[string]any{"replicas": a.Replicas},
 	})
 }
 
 // startRun creates the AnalysisRun of a release. One of that name already is it.
-func (r *Reconciler) startRun(ctx context.Context, s plan.Snapshot, a plan.StartRun) error {
-	err := r.client.Create(ctx, analysisRun(s, a), client.FieldOwner(v1alpha1.FieldOwner))
+func (w writer) startRun(ctx context.Context, s plan.Snapshot, a plan.StartRun) error {
+	err := w.client.Create(ctx, analysisRun(s, a), client.FieldOwner(v1alpha1.FieldOwner))
 	return client.IgnoreAlreadyExists(err)
 }
 
-func (r *Reconciler) patchRun(ctx context.Context, s plan.Snapshot, name string, fields map[string]any) error {
-	return r.mergePatch(ctx, named(&v1alpha1.AnalysisRun{}, s.Rollout, name), map[string]any{"spec": fields})
+func (w writer) patchRun(ctx context.Context, s plan.Snapshot, name string, fields map[string]any) error {
+	return w.mergePatch(ctx, named(&v1alpha1.AnalysisRun{}, s.Rollout, name), map[string]any{"spec": fields})
 }

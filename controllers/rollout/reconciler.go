@@ -24,6 +24,7 @@ type Reconciler struct {
 	recorder recorder
 	clock    clock.PassiveClock
 	metrics  *metrics
+	writer   writer
 }
 
 // Reconcile takes one Rollout one pass further.

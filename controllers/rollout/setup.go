@@ -45,6 +45,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, registry *routers.Registry, cl
 	r := &Reconciler{
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry,
 		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: clk, metrics: m,
+		writer: writer{client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry},
 	}
 	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err

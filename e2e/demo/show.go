@@ -15,10 +15,14 @@ import (
 	"github.com/sluice-dev/sluice/e2e/load"
 )
 
+// widest is the most of the Rollout's message that is shown, in characters.
+const widest = 80
+
 // beat is the time between two lines.
 const beat = 2 * time.Second
 
-const titles = "  time   canary     v1     v2     v3   5xx  failed   analysis                 what is happening"
+// titles name the columns of a line. The counts are of the responses since the line before.
+const titles = "  time  canary    v1    v2    v3   5xx  failed  analysis         what the Rollout says"
 
 // show writes a line every beat, and one at each change of weight or phase, until the Rollout satisfies a condition.
 func (d *demo) show(ctx context.Context, until func(*v1alpha1.Rollout) bool) error {
@@ -79,7 +83,7 @@ func (d *demo) line(ctx context.Context, r *v1alpha1.Rollout, from, to time.Time
 	t := d.traffic.History().Count(from, to)
 	counts := ""
 	for _, v := range []string{"v1", "v2", "v3"} {
-		counts += fmt.Sprintf("%7s", dash(t.ByVersion[v]))
+		counts += fmt.Sprintf("%6s", dash(t.ByVersion[v]))
 	}
 	verdict, err := d.verdict(ctx, r)
 	if err != nil {
@@ -87,8 +91,8 @@ func (d *demo) line(ctx context.Context, r *v1alpha1.Rollout, from, to time.Time
 	}
 	bad := paint(red, fmt.Sprintf("%6s", dash(t.ByOutcome[load.InjectedFault])), t.ByOutcome[load.InjectedFault] > 0)
 	failed := paint(red, fmt.Sprintf("%8d", t.ByOutcome[load.Failed]), t.ByOutcome[load.Failed] > 0)
-	d.out.say("%6s  %s%s%s%s   %s %s", clock(to.Sub(d.started)), paint(blue, fmt.Sprintf("%5d %%", weight(r)), weight(r) > 0),
-		counts, bad, failed, pad(verdict, 24), short(r))
+	d.out.say("%6s  %s%s%s%s  %s %s", clock(to.Sub(d.started)), paint(blue, fmt.Sprintf("%4d %%", weight(r)), weight(r) > 0),
+		counts, bad, failed, pad(verdict, 16), short(r))
 	return nil
 }
 
@@ -114,11 +118,11 @@ func (d *demo) verdict(ctx context.Context, r *v1alpha1.Rollout) (string, error)
 
 // short is the message, cut to what fits beside the figures.
 func short(r *v1alpha1.Rollout) string {
-	words := strings.Join(strings.Fields(r.Status.Message), " ")
-	if runes := []rune(words); len(runes) > 90 {
-		words = string(runes[:89]) + "…"
+	words := string(r.Status.Phase) + ": " + strings.Join(strings.Fields(r.Status.Message), " ")
+	if runes := []rune(words); len(runes) > widest {
+		words = string(runes[:widest-1]) + "…"
 	}
-	return string(r.Status.Phase) + ": " + words
+	return words
 }
 
 func weight(r *v1alpha1.Rollout) int32 {

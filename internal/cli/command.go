@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,7 +85,7 @@ func (s *session) ask(ctx context.Context, c *cluster, name string, w *wish) (v1
 				c.namespace, name, position(r), name)
 		}
 		if attempt == 0 {
-			now.ID, now.By = s.NewID(), s.whoami(ctx, c)
+			now.ID, now.By = s.NewID(), whoami(ctx, c, s.User)
 			command = now
 		}
 		err = c.write(ctx, r, command)
@@ -128,16 +129,13 @@ func (c *cluster) write(ctx context.Context, r *v1alpha1.Rollout, command v1alph
 }
 
 // whoami is the user that the API server sees, else the login name.
-func (s *session) whoami(ctx context.Context, c *cluster) string {
+func whoami(ctx context.Context, c *cluster, login string) string {
 	var review authenticationv1.SelfSubjectReview
 	err := c.client.Create(ctx, &review)
 	if err == nil && review.Status.UserInfo.Username != "" {
 		return review.Status.UserInfo.Username
 	}
-	if s.User != "" {
-		return s.User
-	}
-	return "unknown"
+	return cmp.Or(login, "unknown")
 }
 
 // answer waits until the controller has handled the command, and prints what became of it.

@@ -23,7 +23,7 @@ func (b *bench) admin() string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return newSession(Env{}).whoami(b.Context(), &cluster{client: b.client, scheme: scheme})
+	return whoami(b.Context(), &cluster{client: b.client, scheme: scheme}, "")
 }
 
 func written(t *testing.T, r *v1alpha1.Rollout) v1alpha1.Command {

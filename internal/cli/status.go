@@ -79,7 +79,7 @@ func (s *session) status(ctx context.Context, name string) error {
 	if err != nil {
 		return c.explain(fmt.Sprintf("read Rollout %s/%s", c.namespace, name), err)
 	}
-	fmt.Fprintln(s.Out, s.line(p))
+	fmt.Fprintln(s.Out, progressLine(p, s.Colour))
 	switch p.Standing {
 	case view.StandingPromoted:
 		return nil
@@ -117,7 +117,7 @@ func (s *session) await(ctx context.Context, name string, timeout time.Duration)
 			return false, err
 		}
 		if p != last {
-			fmt.Fprintln(s.Out, s.Now().Format(clockLayout)+"  "+s.line(p))
+			fmt.Fprintln(s.Out, s.Now().Format(clockLayout)+"  "+progressLine(p, s.Colour))
 		}
 		last = p
 		return p.Standing == view.StandingPromoted || p.Standing == view.StandingFailed, nil
@@ -143,8 +143,8 @@ func conclude(ctx context.Context, err error, last view.Progress, what string) e
 	return err
 }
 
-func (s *session) line(p view.Progress) string {
-	return look{colour: s.Colour}.paint(phaseWord(p.Phase), phaseStyle(p.Phase)) + after("  ", p.Message)
+func progressLine(p view.Progress, colour bool) string {
+	return look{colour: colour}.paint(phaseWord(p.Phase), phaseStyle(p.Phase)) + after("  ", p.Message)
 }
 
 // progress reads a Rollout, and the Deployment whose template it uses.

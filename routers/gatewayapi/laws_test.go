@@ -133,7 +133,7 @@ func carried(t *testing.T, v view, ops []operation) view {
 		if !ok || value < 0 {
 			t.Fatalf("operation %+v writes no weight", op)
 		}
-		after.rules[i].backends[j].Weight = ptr.To(int32(value)) //nolint:gosec // bounded by heaviest, which the caller checks
+		after.rules[i].backends[j].Weight = ptr.To(int32(value))
 	}
 	return after
 }

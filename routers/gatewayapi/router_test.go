@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/routertest"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 func TestMain(m *testing.M) { testenv.Main(m) }
@@ -83,6 +84,7 @@ func TestContract(t *testing.T) {
 		Settle:    settle,
 		Drift:     drift,
 		Object:    object,
+		Shares:    sharesOf,
 		Strip:     strip,
 	})
 }
@@ -143,6 +145,37 @@ func object(r routers.Route) *unstructured.Unstructured {
 	o.SetNamespace(r.Namespace)
 	o.SetName(r.Ref.Name)
 	return o
+}
+
+// sharesOf adds up the raw weights of each rule.
+func sharesOf(r routers.Route, o *unstructured.Unstructured) ([]traffic.Split, error) {
+	rules, _, err := unstructured.NestedSlice(o.Object, "spec", "rules")
+	if err != nil {
+		return nil, err
+	}
+	var splits []traffic.Split
+	for _, one := range rules {
+		var stable, canary int64
+		rule, _ := one.(map[string]any)
+		backends, _ := rule["backendRefs"].([]any)
+		for _, b := range backends {
+			backend, _ := b.(map[string]any)
+			weight, _ := backend["weight"].(int64)
+			switch backend["name"] {
+			case r.StableService:
+				stable = weight
+			case r.CanaryService:
+				canary = weight
+			}
+		}
+		if total := stable + canary; total > 0 {
+			splits = append(splits, traffic.Split{Stable: int32(stable * 100 / total), Canary: int32(canary * 100 / total)})
+		}
+	}
+	if len(splits) != 2 {
+		return nil, fmt.Errorf("%d rules send to our Services, the fixture made 2", len(splits))
+	}
+	return splits, nil
 }
 
 // strip removes the weights of the two Services, by name and not by position.

@@ -6,12 +6,14 @@ package routertest
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // Fixture is what the suite has to know about a router and its objects.
@@ -32,6 +34,9 @@ type Fixture struct {
 	Drift func(ctx context.Context, c client.Client, r routers.Route, canary int32) error
 	// Object is the route object with nothing but apiVersion, kind, namespace and name.
 	Object func(r routers.Route) *unstructured.Unstructured
+	// Shares reads, without the router's help, the split in each place from
+	// which the route object sends to both Services.
+	Shares func(r routers.Route, object *unstructured.Unstructured) ([]traffic.Split, error)
 	// Strip takes out of the route object the fields that the router may write.
 	Strip func(r routers.Route, object *unstructured.Unstructured) error
 }
@@ -41,12 +46,13 @@ type bench struct {
 	Fixture
 	route  routers.Route
 	router routers.Router
+	writer *counting
 }
 
 // bench makes a route in a namespace of its own.
 func (f Fixture) bench(t *testing.T) bench {
 	t.Helper()
-	b := bench{Fixture: f}
+	b := bench{Fixture: f, writer: &counting{Client: f.Client}}
 	route, err := f.Create(t.Context(), f.Client, f.Namespace(t))
 	if err != nil {
 		t.Fatalf("Create: %v", err)
@@ -59,7 +65,7 @@ func (f Fixture) bench(t *testing.T) bench {
 // through makes a router that reads live with another reader.
 func (b bench) through(t *testing.T, live client.Reader) routers.Router {
 	t.Helper()
-	registry, err := routers.NewRegistry(b.Client, live, b.Entry)
+	registry, err := routers.NewRegistry(b.writer, live, b.Entry)
 	if err != nil {
 		t.Fatalf("NewRegistry: %v", err)
 	}
@@ -78,6 +84,18 @@ func (b bench) object(t *testing.T) *unstructured.Unstructured {
 		t.Fatalf("read %s: %v", b.route, err)
 	}
 	return o
+}
+
+// carries checks that every place in the route object gives each Service its share.
+func (b bench) carries(t *testing.T, want traffic.Split) {
+	t.Helper()
+	splits, err := b.Shares(b.route, b.object(t))
+	if err != nil {
+		t.Fatalf("Shares: %v", err)
+	}
+	if len(splits) == 0 || slices.ContainsFunc(splits, func(s traffic.Split) bool { return s != want }) {
+		t.Errorf("the route object carries %v, want %v everywhere", splits, want)
+	}
 }
 
 // version is the route object's, which any write changes.

@@ -20,9 +20,9 @@ const worlds = 4_000
 // random logs its seed; put that in place of the clock to see a failure again.
 func random(t *testing.T) *rand.Rand {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // a seed may wrap
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a test needs to be repeatable
+	return rand.New(rand.NewPCG(seed, 0))
 }
 
 // observed is what some router may report of one route: nothing, something not

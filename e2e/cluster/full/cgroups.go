@@ -81,7 +81,7 @@ func inheritCPUs(dir string) error {
 		if err != nil {
 			return fmt.Errorf("reading a control group: %w", err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), inherited, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), inherited, 0o644); err != nil { //nolint:gosec // dir is a folder of the kernel's, found in the list of mounts
 			return fmt.Errorf("setting up a control group: %w", err)
 		}
 	}

@@ -32,6 +32,7 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
+//nolint:dupword // that is what the kernel writes
 const mountinfo = `22 1 8:1 / / rw shared:1 - ext4 /dev/vda rw
 23 22 0:5 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
 24 22 0:6 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw

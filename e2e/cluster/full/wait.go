@@ -36,7 +36,7 @@ func (c *Cluster) waitFor(ctx context.Context, what string, ask func(context.Con
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w (last answer: %w)", what, ctx.Err(), err)
+			return fmt.Errorf("waiting for %s: %w (last answer: %s)", what, ctx.Err(), brief(err))
 		case <-tick.C:
 		}
 	}

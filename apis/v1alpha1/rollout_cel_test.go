@@ -1,0 +1,114 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sluice-dev/sluice/internal/testing/testenv"
+)
+
+func TestMain(m *testing.M) { testenv.Main(m) }
+
+// readmeRollout is the Rollout that the README starts with.
+func readmeRollout(t *testing.T) map[string]any {
+	t.Helper()
+	raw, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(raw), "```yaml\n")
+	text, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("README.md shows no YAML")
+	}
+	if lines := strings.Count(text, "\n"); lines > 10 {
+		t.Errorf("the README's Rollout has %d lines, at most 10", lines)
+	}
+	var o map[string]any
+	if err := yaml.UnmarshalStrict([]byte(text), &o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func create(t *testing.T, c client.Client, ns string, o map[string]any) error {
+	t.Helper()
+	u := &unstructured.Unstructured{Object: o}
+	u.SetNamespace(ns)
+	return c.Create(t.Context(), u, client.DryRunAll, client.FieldValidation("Strict"))
+}
+
+func TestDocumentedObjectsAreAccepted(t *testing.T) {
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	if err := create(t, c, ns, readmeRollout(t)); err != nil {
+		t.Errorf("README.md: %v", err)
+	}
+	samples, err := filepath.Glob("../../config/samples/*.yaml")
+	if err != nil || len(samples) < 4 {
+		t.Fatalf("samples: %v, %v", samples, err)
+	}
+	for _, path := range samples {
+		if filepath.Base(path) == "kustomization.yaml" {
+			continue
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document := range strings.SplitSeq(string(raw), "\n---") {
+			var o map[string]any
+			if err := yaml.Unmarshal([]byte(document), &o); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			if o == nil {
+				continue
+			}
+			if err := create(t, c, ns, o); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+}
+
+func TestMistakesAreRefusedWithARemedy(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		path   string
+		value  any
+		want   string
+	}{
+		"weight 150":           {"a share is at most 100 %", "spec.strategy.canary.steps", []any{map[string]any{"setWeight": int64(150)}}, "spec.strategy.canary.steps[0].setWeight"},
+		"two kinds in a step":  {"the order would be a guess", "spec.strategy.canary.steps", []any{map[string]any{"setWeight": int64(5), "pause": map[string]any{}}}, "split it into several steps"},
+		"template and ref":     {"which one counts would be a guess", "spec.template", map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "a", "image": "b"}}}}, "exactly one of template and workloadRef"},
+		"one Service for both": {"the slots could not be told apart", "spec.strategy.canary.canaryService", "shop", "create a second Service"},
+		"address":              {"it could never be asked", "spec.strategy.canary.analysis.prometheus.address", "prometheus:9090", "must be an http or https URL such as"},
+		"empty analysis":       {"it would judge nothing", "spec.strategy.canary.analysis", map[string]any{}, "needs at least one entry in metrics or templates"},
+		"negative replicas":    {"there is no such number of pods", "spec.replicas", int64(-1), "spec.replicas"},
+		"unknown field":        {"a typo must not be lost", "spec.strategy.canary.stepz", []any{}, "stepz"},
+	}
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			o := readmeRollout(t)
+			if err := unstructured.SetNestedField(o, tc.value, strings.Split(tc.path, ".")...); err != nil {
+				t.Fatal(err)
+			}
+			err := create(t, c, ns, o)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
