@@ -123,7 +123,8 @@ func point(ro *v1alpha1.Rollout, route *gatewayv1.HTTPRoute) Point {
 		return p
 	}
 	p.Requested, p.Confirmed = byRevision(st.Traffic.Requested), byRevision(st.Traffic.Confirmed)
-	p.Settled = len(p.Confirmed) > 0 && slices.Equal(st.Traffic.Requested, st.Traffic.Confirmed) &&
+	// Before the first revision is stable its Services stand for whatever pods there are: no share is a revision's.
+	p.Settled = st.StableRevision != "" && len(p.Confirmed) > 0 && slices.Equal(st.Traffic.Requested, st.Traffic.Confirmed) &&
 		slices.ContainsFunc(st.Traffic.Confirmed, func(w v1alpha1.RevisionWeight) bool {
 			return w.Service == CanaryService && w.Weight == p.Route
 		})
