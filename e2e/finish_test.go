@@ -98,6 +98,9 @@ func (s *story) neverBack(version string) {
 // keepEvidence writes what a person wants to see of a story that failed, beside its report.
 func (s *story) keepEvidence(ctx context.Context) {
 	var b strings.Builder
+	if busy, err := os.ReadFile("/proc/loadavg"); err == nil {
+		fmt.Fprintf(&b, "load average of this machine: %s", busy)
+	}
 	for _, p := range s.seen.Points() {
 		fmt.Fprintf(&b, "%s %s step %d stable %s canary %s requested %v confirmed %v route %d settled %v: %s\n", p.At.Format(time.StampMilli),
 			p.Phase, p.Step, p.Stable, p.Canary, p.Requested, p.Confirmed, p.Route, p.Settled, p.Message)

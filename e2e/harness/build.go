@@ -27,6 +27,9 @@ const (
 	// as 0, while no traffic at all gives no value.
 	ErrorShare = `(sum(rate(http_requests_total{namespace="$(namespace)",revision="$(canary)",code=~"5.."}[10s])) or vector(0))` +
 		` / sum(rate(http_requests_total{namespace="$(namespace)",revision="$(canary)"}[10s]))`
+	// drain is how long a pod that is told to stop goes on serving: until the gateway has surely heard of it, even on
+	// a machine that is short of time.
+	drain = "12s"
 	// port is where the shop's containers listen.
 	port = 8080
 )
@@ -75,7 +78,7 @@ func Template(image, version string) corev1.PodTemplateSpec {
 				Name:            Name,
 				Image:           image,
 				ImagePullPolicy: corev1.PullIfNotPresent,
-				Env:             []corev1.EnvVar{{Name: "VERSION", Value: version}},
+				Env:             []corev1.EnvVar{{Name: "VERSION", Value: version}, {Name: "DRAIN", Value: drain}},
 				Ports:           []corev1.ContainerPort{{Name: "http", ContainerPort: port}},
 				ReadinessProbe: &corev1.Probe{
 					ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(port)}},

@@ -178,7 +178,7 @@ func measuring(phase v1alpha1.AnalysisPhase, message string, m v1alpha1.MetricSt
 				Namespace: "shop", Name: "checkout-2",
 				Labels: map[string]string{v1alpha1.RolloutLabel: "checkout", v1alpha1.RevisionLabel: canaryHash},
 			},
-			Spec: v1alpha1.AnalysisRunSpec{Metrics: s.Rollout.Spec.Strategy.Canary.Analysis.Metrics},
+			Spec: v1alpha1.AnalysisRunSpec{Metrics: s.Rollout.Spec.Strategy.Canary.Analysis.Metrics, Block: metav1.Duration{Duration: 10 * time.Second}},
 			Status: v1alpha1.AnalysisRunStatus{
 				Phase: phase, Message: message, StartedAt: ptr(ago(3 * time.Minute)), Metrics: []v1alpha1.MetricStatus{m},
 			},

@@ -4,13 +4,17 @@
 package gatewayapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -227,5 +231,31 @@ func TestRelease(t *testing.T) {
 				t.Errorf("%s (-want, +got):\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// unserved is an API server without the Gateway API.
+type unserved struct{ client.Reader }
+
+func (unserved) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: gatewayv1.GroupName, Kind: "HTTPRoute"}}
+}
+
+func TestWithoutGatewayAPI(t *testing.T) {
+	g := Entry().New(nil, unserved{})
+	want := &routers.Problem{
+		Field:   "spec.strategy.canary.routes[0].kind",
+		Message: "the cluster does not know HTTPRoute in gateway.networking.k8s.io/v1; install the Gateway API's CRDs",
+	}
+	_, err := g.Observe(t.Context(), unserved{}, shop())
+	var got *routers.Problem
+	if !errors.As(err, &got) {
+		t.Fatalf("error %v is not a problem", err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("problem (-want, +got):\n%s", diff)
+	}
+	if err := g.Release(t.Context(), shop()); err != nil {
+		t.Errorf("Release where there can be no route: %v", err)
 	}
 }

@@ -40,19 +40,24 @@ func (o Observed) Most(slot Slot) int32 {
 	return most
 }
 
-// Merge combines the observations of several routes. It does not depend on their order.
+// Merge combines the observations of several routes. It does not depend on
+// their order. When any of them can't be read, nothing is known of all of them.
 func Merge(os ...Observed) Observed {
 	var merged Observed
-	unknown := false
+	unread, unknown := false, false
 	for _, o := range os {
 		merged.Requested = union(merged.Requested, o.Requested)
 		merged.Confirmed = union(merged.Confirmed, o.Confirmed)
+		unread = unread || len(o.Requested) == 0
 		unknown = unknown || len(o.Confirmed) == 0
-		if merged.Message == "" {
+		if merged.Message == "" || o.Message != "" && o.Message < merged.Message {
 			merged.Message = o.Message
 		}
 	}
-	if unknown {
+	if unread {
+		merged.Requested = nil
+	}
+	if unread || unknown {
 		merged.Confirmed = nil
 	}
 	return merged
