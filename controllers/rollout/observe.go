@@ -60,8 +60,8 @@ func (o *observation) namespaced(name string) types.NamespacedName {
 func (o *observation) template(ctx context.Context) error {
 	spec := o.s.Rollout.Spec
 	if spec.WorkloadRef == nil {
-		o.s.Template, o.s.Selector = spec.Template, spec.Selector
-		return nil
+		o.s.Selector = spec.Selector
+		return o.want(spec.Template)
 	}
 	d := &appsv1.Deployment{}
 	err := o.from.Get(ctx, o.namespaced(spec.WorkloadRef.Name), d)
@@ -72,9 +72,19 @@ func (o *observation) template(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read Deployment %s: %w", spec.WorkloadRef.Name, err)
 	}
-	o.s.Template, o.s.Selector = &d.Spec.Template, d.Spec.Selector
-	o.s.Workload = workload(d)
-	return nil
+	o.s.Selector, o.s.Workload = d.Spec.Selector, workload(d)
+	return o.want(&d.Spec.Template)
+}
+
+// want notes the pod template and its hash.
+func (o *observation) want(t *corev1.PodTemplateSpec) error {
+	if t == nil {
+		return nil
+	}
+	var err error
+	o.s.Template = t
+	o.s.Target, err = plan.HashTemplate(*t)
+	return err
 }
 
 func workload(d *appsv1.Deployment) *plan.Workload {

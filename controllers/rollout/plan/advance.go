@@ -81,19 +81,19 @@ func recoverStable(c cursor, f facts) cursor {
 
 // wantsAnother: the template is neither the stable revision nor the one in flight.
 func wantsAnother(c cursor, f facts) bool {
-	return f.target != "" && f.target != c.stable && f.target != c.canary && free(f)
+	return f.Target != "" && f.Target != c.stable && f.Target != c.canary && free(f)
 }
 
 // free reports whether releases may start and move on.
 func free(f facts) bool { return len(f.Problems) == 0 && !f.Rollout.Spec.Paused }
 
-func beginTarget(c cursor, f facts) cursor { return c.begin(f.target, f.Now) }
+func beginTarget(c cursor, f facts) cursor { return c.begin(f.Target, f.Now) }
 
 func supersede(c cursor, f facts) cursor {
 	if !c.aborted() {
 		c = c.record(f, v1alpha1.CauseSuperseded)
 	}
-	return c.begin(f.target, f.Now)
+	return c.begin(f.Target, f.Now)
 }
 
 // firstCarries: the first revision is there in full and gets all traffic.
@@ -110,7 +110,7 @@ func promote(c cursor, f facts) cursor {
 
 // backOnStable: a rollback is complete. An aborted revision stays in flight
 // until another template is wanted.
-func backOnStable(c cursor, f facts) bool { return f.target == c.stable && onStable(c, f) }
+func backOnStable(c cursor, f facts) bool { return f.Target == c.stable && onStable(c, f) }
 
 // onStable: all traffic is known to be with stable.
 func onStable(c cursor, f facts) bool {
@@ -118,7 +118,7 @@ func onStable(c cursor, f facts) bool {
 }
 
 // takenBack: the template went back to stable's while a canary was in flight.
-func takenBack(c cursor, f facts) bool { return f.target == c.stable && !c.aborted() }
+func takenBack(c cursor, f facts) bool { return f.Target == c.stable && !c.aborted() }
 
 func latchRollback(c cursor, f facts) cursor {
 	c = c.record(f, v1alpha1.CauseRolledBack)
@@ -131,7 +131,7 @@ func latchRollback(c cursor, f facts) cursor {
 // wantedAgain: a revision that was taken back is wanted once more. That is a
 // release of its own, from the first step.
 func wantedAgain(c cursor, f facts) bool {
-	return c.rollingBack() && f.target == c.canary && free(f)
+	return c.rollingBack() && f.Target == c.canary && free(f)
 }
 
 // deadlineAborts: the step has waited too long for pods or traffic.

@@ -33,8 +33,6 @@ type facts struct {
 	strategy v1alpha1.CanaryStrategy
 	// replicas carry the whole traffic.
 	replicas int32
-	// target is the hash of the wanted template; empty when it can't be had.
-	target string
 	// revisions by hash.
 	revisions map[string]Revision
 	// shiftedAt is since when the routes carry what they carry now.
@@ -54,12 +52,6 @@ func assess(s Snapshot) facts {
 	}
 	if s.Rollout.Spec.Strategy.Canary != nil {
 		f.strategy = *s.Rollout.Spec.Strategy.Canary
-	}
-	if s.Template != nil {
-		hash, err := HashTemplate(*s.Template)
-		if err == nil { // a template that came through the API always encodes
-			f.target = hash
-		}
 	}
 	f.Problems = append(slices.Clone(f.Problems), mistakes(f)...)
 	for _, r := range s.Revisions {

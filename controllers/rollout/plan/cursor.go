@@ -63,7 +63,7 @@ func (c cursor) mode(f facts) mode {
 		return resting
 	case c.stable == "":
 		return initial
-	case c.aborted() || f.target == c.stable:
+	case c.aborted() || f.Target == c.stable:
 		return returning
 	default:
 		return forward

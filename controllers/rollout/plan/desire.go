@@ -79,7 +79,7 @@ func desireFirst(d *desired, c cursor, f facts) {
 func (d *desired) want(c cursor, f facts, s sized) {
 	d.replicas[c.canary] = s
 	_, exists := f.revisions[c.canary]
-	d.create = !exists && c.canary == f.target && free(f)
+	d.create = !exists && c.canary == f.Target && free(f)
 }
 
 // desireCanary grows the canary, points its Service at it and gives it the

@@ -161,7 +161,7 @@ func forget(c cursor, f facts) []Action {
 	}
 	var empty []Revision
 	for _, r := range byNumber(f) {
-		if r.Hash != c.stable && r.Hash != c.canary && r.Hash != f.target && r.Replicas == 0 && r.Current == 0 && !f.exposed(r.Hash) {
+		if r.Hash != c.stable && r.Hash != c.canary && r.Hash != f.Target && r.Replicas == 0 && r.Current == 0 && !f.exposed(r.Hash) {
 			empty = append(empty, r)
 		}
 	}

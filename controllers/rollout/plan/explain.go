@@ -59,8 +59,8 @@ func resultGate(c cursor, f facts) (hold, bool) {
 	switch {
 	case c.stable == "":
 		return hold{v1alpha1.PhasePending, v1alpha1.ReasonProgressing, "waiting for a pod template"}, true
-	case f.Rollout.Spec.Paused && f.target != c.stable && f.target != "":
-		return hold{v1alpha1.PhasePaused, v1alpha1.ReasonPausedBySpec, fmt.Sprintf("spec.paused holds revision %s back; set it to false to release", f.target)}, true
+	case f.Rollout.Spec.Paused && f.Target != c.stable && f.Target != "":
+		return hold{v1alpha1.PhasePaused, v1alpha1.ReasonPausedBySpec, fmt.Sprintf("spec.paused holds revision %s back; set it to false to release", f.Target)}, true
 	case r.Available < f.replicas:
 		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForPods, fmt.Sprintf("revision %s carries all traffic: %s", c.stable, pods(r, f.replicas))}, true
 	case !onStable(c, f):

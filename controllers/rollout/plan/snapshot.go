@@ -21,6 +21,8 @@ type Snapshot struct {
 	Rollout *v1alpha1.Rollout
 	// Template is the pod template wanted, inline or the workload's; nil when it can't be had.
 	Template *corev1.PodTemplateSpec
+	// Target identifies Template, see [HashTemplate]; empty when there is none.
+	Target string
 	// Selector matches the pods of all revisions; nil when Template is.
 	Selector *metav1.LabelSelector
 	// Workload is the referenced workload; nil without workloadRef.

@@ -49,7 +49,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 	for _, r := range f.Revisions {
 		s.Replicas += r.Current
 		s.ReadyReplicas += r.Ready
-		if r.Hash == f.target {
+		if r.Hash == f.Target {
 			s.UpdatedReplicas = r.Current
 		}
 	}
