@@ -172,8 +172,9 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 		return err
 	}
 	var failed []error
-	for i := range plan.Bindings(s.Rollout).Routes {
-		route := routeAt(s.Rollout, i)
+	bound := plan.Bindings(s.Rollout)
+	for i := range bound.Routes {
+		route := routeAt(s.Rollout, bound, i)
 		router, err := w.routers.For(route)
 		if err == nil {
 			err = router.Apply(ctx, route, a.Split)
@@ -186,8 +187,9 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 }
 
 func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot) error {
-	for i := range plan.Bindings(s.Rollout).Routes {
-		route := routeAt(s.Rollout, i)
+	bound := plan.Bindings(s.Rollout)
+	for i := range bound.Routes {
+		route := routeAt(s.Rollout, bound, i)
 		router, err := w.routers.For(route)
 		if err != nil {
 			continue // never steered, so nothing to give back

@@ -38,10 +38,10 @@ func job(j *batchv1.Job) plan.Job {
 		if c.Status != corev1.ConditionTrue {
 			continue
 		}
-		switch c.Type {
-		case batchv1.JobComplete:
+		if c.Type == batchv1.JobComplete {
 			seen.Succeeded = true
-		case batchv1.JobFailed:
+		}
+		if c.Type == batchv1.JobFailed {
 			seen.Failed, seen.Message = true, c.Message
 		}
 	}

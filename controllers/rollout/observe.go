@@ -34,7 +34,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, from
 		from: from, live: r.live, routers: r.routers, bound: plan.Bindings(ro), leaving: plan.Rebinding(ro),
 		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
-	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, o.routes, o.analysis, o.jobs, o.pods} {
+	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, o.routes, o.successors, o.analysis, o.jobs, o.pods} {
 		if err := read(ctx); err != nil {
 			return plan.Snapshot{}, err
 		}
@@ -149,7 +149,7 @@ func (o *observation) routes(ctx context.Context) error {
 	var seen []traffic.Observed
 	unread := false
 	for i := range o.bound.Routes {
-		observed, err := o.route(ctx, routeAt(o.s.Rollout, i))
+		observed, err := o.route(ctx, routeAt(o.s.Rollout, o.bound, i))
 		var p *routers.Problem
 		if errors.As(err, &p) {
 			o.unbound(p.Field, "%s", p.Message)
@@ -180,9 +180,27 @@ func (o *observation) route(ctx context.Context, route routers.Route) (traffic.O
 	return observed, nil
 }
 
-// routeAt is the i-th route that carries a Rollout's traffic, as routers know it.
-func routeAt(ro *v1alpha1.Rollout, i int) routers.Route {
-	b := plan.Bindings(ro)
+// successors finds what is wrong with the objects that the spec names in place
+// of those that carry the traffic: nothing is released for what does not work.
+func (o *observation) successors(ctx context.Context) error {
+	if !o.leaving {
+		return nil
+	}
+	next := &observation{
+		from: o.from, live: o.live, routers: o.routers, bound: plan.WantedBindings(o.s.Rollout), replicaSets: o.replicaSets,
+		s: plan.Snapshot{Now: o.s.Now, Rollout: o.s.Rollout, Template: o.s.Template},
+	}
+	for _, read := range []func(context.Context) error{next.services, next.routes} {
+		if err := read(ctx); err != nil {
+			return err
+		}
+	}
+	o.s.Problems = append(o.s.Problems, next.s.Problems...)
+	return nil
+}
+
+// routeAt is the i-th route of some bindings of a Rollout, as routers know it.
+func routeAt(ro *v1alpha1.Rollout, b v1alpha1.Bindings, i int) routers.Route {
 	return routers.Route{
 		Namespace: ro.Namespace, Ref: b.Routes[i], Field: fmt.Sprintf("%s.routes[%d]", strategyPath(b), i),
 		StableService: b.StableService, CanaryService: b.CanaryService,

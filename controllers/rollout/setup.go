@@ -86,42 +86,7 @@ func serviceOf(o client.Object) string { return o.GetLabels()[discoveryv1.LabelS
 // index makes Rollouts findable by what they refer to.
 func index(ctx context.Context, indexer client.FieldIndexer) error {
 	for name, keys := range map[string]func(*v1alpha1.Rollout) []string{
-		byService: func(ro *v1alpha1.Rollout) (all []string) {
-			for _, b := range bindings(ro) {
-				for _, name := range []string{b.Service, b.StableService, b.CanaryService} {
-					if name != "" && !slices.Contains(all, name) {
-						all = append(all, name)
-					}
-				}
-			}
-			return all
-		},
-		byWorkload: func(ro *v1alpha1.Rollout) []string {
-			if ro.Spec.WorkloadRef == nil {
-				return nil
-			}
-			return []string{ro.Spec.WorkloadRef.Name}
-		},
-		byRoute: func(ro *v1alpha1.Rollout) (all []string) {
-			for _, b := range bindings(ro) {
-				for _, ref := range b.Routes {
-					if key := ref.Kind + "/" + ref.Name; !slices.Contains(all, key) {
-						all = append(all, key)
-					}
-				}
-			}
-			return all
-		},
-		byTemplate: func(ro *v1alpha1.Rollout) (all []string) {
-			for _, a := range plan.Analyses(ro.Spec) {
-				for _, ref := range a.Templates {
-					if !slices.Contains(all, ref.Name) {
-						all = append(all, ref.Name)
-					}
-				}
-			}
-			return all
-		},
+		byService: servicesOf, byWorkload: workloadOf, byRoute: routesOf, byTemplate: templatesOf,
 	} {
 		extract := func(o client.Object) []string {
 			ro, ok := o.(*v1alpha1.Rollout)
@@ -135,6 +100,44 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+func servicesOf(ro *v1alpha1.Rollout) (all []string) {
+	for _, b := range bindings(ro) {
+		all = append(all, b.Service, b.StableService, b.CanaryService)
+	}
+	return unique(all)
+}
+
+func workloadOf(ro *v1alpha1.Rollout) []string {
+	if ro.Spec.WorkloadRef == nil {
+		return nil
+	}
+	return []string{ro.Spec.WorkloadRef.Name}
+}
+
+func routesOf(ro *v1alpha1.Rollout) (all []string) {
+	for _, b := range bindings(ro) {
+		for _, ref := range b.Routes {
+			all = append(all, ref.Kind+"/"+ref.Name)
+		}
+	}
+	return unique(all)
+}
+
+func templatesOf(ro *v1alpha1.Rollout) (all []string) {
+	for _, a := range plan.Analyses(ro.Spec) {
+		for _, ref := range a.Templates {
+			all = append(all, ref.Name)
+		}
+	}
+	return unique(all)
+}
+
+// unique drops repetitions and the empty name.
+func unique(names []string) []string {
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
 }
 
 // bindings are the objects that a Rollout steers now, and those that it will.

@@ -149,6 +149,7 @@ func onStable(c cursor, f facts) bool {
 		return f.serves(traffic.Stable, c.stable, 1) || f.replicas == 0 && f.StableService.Selects == c.stable
 	case byReplicas:
 		return alone(c.stable, f)
+	case byRoute:
 	}
 	return f.StableService.Selects == c.stable && f.confirmed(stableOnly())
 }

@@ -64,10 +64,11 @@ func assess(s Snapshot) facts {
 	for _, r := range s.Revisions {
 		f.revisions[r.Hash] = r
 	}
-	if f.rebinding { // what is left behind needs no mending
-		f.Problems = slices.DeleteFunc(slices.Clone(f.Problems), func(p Problem) bool { return p.Bound })
-	}
 	f.Problems = append(slices.Clip(f.Problems), mistakes(f)...)
+	if f.rebinding { // what is left behind needs no mending, but what comes has to be in order first
+		f.Problems = slices.DeleteFunc(slices.Clone(f.Problems), func(p Problem) bool { return p.Bound })
+		f.rebinding = len(f.Problems) == 0
+	}
 	return remember(f, s.Rollout.Status.Traffic)
 }
 

@@ -73,7 +73,7 @@ func meansOf(b v1alpha1.Bindings) means {
 
 // released reports whether nothing of the old bindings is left that the new
 // ones do not name: Services are widened, routes give stable everything.
-func released(c cursor, f facts) bool {
+func released(_ cursor, f facts) bool {
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Name != "" && s.Selects != "" && !f.keeps(s.Name) {
 			return false

@@ -97,10 +97,11 @@ func person(f facts, cmd v1alpha1.Command) v1alpha1.PersonStatus {
 
 // notInFlight refuses what needs a release that moves forward.
 func notInFlight(c cursor, f facts) string {
-	switch c.mode(f) {
-	case forward:
+	m := c.mode(f)
+	if m == forward {
 		return ""
-	case returning:
+	}
+	if m == returning {
 		return fmt.Sprintf("revision %s is already on its way back to stable; nothing else can be done with it", c.canary)
 	}
 	return "no release is in flight; change the template to start one"
@@ -176,7 +177,7 @@ func retry(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
 	return c.begin(c.canary, f), fmt.Sprintf("revision %s released again by %s", c.canary, cmd.By)
 }
 
-func cantPause(c cursor, f facts, _ v1alpha1.Command) string {
+func cantPause(c cursor, _ facts, _ v1alpha1.Command) string {
 	if c.paused != nil {
 		return "the Rollout is paused already, by " + c.paused.By
 	}
@@ -199,12 +200,12 @@ func cantResume(c cursor, f facts, _ v1alpha1.Command) string {
 	return "nothing was paused by command; use promote to end a pause step"
 }
 
-func resume(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+func resume(c cursor, _ facts, cmd v1alpha1.Command) (cursor, string) {
 	c.paused = nil
 	return c, "resumed by " + cmd.By
 }
 
-func cantRestart(c cursor, f facts, _ v1alpha1.Command) string {
+func cantRestart(c cursor, _ facts, _ v1alpha1.Command) string {
 	if c.stable == "" {
 		return "no revision is stable yet; there is nothing to restart"
 	}

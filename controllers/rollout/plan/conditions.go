@@ -115,7 +115,7 @@ func servedShare(c cursor, f facts, hash string) (share int32, serving bool) {
 			}
 		}
 		return share, share > 0
-	default:
+	case byRoute:
 		for _, s := range f.Traffic.Requested {
 			share = max(share, shareOf(f, s, hash))
 		}
@@ -126,6 +126,7 @@ func servedShare(c cursor, f facts, hash string) (share int32, serving bool) {
 func converged(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	ok := f.settled() && len(f.Traffic.Requested) == 1 && len(f.Traffic.Confirmed) == 1
 	switch f.means {
+	case byRoute:
 	case bySelector:
 		ok = f.serves(traffic.Stable, f.StableService.Selects, 1)
 	case byReplicas:

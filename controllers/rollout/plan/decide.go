@@ -26,8 +26,10 @@ func Decide(s Snapshot) Plan {
 	if s.Rollout.DeletionTimestamp != nil {
 		return release(f)
 	}
-	c := listen(cursorOf(s.Rollout.Status), f)
+	c := settle(cursorOf(s.Rollout.Status), f)
 	f = f.wanting(c)
+	c = handleCommand(c, f)
+	f = f.wanting(c) // the command may have been an undo
 	c = advance(c, f)
 	d := desire(c, f)
 	return Plan{
@@ -37,9 +39,9 @@ func Decide(s Snapshot) Plan {
 	}
 }
 
-// listen takes in what people said since the pass before: a command, and a
-// template that ends an undo.
-func listen(c cursor, f facts) cursor {
+// settle notes the bindings of a Rollout that has none yet, and ends an undo
+// whose template has changed.
+func settle(c cursor, f facts) cursor {
 	if c.bindings == nil {
 		b := f.bound
 		c.bindings = &b
@@ -47,7 +49,7 @@ func listen(c cursor, f facts) cursor {
 	if c.undo != nil && c.undo.Of != f.written && f.written != "" {
 		c.undo = nil
 	}
-	return handleCommand(c, f)
+	return c
 }
 
 // wanting puts the revision that an undo asks for in the template's place.

@@ -91,9 +91,7 @@ func point(c cursor, f facts, d desired) []Action {
 			continue
 		}
 		share := f.most(s.slot)
-		keptInFull := c.mode(f) == returning && r.Replicas >= f.replicas && r.Ready > 0
-		capable := keptInFull || r.Ready >= f.need(share) && (r.Ready > 0 || f.replicas == 0)
-		if capable || s.service.ready() == 0 && r.Ready > 0 {
+		if capable(c, f, r, share) || s.service.ready() == 0 && r.Ready > 0 {
 			actions = append(actions, SelectRevision{
 				why(fmt.Sprintf("%d ready pods of %s can carry its share of up to %d %%", r.Ready, s.want, share)),
 				s.service.Name, s.want,
@@ -101,6 +99,12 @@ func point(c cursor, f facts, d desired) []Action {
 		}
 	}
 	return actions
+}
+
+// capable reports whether a revision can take a share over.
+func capable(c cursor, f facts, r Revision, share int32) bool {
+	keptInFull := c.mode(f) == returning && r.Replicas >= f.replicas && r.Ready > 0
+	return keptInFull || r.Ready >= f.need(share) && (r.Ready > 0 || f.replicas == 0)
 }
 
 func shift(c cursor, f facts, d desired) []Action {

@@ -85,15 +85,21 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
 			fmt.Sprintf("AnalysisRun %s is in phase %s: %s; mend it, or promote or abort by hand", run.Name, run.Status.Phase, run.Status.Message)}, true
 	}
-	bar := noBar
+	return metricsHold(run, f.Now, barFor(step, last, steps[min(int(c.step)+1, len(steps)-1)]))
+}
+
+// barFor is what a step asks of the metrics before the next one. An analyze
+// step's own answer decides.
+func barFor(step Step, last bool, next Step) bar {
 	switch {
-	case step.Analyze != nil: // its answer decides
+	case step.Analyze != nil:
+		return noBar
 	case last:
-		bar = passing
-	case steps[c.step+1].SetWeight != nil:
-		bar = measured
+		return passing
+	case next.SetWeight != nil:
+		return measured
 	}
-	return metricsHold(run, f.Now, bar)
+	return noBar
 }
 
 // watched reports whether the canary gets requests that an analysis could judge.

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -62,10 +63,11 @@ func bounds(f facts) (surge, unavailable int32) {
 // wantedMix is the mix that the cursor asks for. Each revision that is neither
 // stable nor in flight should have no pods.
 func wantedMix(c cursor, f facts) mix {
-	switch c.mode(f) {
-	case forward:
+	m := c.mode(f)
+	if m == forward {
 		return mixFor(f, c.weight(f))
-	case initial:
+	}
+	if m == initial {
 		return mix{canary: f.replicas}
 	}
 	return mix{stable: f.replicas}
@@ -73,10 +75,10 @@ func wantedMix(c cursor, f facts) mix {
 
 // of gives the number of pods of a revision in a mix.
 func (m mix) of(c cursor, hash string) int32 {
-	switch {
-	case hash == c.stable:
+	switch hash {
+	case c.stable:
 		return m.stable
-	case hash == c.canary:
+	case c.canary:
 		return m.canary
 	}
 	return 0
@@ -101,22 +103,31 @@ func growRatio(d *desired, c cursor, f facts, want mix) {
 	for _, r := range f.revisions {
 		room -= max(r.Replicas, r.Current)
 	}
-	order := []string{c.canary, c.stable}
-	if c.mode(f) != forward && c.stable != "" {
-		order = []string{c.stable}
-	}
-	for _, hash := range order {
-		r, exists := f.revisions[hash]
+	for _, hash := range growing(c, f, d.created) {
+		r := f.revisions[hash]
 		grow := min(want.of(c, hash)-r.Replicas, room)
-		if hash == "" || grow <= 0 || !c.free(f) && hash == c.canary && c.mode(f) == forward {
-			continue
-		}
-		if !exists && !(d.create && hash == d.created) {
+		if grow <= 0 {
 			continue
 		}
 		room -= grow
 		d.replicas[hash] = sized{r.Replicas + grow, fmt.Sprintf("%d of the %d pods wanted of it, within maxSurge %d", r.Replicas+grow, want.of(c, hash), surge)}
 	}
+}
+
+// growing lists the revisions that may get more pods, the one that traffic moves
+// to first: those that have a ReplicaSet or are about to get one. While the
+// release is held its canary does not grow.
+func growing(c cursor, f facts, created string) []string {
+	moving := c.mode(f) == forward
+	order := []string{c.canary, c.stable}
+	if !moving && c.stable != "" {
+		order = []string{c.stable}
+	}
+	return slices.DeleteFunc(order, func(hash string) bool {
+		_, exists := f.revisions[hash]
+		heldBack := moving && hash == c.canary && !c.free(f)
+		return hash == "" || heldBack || !exists && hash != created
+	})
 }
 
 // shrinkRatio removes pods beyond the wanted mix: those that are not available

@@ -60,20 +60,30 @@ func shortOfPods(c cursor, f facts) (hold, bool) {
 
 func routeMissing(c cursor, f facts) (hold, bool) {
 	o := c.owed(f)
+	if h, missing := endpointsMissing(c, f, o); missing {
+		return h, true
+	}
+	if f.confirmed(o.split) {
+		if c.promoting(f) && c.mode(f) == forward && f.StableService.Selects != c.canary {
+			return waits(v1alpha1.ReasonWaitingForEndpoints, "promoting: pointing Service %s at %s", f.StableService.Name, c.canary), true
+		}
+		return hold{}, false
+	}
+	return waitingForTraffic(c, f, o.split), true
+}
+
+// endpointsMissing says which endpoints the slot still lacks, or for how long they have to be listed yet.
+func endpointsMissing(c cursor, f facts, o owed) (hold, bool) {
 	s := f.slot(o.slot)
-	exposed := o.slot == traffic.Stable || o.n > 0
+	both := f.serves(traffic.Stable, c.canary, o.n) && f.serves(traffic.Canary, c.canary, o.n)
 	switch {
-	case exposed && o.n > 0 && !s.only(c.canary, o.n):
+	case o.n > 0 && !s.only(c.canary, o.n):
 		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
 			s.Name, o.n, c.canary, s.Ready[c.canary]), true
 	case o.n > 0 && !f.Traffic.RequestedAll(o.split) && !f.serves(o.slot, c.canary, o.n):
 		return waits(v1alpha1.ReasonWaitingForEndpoints, "%d ready endpoints of %s in Service %s, settling for %s", o.n, c.canary, s.Name, f.strategy.settle), true
-	case c.mode(f) == initial && !(f.serves(traffic.Stable, c.canary, o.n) && f.serves(traffic.Canary, c.canary, o.n)):
+	case c.mode(f) == initial && !both:
 		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for both Services to list %d ready endpoints of %s", o.n, c.canary), true
-	case c.promoting(f) && c.mode(f) == forward && f.StableService.Selects != c.canary && f.confirmed(o.split):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "promoting: pointing Service %s at %s", f.StableService.Name, c.canary), true
-	case !f.confirmed(o.split):
-		return waitingForTraffic(c, f, o.split), true
 	}
 	return hold{}, false
 }

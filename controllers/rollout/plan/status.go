@@ -80,16 +80,23 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	if f.means != byReplicas && (len(t.Confirmed) == 0 || len(f.Traffic.Requested) > 1) {
 		t.Message = trafficText(f)
 	}
+	t.CanaryWeight = canaryWeight(c, f, t)
+	return t
+}
+
+// canaryWeight is the share to print: the one asked for, or where pods are the split the one there is.
+func canaryWeight(c cursor, f facts, t *v1alpha1.TrafficStatus) int32 {
 	shown := t.Requested
 	if f.means == byReplicas {
 		shown = t.Confirmed
 	}
+	var weight int32
 	for _, w := range shown {
 		if w.Revision == c.canary && c.canary != "" {
-			t.CanaryWeight += w.Weight
+			weight += w.Weight
 		}
 	}
-	return t
+	return weight
 }
 
 // lastSeen keeps what the routes carried before they could no longer be read. Nothing of it counts as confirmed.

@@ -38,16 +38,22 @@ func stepDone(c cursor, f facts) bool {
 		return true
 	case step.moves():
 		return c.reached(f)
-	case step.Pause != nil:
-		return step.Pause.For != nil && !f.Now.Before(c.since.Add(step.Pause.For.Duration)) || timeoutPromotes(c, f)
-	case step.Approve != nil:
-		return timeoutPromotes(c, f)
 	case step.Analyze != nil:
 		return analyzed(c, f)
+	}
+	return timeoutPromotes(c, f) || answeredBy(c, f, step)
+}
+
+// answeredBy: the clock, a Job or a gate lets the step go on. A person's
+// permission moves the cursor itself.
+func answeredBy(c cursor, f facts, step Step) bool {
+	switch {
+	case step.Pause != nil:
+		return step.Pause.For != nil && !f.Now.Before(c.since.Add(step.Pause.For.Duration))
 	case step.Job != nil:
 		return f.Jobs[jobName(c, f)].Succeeded
 	case step.Gate != nil:
-		return gateOpen(c, f) || timeoutPromotes(c, f)
+		return gateOpen(c, f)
 	}
 	return false
 }

@@ -73,6 +73,7 @@ func requestedWeights(c cursor, f facts) []v1alpha1.RevisionWeight {
 			return pairOf(c, f, c.weight(f))
 		}
 		return pairOf(c, f, 0)
+	case byRoute:
 	}
 	return f.weights(f.Traffic.Requested)
 }
@@ -86,6 +87,7 @@ func confirmedWeights(c cursor, f facts) []v1alpha1.RevisionWeight {
 		return nil
 	case byReplicas:
 		return podWeights(c, f)
+	case byRoute:
 	}
 	if !f.settled() {
 		return nil
