@@ -17,7 +17,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.stableService) || has(self.routes) && self.routes.size() > 0",message="spec.strategy.canary.routes: required with stableService; name the route that sends traffic to it, or name only service to shift by the number of pods"
 // +kubebuilder:validation:XValidation:rule="!(has(self.steps) && self.steps.size() > 0 && has(self.ramp))",message="spec.strategy.canary: set at most one of steps and ramp; remove the other"
 // +kubebuilder:validation:XValidation:rule="has(self.analysis) || !has(self.steps) || !self.steps.exists(s, has(s.analyze))",message="spec.strategy.canary.analysis: required when a step says analyze; add metrics or templates"
-// +kubebuilder:validation:XValidation:rule="has(self.routes) && self.routes.size() > 0 || !has(self.steps) || !self.steps.exists(s, has(s.setScale) || has(s.matchRoute) || has(s.mirror))",message="spec.strategy.canary.steps: setScale, matchRoute and mirror need routes; add routes, or remove these steps"
+// +kubebuilder:validation:XValidation:rule="has(self.routes) && self.routes.size() > 0 || !has(self.steps) || !self.steps.exists(s, has(s.setScale))",message="spec.strategy.canary.steps: setScale needs routes; add routes, or remove the step"
+// +kubebuilder:validation:XValidation:rule="!has(self.steps) || !self.steps.exists(s, has(s.matchRoute) || has(s.mirror))",message="spec.strategy.canary.steps: no router of this version carries matchRoute or mirror; remove the step"
 // +kubebuilder:validation:XValidation:rule="has(self.routes) && self.routes.size() > 0 || !has(self.scaleStable) || self.scaleStable == 'Full'",message="spec.strategy.canary.scaleStable: Dynamic needs routes; without routes the number of stable pods is the weight"
 type CanaryStrategy struct {
 	// service is the Service that callers use. With routes, and without

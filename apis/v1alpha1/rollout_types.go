@@ -113,11 +113,6 @@ type RolloutSpec struct {
 	// +optional
 	RestartAt *metav1.Time `json:"restartAt,omitempty"`
 
-	// trackConfig makes a change of a ConfigMap or Secret that the template
-	// refers to a new revision, which keeps a copy of its own. Default false.
-	// +optional
-	TrackConfig bool `json:"trackConfig,omitempty"`
-
 	// strategy is how a new revision reaches users. Default: a rolling update.
 	// +optional
 	Strategy Strategy `json:"strategy,omitempty"`

@@ -85,7 +85,22 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
 			fmt.Sprintf("AnalysisRun %s is in phase %s: %s; mend it, or promote or abort by hand", run.Name, run.Status.Phase, run.Status.Message)}, true
 	}
-	return metricsHold(run, f.Now, barFor(step, last, steps[min(int(c.step)+1, len(steps)-1)]))
+	h, held := metricsHold(run, f.Now, barFor(step, last, steps[min(int(c.step)+1, len(steps)-1)]))
+	if held && h.reason == v1alpha1.ReasonAnalysisNoData {
+		h.message = fmt.Sprintf("%s; see %s.prometheus.address and the metric's query", h.message, analysisPath(c, f))
+	}
+	return h, held
+}
+
+// analysisPath is where in the Rollout the analysis that speaks at the cursor is written.
+func analysisPath(c cursor, f facts) string {
+	switch c.where(f) {
+	case prePromotion:
+		return f.strategy.at + ".prePromotion.analysis"
+	case postPromotion:
+		return f.strategy.at + ".postPromotion.analysis"
+	}
+	return f.strategy.at + ".analysis"
 }
 
 // barFor is what a step asks of the metrics before the next one. An analyze
@@ -146,7 +161,7 @@ func metricHold(run *v1alpha1.AnalysisRun, m v1alpha1.MetricStatus, now time.Tim
 	switch {
 	case m.Verdict == v1alpha1.MetricNoData:
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
-			m.Message + "; check the analysis' prometheus.address and the query of metric " + m.Name}, true
+			fmt.Sprintf("metric %s: %s", m.Name, m.Message)}, true
 	case m.ConsecutiveOut > 0:
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious, m.Message}, true
 	case late(run, m, now):
