@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // Entry is how a router introduces itself to the wiring.
@@ -19,6 +21,8 @@ type Entry struct {
 	Name string
 	// Kinds that it steers. No two entries may steer the same.
 	Kinds []schema.GroupKind
+	// Features that every one of these kinds can carry.
+	Features traffic.Features
 	// Watch holds an empty object of each kind whose changes the controller must notice.
 	Watch []client.Object
 	// AddToScheme registers the types in Watch. Nil when every scheme has them.

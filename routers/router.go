@@ -26,6 +26,9 @@ type Route struct {
 	StableService string
 	// CanaryService is the name of the Service behind the canary slot.
 	CanaryService string
+	// BaselineService is the name of the Service behind the baseline slot.
+	// Empty when there is none; then no split has a baseline share.
+	BaselineService string
 }
 
 // Key is the name under which the route object is read.
@@ -49,10 +52,13 @@ type Router interface {
 	// anything at all has at least 1 percent; a share between two whole
 	// percentages that Apply would not have written is reported as both.
 	Observe(ctx context.Context, from client.Reader, r Route) (traffic.Observed, error)
-	// Apply makes the route object carry want, whole and at once, reading the
-	// API server first. It writes nothing when the object already does. It
-	// writes only fields that the router owns; if the object changed since it
-	// was read, it reads and tries once more, then returns the conflict.
+	// Apply makes the route object carry want, whole and at once: shares,
+	// matches, mirror and cookie; what want does not name is taken away. A part
+	// of want that this kind can't carry is a [*Problem], and nothing is written
+	// then. It reads the API server first and writes nothing when the object
+	// already carries want. It writes only fields that the router owns; if the
+	// object changed since it was read, it reads and tries once more, then
+	// returns the conflict.
 	Apply(ctx context.Context, r Route, want traffic.Split) error
 	// Release gives the stable slot everything. Safe to call twice, when the
 	// object is gone, and when a person has changed it beyond recognition: then

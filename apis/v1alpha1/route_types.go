@@ -21,3 +21,59 @@ type RouteRef struct {
 	// +kubebuilder:validation:MaxItems=16
 	Rules []string `json:"rules,omitempty"`
 }
+
+// MatchRoute sends some requests to the canary whatever its weight is.
+type MatchRoute struct {
+	// name of the rule, unique among the steps' rules. A later step with the
+	// same name replaces it; one without match ends it.
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	// +kubebuilder:validation:MaxLength=40
+	Name string `json:"name"`
+	// match lists alternatives: a request that meets any of them goes to the canary.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Match []RequestMatch `json:"match,omitempty"`
+}
+
+// RequestMatch is met by a request that meets everything in it.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.headers) || has(self.cookies) || has(self.queryParams)",message="match: name at least one of headers, cookies and queryParams"
+type RequestMatch struct {
+	// headers that the request must carry. Names are compared without regard to case.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Headers []ValueMatch `json:"headers,omitempty"`
+	// cookies that the request must carry.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Cookies []ValueMatch `json:"cookies,omitempty"`
+	// queryParams that the request's URL must carry.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	QueryParams []ValueMatch `json:"queryParams,omitempty"`
+}
+
+// ValueMatch compares one named value of a request. Exactly one comparison is set.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.exact) != has(self.regex)",message="match: set exactly one of exact and regex"
+type ValueMatch struct {
+	// name of the header, cookie or parameter.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Name string `json:"name"`
+	// exact value.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Exact *string `json:"exact,omitempty"`
+	// regex that the whole value must match, in RE2 syntax. Its dialect is the data plane's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Regex *string `json:"regex,omitempty"`
+}

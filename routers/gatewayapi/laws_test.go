@@ -42,7 +42,7 @@ func TestLaws(t *testing.T) {
 		for _, p := range ps {
 			switch got := p.splits(); {
 			case p.others > 0 && p.total() < fine && (want.Canary == 0 || want.Canary == 100):
-			case len(got) != 1 || got[0] != want:
+			case len(got) != 1 || !got[0].Equal(want):
 				t.Fatalf("%v on %s: reads back as %v", want, before, got)
 			}
 			if p.weight(p.stable) > heaviest || p.weight(p.canary) > heaviest {

@@ -93,7 +93,7 @@ func (b bench) carries(t *testing.T, want traffic.Split) {
 	if err != nil {
 		t.Fatalf("Shares: %v", err)
 	}
-	if len(splits) == 0 || slices.ContainsFunc(splits, func(s traffic.Split) bool { return s != want }) {
+	if len(splits) == 0 || slices.ContainsFunc(splits, func(s traffic.Split) bool { return !s.Equal(want) }) {
 		t.Errorf("the route object carries %v, want %v everywhere", splits, want)
 	}
 }

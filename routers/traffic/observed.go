@@ -3,7 +3,10 @@
 
 package traffic
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Observed is what route objects say, over all routes of a Rollout.
 type Observed struct {
@@ -20,15 +23,16 @@ type Observed struct {
 }
 
 // RequestedAll reports whether every route carries exactly s.
-func (o Observed) RequestedAll(s Split) bool { return len(o.Requested) == 1 && o.Requested[0] == s }
+func (o Observed) RequestedAll(s Split) bool { return len(o.Requested) == 1 && o.Requested[0].Equal(s) }
 
 // ConfirmedAll reports whether the data plane is known to serve exactly s.
 func (o Observed) ConfirmedAll(s Split) bool {
-	return o.RequestedAll(s) && len(o.Confirmed) == 1 && o.Confirmed[0] == s
+	return o.RequestedAll(s) && len(o.Confirmed) == 1 && o.Confirmed[0].Equal(s)
 }
 
 // Most returns the largest share that a slot may be getting now, in percent:
-// the maximum over requested and confirmed. An unknown split counts as 100.
+// the maximum over requested and confirmed. A slot that is reached beside the
+// shares gets at least 1. An unknown split counts as 100.
 func (o Observed) Most(slot Slot) int32 {
 	if len(o.Requested) == 0 || len(o.Confirmed) == 0 {
 		return 100
@@ -36,6 +40,9 @@ func (o Observed) Most(slot Slot) int32 {
 	var most int32
 	for _, s := range append(append([]Split{}, o.Requested...), o.Confirmed...) {
 		most = max(most, s.Of(slot))
+		if s.Reaches(slot) {
+			most = max(most, 1)
+		}
 	}
 	return most
 }
@@ -65,10 +72,12 @@ func Merge(os ...Observed) Observed {
 
 func union(a, b []Split) []Split {
 	for _, s := range b {
-		if !slices.Contains(a, s) {
+		if !slices.ContainsFunc(a, s.Equal) {
 			a = append(a, s)
 		}
 	}
-	slices.SortFunc(a, func(x, y Split) int { return int(x.Canary - y.Canary) })
+	slices.SortFunc(a, func(x, y Split) int {
+		return cmp.Or(cmp.Compare(x.Canary, y.Canary), cmp.Compare(x.Baseline, y.Baseline), cmp.Compare(x.String(), y.String()))
+	})
 	return a
 }

@@ -11,9 +11,17 @@
 // the same revision, and only the slot says where the weight is.
 package traffic
 
-import "fmt"
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
 
-// Slot is one of the two destinations of a route.
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// Slot is one of the destinations of a route.
 type Slot string
 
 const (
@@ -21,14 +29,39 @@ const (
 	Stable Slot = "stable"
 	// Canary is the destination that carries the canary's share.
 	Canary Slot = "canary"
+	// Baseline is the destination of fresh pods of the stable revision, if any.
+	Baseline Slot = "baseline"
 )
 
-// Split is the share of each slot in percent. The zero Split is unknown.
+// Split is everything that a route says about who gets which request: the
+// share of each slot in percent, and what goes beside the shares. The zero
+// Split is unknown.
 type Split struct {
 	// Stable is the stable slot's share in percent.
 	Stable int32
 	// Canary is the canary slot's share in percent.
 	Canary int32
+	// Baseline is the share in percent of a third destination: fresh pods of the
+	// stable revision that the canary is compared with. 0 has no such destination.
+	Baseline int32
+	// Matches name requests that go to the canary slot whatever the shares
+	// say. The first that applies wins; order and names count.
+	Matches []v1alpha1.MatchRoute
+	// Mirror is the percentage of all requests that are also copied to the
+	// canary slot, whose answers are thrown away.
+	Mirror int32
+	// Sticky keeps a user on the canary once met. Nil keeps nobody.
+	Sticky *Sticky
+}
+
+// Sticky marks the users of one canary by a cookie.
+type Sticky struct {
+	// Cookie is the name of the cookie.
+	Cookie string
+	// Value of the cookie: the canary's revision, so that a cookie of an earlier canary binds nobody.
+	Value string
+	// MaxAge of the cookie.
+	MaxAge time.Duration
 }
 
 // CanaryAt returns the split that gives the canary slot weight percent, bounded to 0 and 100.
@@ -37,21 +70,54 @@ func CanaryAt(weight int32) Split {
 	return Split{Stable: 100 - weight, Canary: weight}
 }
 
+// At returns the same with the canary slot at weight percent, taken from the stable slot.
+func (s Split) At(weight int32) Split {
+	s.Canary = min(max(weight, 0), 100-s.Baseline)
+	s.Stable = 100 - s.Baseline - s.Canary
+	return s
+}
+
 // Of returns the share of a slot in percent.
 func (s Split) Of(slot Slot) int32 {
-	if slot == Canary {
+	switch slot {
+	case Canary:
 		return s.Canary
+	case Baseline:
+		return s.Baseline
+	default:
+		return s.Stable
 	}
-	return s.Stable
+}
+
+// Plain reports whether the split is shares of stable and canary and nothing else.
+func (s Split) Plain() bool {
+	return s.Baseline == 0 && len(s.Matches) == 0 && s.Mirror == 0 && s.Sticky == nil
+}
+
+// Reaches reports whether a slot may get any request: by its share, by a match,
+// by a cookie or by mirroring.
+func (s Split) Reaches(slot Slot) bool {
+	return s.Of(slot) > 0 || slot == Canary && (len(s.Matches) > 0 || s.Mirror > 0 || s.Sticky != nil)
+}
+
+// Equal reports whether two splits say the same.
+func (s Split) Equal(o Split) bool {
+	return s.Stable == o.Stable && s.Canary == o.Canary && s.Baseline == o.Baseline && s.Mirror == o.Mirror &&
+		(s.Sticky == nil) == (o.Sticky == nil) && (s.Sticky == nil || *s.Sticky == *o.Sticky) &&
+		slices.EqualFunc(s.Matches, o.Matches, func(a, b v1alpha1.MatchRoute) bool { return reflect.DeepEqual(a, b) })
 }
 
 // Known reports whether the split has been observed or decided at all.
-func (s Split) Known() bool { return s != Split{} }
+func (s Split) Known() bool { return !s.Equal(Split{}) }
 
-// Validate reports a split whose shares are negative or do not sum to 100.
+// Validate reports a split whose shares are negative or do not sum to 100, or
+// that mirrors less than nothing or more than everything.
 func (s Split) Validate() error {
-	if s.Stable < 0 || s.Canary < 0 || s.Stable+s.Canary != 100 {
-		return fmt.Errorf("shares stable %d and canary %d must be at least 0 and sum to 100", s.Stable, s.Canary)
+	if s.Stable < 0 || s.Canary < 0 || s.Baseline < 0 || s.Stable+s.Canary+s.Baseline != 100 {
+		return fmt.Errorf("shares stable %d, canary %d and baseline %d must be at least 0 and sum to 100", s.Stable, s.Canary, s.Baseline)
+	}
+	if s.Mirror < 0 || s.Mirror > 100 {
+		return fmt.Errorf("mirror %d must be at least 0 and at most 100 percent", s.Mirror)
 	}
 	return nil
 }
@@ -61,5 +127,22 @@ func (s Split) String() string {
 	if !s.Known() {
 		return "unknown"
 	}
-	return fmt.Sprintf("stable %d %%, canary %d %%", s.Stable, s.Canary)
+	text := fmt.Sprintf("stable %d %%, canary %d %%", s.Stable, s.Canary)
+	if s.Baseline > 0 {
+		text += fmt.Sprintf(", baseline %d %%", s.Baseline)
+	}
+	if s.Mirror > 0 {
+		text += fmt.Sprintf(", mirror %d %%", s.Mirror)
+	}
+	if len(s.Matches) > 0 {
+		names := make([]string, len(s.Matches))
+		for i, m := range s.Matches {
+			names[i] = m.Name
+		}
+		text += ", matched to canary: " + strings.Join(names, ", ")
+	}
+	if s.Sticky != nil {
+		text += ", sticky by cookie " + s.Sticky.Cookie
+	}
+	return text
 }

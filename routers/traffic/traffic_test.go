@@ -32,7 +32,7 @@ func observed(r *rand.Rand) traffic.Observed {
 	var o traffic.Observed
 	for range r.IntN(4) {
 		s := traffic.CanaryAt(weights[r.IntN(len(weights))])
-		if !slices.Contains(o.Requested, s) {
+		if !slices.ContainsFunc(o.Requested, s.Equal) {
 			o.Requested = append(o.Requested, s)
 		}
 	}

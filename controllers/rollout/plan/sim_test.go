@@ -207,7 +207,7 @@ func (w *world) quiet() bool {
 func (w *world) atRest() error {
 	s, target := w.rollout.Status, w.hash(w.rollout.Spec.Template.Spec.Containers[0].Image)
 	switch {
-	case w.split != traffic.CanaryAt(0):
+	case !w.split.Equal(traffic.CanaryAt(0)):
 		return fmt.Errorf("rests with %s", w.split)
 	case s.Phase == v1alpha1.PhaseHealthy && s.StableRevision != target:
 		return fmt.Errorf("healthy with %s, wanted %s", s.StableRevision, target)

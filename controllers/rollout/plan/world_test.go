@@ -37,6 +37,7 @@ type world struct {
 	runs     map[string]*v1alpha1.AnalysisRun
 	bad      map[string]bool // revisions whose analysis fails
 	broken   map[string]bool // revisions whose pods never get ready
+	target   string          // hash of the wanted template
 	log      []string
 }
 
@@ -68,7 +69,7 @@ func newWorld(seed uint64) *world {
 			ProgressDeadlineSeconds: ptr.To(int32(60)),
 			Replicas:                ptr.To(int32(simReplicas)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop"}},
 			Strategy: v1alpha1.Strategy{Canary: &v1alpha1.CanaryStrategy{
-				StableService: "stable", CanaryService: "canary",
+				StableService: "stable", CanaryService: "canary", AbortScaleDownDelaySeconds: ptr.To(int32(30)),
 				Routes:   []v1alpha1.RouteRef{{Kind: "HTTPRoute", Name: "shop"}},
 				Analysis: &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "errors"}}},
 				Steps: []v1alpha1.Step{
@@ -91,6 +92,7 @@ func (w *world) template(image string) {
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "shop", Image: image}}},
 	}
 	w.rollout.Generation++
+	w.target = w.hash(image)
 }
 
 func (w *world) hash(image string) string {
@@ -105,7 +107,7 @@ func (w *world) hash(image string) string {
 
 func (w *world) snapshot() plan.Snapshot {
 	s := plan.Snapshot{
-		Now: w.now, Rollout: w.rollout.DeepCopy(), Template: w.rollout.Spec.Template, Selector: w.rollout.Spec.Selector,
+		Now: w.now, Rollout: w.rollout.DeepCopy(), Template: w.rollout.Spec.Template, Target: w.target, Selector: w.rollout.Spec.Selector,
 		Traffic: traffic.Observed{Requested: []traffic.Split{w.split}},
 	}
 	if w.accepted {
