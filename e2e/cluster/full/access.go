@@ -7,7 +7,10 @@ package full
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/sluice-dev/sluice/e2e/cluster/controlplane"
 )
@@ -66,4 +69,24 @@ func writeKubectl(at layout, kube string) error {
 		return fmt.Errorf("writing the kubectl wrapper: %w", err)
 	}
 	return nil
+}
+
+// environment is the caller's, changed for programs inside the cluster. Each
+// variable is there once: of two, some programs take the first.
+func environment(callers []string, at layout) []string {
+	changes := map[string]string{
+		"KUBECONFIG":            at.kubeconfig("admin"),
+		"PATH":                  at.path("bin") + ":" + os.Getenv("PATH"),
+		"SLUICE_GATEWAY_URL":    GatewayURL,
+		"SLUICE_PROMETHEUS_URL": PrometheusURL,
+	}
+	env := slices.DeleteFunc(slices.Clone(callers), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		_, changed := changes[name]
+		return changed
+	})
+	for _, name := range slices.Sorted(maps.Keys(changes)) {
+		env = append(env, name+"="+changes[name])
+	}
+	return env
 }

@@ -186,18 +186,8 @@ func (c *Cluster) Exec(argv ...string) error {
 		return fmt.Errorf("looking for nsenter: %w", err)
 	}
 	argv = append([]string{"nsenter", "--net=" + c.at.netns(), "--"}, argv...)
-	if err := unix.Exec(nsenter, argv, c.environment(os.Environ())); err != nil {
+	if err := unix.Exec(nsenter, argv, environment(os.Environ(), c.at)); err != nil {
 		return fmt.Errorf("starting %s: %w", strings.Join(argv[3:], " "), err)
 	}
 	return nil
-}
-
-// environment adds to the caller's what programs inside the cluster need.
-func (c *Cluster) environment(env []string) []string {
-	return append(env,
-		"KUBECONFIG="+c.Kubeconfig(),
-		"PATH="+c.at.path("bin")+":"+os.Getenv("PATH"),
-		"SLUICE_GATEWAY_URL="+GatewayURL,
-		"SLUICE_PROMETHEUS_URL="+PrometheusURL,
-	)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 )
 
@@ -38,6 +39,20 @@ func TestNewLayout(t *testing.T) {
 				t.Errorf("%s Got %+v, %v.", tc.reason, got, err)
 			}
 		})
+	}
+}
+
+// TestEnvironment: whoever's KUBECONFIG is set must not end up on that cluster.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("PATH", "/usr/bin")
+	at := layout{dir: "/var/lib/x", id: "x"}
+	want := []string{
+		"HOME=/root", "KUBECONFIG=/var/lib/x/admin.kubeconfig", "PATH=/var/lib/x/bin:/usr/bin",
+		"SLUICE_GATEWAY_URL=" + GatewayURL, "SLUICE_PROMETHEUS_URL=" + PrometheusURL,
+	}
+	got := environment([]string{"KUBECONFIG=/production", "HOME=/root", "PATH=/usr/bin"}, at)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Each variable once, and the cluster's (-want +got):\n%s", diff)
 	}
 }
 

@@ -6,8 +6,11 @@ package testenv
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -51,13 +54,38 @@ func (o ours) stop()                { o.api.Stop() }
 type supplied struct{ rest *rest.Config }
 
 func newSupplied(path string) (server, error) {
-	rules := &clientcmd.ClientConfigLoadingRules{Precedence: filepath.SplitList(path)}
+	files := filepath.SplitList(path)
+	if !slices.ContainsFunc(files, exists) {
+		return nil, fmt.Errorf("reading the cluster that KUBECONFIG=%s names: there is no such file", path)
+	}
+	rules := &clientcmd.ClientConfigLoadingRules{Precedence: files}
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{}).ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("reading the cluster that KUBECONFIG=%s names: %w", path, err)
 	}
+	if err := forTests(config.Host, os.Getenv(allowVariable)); err != nil {
+		return nil, err
+	}
 	config.QPS, config.Burst = -1, -1
 	return supplied{config}, nil
+}
+
+// allowVariable names the one server beyond this machine that tests may use.
+const allowVariable = "SLUICE_TEST_SERVER"
+
+// forTests keeps tests from a cluster that KUBECONFIG names for other purposes:
+// they install custom resource definitions, and replace those that are there.
+func forTests(server, allowed string) error {
+	u, err := url.Parse(server)
+	if err != nil {
+		return fmt.Errorf("reading the server's address from KUBECONFIG: %w", err)
+	}
+	host := u.Hostname()
+	if ip := net.ParseIP(host); host == "localhost" || host != "" && host == allowed || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("KUBECONFIG leads to %s, which is not on this machine, and tests replace custom resource definitions there: "+
+		"unset KUBECONFIG, or set %s=%s if it is a cluster for tests", server, allowVariable, host)
 }
 
 func (s supplied) String() string       { return "cluster of KUBECONFIG" }
@@ -77,12 +105,17 @@ func suppliedBinaries(dir string) (cluster.Binaries, error) {
 		ControllerManager: filepath.Join(dir, "kube-controller-manager"),
 	}
 	for _, path := range []string{found.Etcd, found.APIServer} {
-		if _, err := os.Stat(path); err != nil {
-			return cluster.Binaries{}, fmt.Errorf("looking for servers in KUBEBUILDER_ASSETS: %w", err)
+		if !exists(path) {
+			return cluster.Binaries{}, fmt.Errorf("looking for servers in KUBEBUILDER_ASSETS: there is no %s", path)
 		}
 	}
-	if _, err := os.Stat(found.ControllerManager); err != nil {
+	if !exists(found.ControllerManager) {
 		found.ControllerManager = ""
 	}
 	return found, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }

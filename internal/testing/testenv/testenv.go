@@ -67,7 +67,7 @@ func Start(tb testing.TB) *Env {
 
 // remedy ends the message of a test that has no server.
 const remedy = `These tests need a Kubernetes API server. They build one from its Go modules on first use, which
-takes a Go toolchain, a module proxy and some minutes ("make tools" does it ahead of time).
+takes a Go toolchain, a module proxy and some minutes ("make test" does it ahead of the tests and shows how far it is).
 To use another one, set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver, or KUBECONFIG to a test cluster.`
 
 func start(ctx context.Context) (*Env, error) {

@@ -45,6 +45,7 @@ func newCommand(cluster *full.Cluster) *cobra.Command {
 	}
 	root.AddCommand(
 		newBuild(cluster),
+		newAPI(),
 		simple("up", "Bring the cluster up; does nothing if it is running", cluster.Up),
 		simple("status", "Show which parts run and where to reach them", cluster.Status),
 		newDown(cluster),

@@ -37,7 +37,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: kube kube-apiserver|kube-controller-manager|kube-scheduler|kubelet|kube-proxy|kubectl [flags]")
 		os.Exit(2)
 	}
-	command := components[os.Args[1]]()
+	// kubectl looks for plugins while its command is made, by what it finds here.
 	os.Args = os.Args[1:]
-	os.Exit(cli.Run(command))
+	os.Exit(cli.Run(components[os.Args[0]]()))
 }
