@@ -59,7 +59,9 @@ test: $(CLUSTER) ## Run unit tests and tests against a real API server
 	go test -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: bin/sluice $(CLUSTER) ## Measure the controller's cost in requests and memory, and run Go's benchmarks
+	$(CLUSTER) build --api
+	go run ./e2e/bench $(BENCHFLAGS)
 	go test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: verify

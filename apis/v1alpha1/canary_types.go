@@ -3,31 +3,74 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
 
-// CanaryStrategy shifts traffic to a new revision step by step.
+// CanaryStrategy shifts traffic to a new revision step by step: by the weights
+// of routes, or without routes by the number of pods.
 //
-// +kubebuilder:validation:XValidation:rule="self.stableService != self.canaryService",message="spec.strategy.canary.canaryService: must be another Service than stableService; create a second Service with the same selector and ports"
+// +kubebuilder:validation:XValidation:rule="has(self.stableService) == has(self.canaryService)",message="spec.strategy.canary: set both stableService and canaryService, or neither to have them created from service"
+// +kubebuilder:validation:XValidation:rule="!has(self.stableService) || self.stableService != self.canaryService",message="spec.strategy.canary.canaryService: must be another Service than stableService; create a second Service with the same selector and ports"
+// +kubebuilder:validation:XValidation:rule="!has(self.routes) || self.routes.size() == 0 || has(self.stableService) || has(self.service)",message="spec.strategy.canary.stableService: required with routes; name stableService and canaryService, or service to have both created"
+// +kubebuilder:validation:XValidation:rule="!has(self.stableService) || has(self.routes) && self.routes.size() > 0",message="spec.strategy.canary.routes: required with stableService; name the route that sends traffic to it, or name only service to shift by the number of pods"
+// +kubebuilder:validation:XValidation:rule="!(has(self.steps) && self.steps.size() > 0 && has(self.ramp))",message="spec.strategy.canary: set at most one of steps and ramp; remove the other"
 // +kubebuilder:validation:XValidation:rule="has(self.analysis) || !has(self.steps) || !self.steps.exists(s, has(s.analyze))",message="spec.strategy.canary.analysis: required when a step says analyze; add metrics or templates"
+// +kubebuilder:validation:XValidation:rule="has(self.routes) && self.routes.size() > 0 || !has(self.steps) || !self.steps.exists(s, has(s.setScale) || has(s.matchRoute) || has(s.mirror))",message="spec.strategy.canary.steps: setScale, matchRoute and mirror need routes; add routes, or remove these steps"
+// +kubebuilder:validation:XValidation:rule="has(self.routes) && self.routes.size() > 0 || !has(self.scaleStable) || self.scaleStable == 'Full'",message="spec.strategy.canary.scaleStable: Dynamic needs routes; without routes the number of stable pods is the weight"
 type CanaryStrategy struct {
+	// service is the Service that callers use. With routes, and without
+	// stableService and canaryService, both are created from it as
+	// <rollout>-stable and <rollout>-canary. Without routes its ready pods are the split.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	Service string `json:"service,omitempty"`
+
 	// stableService is the Service that routes send the stable share to. The
 	// controller narrows its selector to the stable revision.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinLength=1
-	StableService string `json:"stableService"`
+	StableService string `json:"stableService,omitempty"`
 
 	// canaryService is the Service that routes send the canary's share to. The
 	// controller narrows its selector to the canary revision.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinLength=1
-	CanaryService string `json:"canaryService"`
+	CanaryService string `json:"canaryService,omitempty"`
 
 	// routes are the objects whose weights are steered. Each must already
-	// refer to both Services.
-	// +required
-	// +kubebuilder:validation:MinItems=1
+	// refer to both Services. Without routes a weight is reached by the number
+	// of pods, as closely as maxSurge allows.
+	// +optional
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
-	Routes []RouteRef `json:"routes"`
+	Routes []RouteRef `json:"routes,omitempty"`
+
+	// maxSurge bounds the pods beyond spec.replicas while pods are replaced
+	// without routes, as a number or a percentage rounded up; at least 1 in
+	// effect when maxUnavailable is 0. Default 25%.
+	// +optional
+	// +kubebuilder:default="25%"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self.matches('^[0-9]{1,3}%$')",message="maxSurge: must be a number of pods, 0 or more, or a percentage such as 25%"
+	MaxSurge *intstr.IntOrString `json:"maxSurge,omitempty"`
+
+	// maxUnavailable bounds the pods below spec.replicas meanwhile, as a number
+	// or a percentage rounded down. Default 0.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 0 : self.matches('^[0-9]{1,3}%$')",message="maxUnavailable: must be a number of pods, 0 or more, or a percentage such as 25%"
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+
+	// scaleStable is what happens to the stable revision's pods as its share
+	// leaves: Full keeps all of them for an instant way back; Dynamic removes
+	// what the confirmed share does not need, and grows back before traffic
+	// returns. Default Full.
+	// +optional
+	// +kubebuilder:default=Full
+	ScaleStable ScaleStable `json:"scaleStable,omitempty"`
 
 	// scaleDownDelaySeconds is how long a revision keeps its pods after its
 	// traffic has left, so that a way back stays instant. Default 30.
@@ -36,8 +79,10 @@ type CanaryStrategy struct {
 	// +kubebuilder:validation:Minimum=0
 	ScaleDownDelaySeconds *int32 `json:"scaleDownDelaySeconds,omitempty"`
 
-	// abortScaleDownDelaySeconds is the same for a canary that was aborted. Default 30; 0 removes its pods at once.
+	// abortScaleDownDelaySeconds is the same for a canary that was aborted.
+	// Default 30; 0 removes its pods at once; null keeps them until another revision is wanted.
 	// +optional
+	// +nullable
 	// +kubebuilder:default=30
 	// +kubebuilder:validation:Minimum=0
 	AbortScaleDownDelaySeconds *int32 `json:"abortScaleDownDelaySeconds,omitempty"`
@@ -45,6 +90,18 @@ type CanaryStrategy struct {
 	// convergence says how long a written weight takes to reach the data plane.
 	// +optional
 	Convergence *Convergence `json:"convergence,omitempty"`
+
+	// stableMetadata is put on the stable revision's pods, in place, while they are stable.
+	// +optional
+	StableMetadata *PodMetadata `json:"stableMetadata,omitempty"`
+
+	// canaryMetadata is put on the canary's pods, in place, while they are the canary.
+	// +optional
+	CanaryMetadata *PodMetadata `json:"canaryMetadata,omitempty"`
+
+	// antiAffinity keeps the pods of different revisions on different nodes.
+	// +optional
+	AntiAffinity *AntiAffinity `json:"antiAffinity,omitempty"`
 
 	// analysis watches the canary from its first traffic to its promotion and aborts it when it fails.
 	// +optional
@@ -56,6 +113,82 @@ type CanaryStrategy struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Steps []Step `json:"steps,omitempty"`
+
+	// ramp is a shorthand for steps: a setWeight and an analyze of at most
+	// every for each weight; without analysis a pause instead of the analyze.
+	// +optional
+	Ramp *Ramp `json:"ramp,omitempty"`
+}
+
+// Ramp is a shorthand for steps.
+type Ramp struct {
+	// weights of the canary in percent, in order.
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=100
+	Weights []int32 `json:"weights"`
+	// every is the longest time to analyze, or the time to pause, at each weight.
+	Every metav1.Duration `json:"every"`
+}
+
+// ScaleStable says what happens to stable's pods as its share leaves.
+//
+// +kubebuilder:validation:Enum=Full;Dynamic
+type ScaleStable string
+
+const (
+	// ScaleStableFull keeps spec.replicas stable pods until promotion.
+	ScaleStableFull ScaleStable = "Full"
+	// ScaleStableDynamic keeps what the stable share may need.
+	ScaleStableDynamic ScaleStable = "Dynamic"
+)
+
+// PodMetadata is put on pods in place; no pod is restarted for it.
+type PodMetadata struct {
+	// labels to set. They must not be part of spec.selector.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Labels map[string]string `json:"labels,omitempty"`
+	// annotations to set.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+// AntiAffinity keeps the pods of different revisions of a Rollout apart.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.required) != has(self.preferred)",message="antiAffinity: set exactly one of required and preferred"
+type AntiAffinity struct {
+	// required leaves a pod pending rather than beside one of another revision.
+	// +optional
+	Required *RequiredAntiAffinity `json:"required,omitempty"`
+	// preferred only weighs against it.
+	// +optional
+	Preferred *PreferredAntiAffinity `json:"preferred,omitempty"`
+}
+
+// RequiredAntiAffinity is a rule that must hold.
+type RequiredAntiAffinity struct {
+	// topologyKey is the node label that tells places apart. Default kubernetes.io/hostname.
+	// +optional
+	// +kubebuilder:default="kubernetes.io/hostname"
+	TopologyKey string `json:"topologyKey,omitempty"`
+}
+
+// PreferredAntiAffinity is a rule that should hold.
+type PreferredAntiAffinity struct {
+	// topologyKey is the node label that tells places apart. Default kubernetes.io/hostname.
+	// +optional
+	// +kubebuilder:default="kubernetes.io/hostname"
+	TopologyKey string `json:"topologyKey,omitempty"`
+	// weight against other preferences, 1 to 100. Default 100.
+	// +optional
+	// +kubebuilder:default=100
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Weight int32 `json:"weight,omitempty"`
 }
 
 // Convergence bounds the wait between writing a weight and trusting it.
@@ -70,56 +203,3 @@ type Convergence struct {
 	// +kubebuilder:default="2m"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }
-
-// Step is one entry of the plan the user wrote. Exactly one field is set.
-//
-// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.pause), has(self.analyze)].filter(x, x).size() == 1",message="a step holds exactly one of setWeight, pause and analyze; split it into several steps"
-type Step struct {
-	// setWeight is the canary's share of traffic in percent, 0 to 100.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=100
-	SetWeight *int32 `json:"setWeight,omitempty"`
-	// pause waits for a time, or until promoted.
-	// +optional
-	Pause *Pause `json:"pause,omitempty"`
-	// analyze waits until the analysis passes.
-	// +optional
-	Analyze *Analyze `json:"analyze,omitempty"`
-}
-
-// Pause is a wait.
-type Pause struct {
-	// for is how long to wait. Without it the pause lasts until somebody promotes.
-	// +optional
-	For *metav1.Duration `json:"for,omitempty"`
-}
-
-// Analyze asks the running analysis whether the next step is affordable.
-type Analyze struct {
-	// minDuration is the least time to watch even when everything passes. Default 0.
-	// +optional
-	MinDuration *metav1.Duration `json:"minDuration,omitempty"`
-	// maxDuration after which the question is Inconclusive. Default 15m.
-	// +optional
-	// +kubebuilder:default="15m"
-	MaxDuration *metav1.Duration `json:"maxDuration,omitempty"`
-	// onInconclusive is what happens after maxDuration. Hold waits for a
-	// person, or for the analysis to pass after all; Abort returns to stable.
-	// Default Hold.
-	// +optional
-	// +kubebuilder:default=Hold
-	OnInconclusive OnInconclusive `json:"onInconclusive,omitempty"`
-}
-
-// OnInconclusive says what an unanswered question leads to.
-//
-// +kubebuilder:validation:Enum=Hold;Abort
-type OnInconclusive string
-
-const (
-	// OnInconclusiveHold waits for a person, or for the analysis to pass after all.
-	OnInconclusiveHold OnInconclusive = "Hold"
-	// OnInconclusiveAbort returns all traffic to stable.
-	OnInconclusiveAbort OnInconclusive = "Abort"
-)

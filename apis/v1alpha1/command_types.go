@@ -15,6 +15,18 @@ const (
 	VerbPromoteFull Verb = "promote-full"
 	// VerbAbort returns all traffic to stable.
 	VerbAbort Verb = "abort"
+	// VerbRetry releases an aborted revision again, from the first step.
+	VerbRetry Verb = "retry"
+	// VerbPause holds the release where it is, as spec.paused does.
+	VerbPause Verb = "pause"
+	// VerbResume ends what pause began.
+	VerbResume Verb = "resume"
+	// VerbRestart replaces every pod that exists now, as spec.restartAt does.
+	VerbRestart Verb = "restart"
+	// VerbUndo releases an earlier revision until the template changes again.
+	VerbUndo Verb = "undo"
+	// VerbSkipAnalysis goes on without analysis until the end of the release.
+	VerbSkipAnalysis Verb = "skip-analysis"
 )
 
 // Command is the JSON value of [CommandAnnotation]. It is handled once, which
@@ -28,6 +40,9 @@ type Command struct {
 	Revision string `json:"revision,omitempty"`
 	// Step the command is meant for, from 0. A command for another step is refused.
 	Step *int32 `json:"step,omitempty"`
+	// ToRevision is the revision that undo goes back to. Default: the stable
+	// revision while a release is in flight, else the one promoted before it.
+	ToRevision string `json:"toRevision,omitempty"`
 	// By names who asks.
 	By string `json:"by,omitempty"`
 	// Reason says why.

@@ -11,6 +11,9 @@ const (
 	RolloutLabel = "sluice.dev/rollout"
 	// RevisionNumberAnnotation counts a Rollout's revisions, from 1, on their ReplicaSets.
 	RevisionNumberAnnotation = "sluice.dev/revision-number"
+	// RoleAnnotation says, on a ReplicaSet, which role's metadata its pods carry:
+	// the role and a digest of the metadata.
+	RoleAnnotation = "sluice.dev/role-metadata"
 	// CommandAnnotation carries a person's or a pipeline's wish as a JSON [Command].
 	CommandAnnotation = "sluice.dev/command"
 	// WorkloadReplicasAnnotation remembers, on a referenced workload, the

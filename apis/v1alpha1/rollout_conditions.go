@@ -45,6 +45,22 @@ const (
 	ReasonPauseStep = "PauseStep"
 	// ReasonPausedBySpec: spec.paused holds the release.
 	ReasonPausedBySpec = "PausedBySpec"
+	// ReasonPausedByCommand: somebody said pause.
+	ReasonPausedByCommand = "PausedByCommand"
+	// ReasonApproval: an approve step waits for a named person.
+	ReasonApproval = "WaitingForApproval"
+	// ReasonJobRunning: a job step waits for its Job.
+	ReasonJobRunning = "JobRunning"
+	// ReasonJobFailed: the Job of a job step failed.
+	ReasonJobFailed = "JobFailed"
+	// ReasonGateClosed: a gate step has no permission yet.
+	ReasonGateClosed = "GateClosed"
+	// ReasonTimedOut: nobody came before a step's timeout.
+	ReasonTimedOut = "TimedOut"
+	// ReasonStrategyChanged: the strategy changed while a revision was in flight.
+	ReasonStrategyChanged = "StrategyChanged"
+	// ReasonRestarting: pods are being replaced.
+	ReasonRestarting = "Restarting"
 	// ReasonAnalyzing: an analyze step waits for evidence.
 	ReasonAnalyzing = "Analyzing"
 	// ReasonAnalysisPassing: every metric is within its bounds.

@@ -75,6 +75,30 @@ type RolloutStatus struct {
 	// analysis summarises the AnalysisRun of the canary revision.
 	// +optional
 	Analysis *AnalysisStatus `json:"analysis,omitempty"`
+	// bindings are the Services and routes that carry the traffic now. They
+	// follow the spec once nothing is in flight.
+	// +optional
+	Bindings *Bindings `json:"bindings,omitempty"`
+	// paused says who holds the release by the command pause. Resume clears it.
+	// +optional
+	Paused *PersonStatus `json:"paused,omitempty"`
+	// undo says which revision is released in place of the template's, until the template changes.
+	// +optional
+	Undo *UndoStatus `json:"undo,omitempty"`
+	// analysisSkipped says who goes on without analysis until the end of this release.
+	// +optional
+	AnalysisSkipped *PersonStatus `json:"analysisSkipped,omitempty"`
+	// approvals given in this release.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Approvals []Approval `json:"approvals,omitempty"`
+	// restartAt is the time asked for by the command restart: every pod created before it is replaced.
+	// +optional
+	RestartAt *metav1.Time `json:"restartAt,omitempty"`
+	// restartedAt is the latest restart that is complete.
+	// +optional
+	RestartedAt *metav1.Time `json:"restartedAt,omitempty"`
 	// lastCommand is the command handled last.
 	// +optional
 	LastCommand *CommandStatus `json:"lastCommand,omitempty"`
@@ -111,6 +135,56 @@ type CurrentStep struct {
 	Position string `json:"position,omitempty"`
 	// since is when the cursor reached the step.
 	Since metav1.Time `json:"since"`
+	// waitingSince is since when the step has waited for pods or traffic
+	// without a pause. The progress deadline counts from it.
+	// +optional
+	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
+}
+
+// Bindings are the objects through which a Rollout moves traffic.
+type Bindings struct {
+	// strategy that they belong to: Canary, BlueGreen or RollingUpdate.
+	Strategy string `json:"strategy"`
+	// service that callers use, where its pods are the split.
+	// +optional
+	Service string `json:"service,omitempty"`
+	// stableService is the Service behind the stable slot, or the active one.
+	// +optional
+	StableService string `json:"stableService,omitempty"`
+	// canaryService is the Service behind the canary slot, or the preview.
+	// +optional
+	CanaryService string `json:"canaryService,omitempty"`
+	// routes that are steered.
+	// +optional
+	// +listType=atomic
+	Routes []RouteRef `json:"routes,omitempty"`
+}
+
+// PersonStatus says who asked for something, when and why.
+type PersonStatus struct {
+	// by names the person or pipeline.
+	By string `json:"by"`
+	// at is when it was handled.
+	At metav1.Time `json:"at"`
+	// reason given.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+}
+
+// Approval is a person's permission for one step.
+type Approval struct {
+	PersonStatus `json:",inline"`
+	// step that was approved, from 0.
+	Step int32 `json:"step"`
+}
+
+// UndoStatus says which revision takes the template's place.
+type UndoStatus struct {
+	PersonStatus `json:",inline"`
+	// of is the template's revision that was undone. Another template ends the undo.
+	Of string `json:"of"`
+	// to is the revision released instead.
+	To string `json:"to"`
 }
 
 // TrafficStatus is the split of traffic between revisions.
@@ -123,6 +197,9 @@ type TrafficStatus struct {
 	// +optional
 	// +listType=atomic
 	Confirmed []RevisionWeight `json:"confirmed,omitempty"`
+	// beside says what the routes carry apart from shares: matches, a mirror, a cookie.
+	// +optional
+	Beside string `json:"beside,omitempty"`
 	// canaryWeight is the requested weight of the canary revision in percent, for printing.
 	// +optional
 	CanaryWeight int32 `json:"canaryWeight"`
@@ -155,8 +232,9 @@ type ServiceEndpoints struct {
 
 // RevisionWeight is the share of one Service and of the revision behind it.
 type RevisionWeight struct {
-	// service that the routes send the share to.
-	Service string `json:"service"`
+	// service that the routes send the share to; empty when the share is one of pods.
+	// +optional
+	Service string `json:"service,omitempty"`
 	// revision that the Service selects; empty while it is not narrowed to one.
 	Revision string `json:"revision"`
 	// weight in percent, 0 to 100.
@@ -235,6 +313,8 @@ const (
 	CauseAborted OutcomeCause = "Aborted"
 	// CauseSuperseded means that a newer revision took its place.
 	CauseSuperseded OutcomeCause = "Superseded"
+	// CauseStrategyChanged means that the strategy was changed under it; it starts again under the new one.
+	CauseStrategyChanged OutcomeCause = "StrategyChanged"
 	// CauseRolledBack means that the template went back to stable's.
 	CauseRolledBack OutcomeCause = "RolledBack"
 )
@@ -251,6 +331,11 @@ type Outcome struct {
 	Images []string `json:"images,omitempty"`
 	// startedAt is when the revision was first seen.
 	StartedAt metav1.Time `json:"startedAt"`
+	// approvals given for it.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Approvals []Approval `json:"approvals,omitempty"`
 	// endedAt is when the outcome was certain.
 	EndedAt metav1.Time `json:"endedAt"`
 }

@@ -98,13 +98,37 @@ type RolloutSpec struct {
 	// +kubebuilder:default=Abort
 	OnDeadline OnDeadline `json:"onDeadline,omitempty"`
 
+	// rollbackWindow lets a release go back to one of the revisions promoted
+	// latest without walking the steps: capacity is awaited, nothing else.
+	// Default: only the stable revision itself needs no steps.
+	// +optional
+	RollbackWindow *RollbackWindow `json:"rollbackWindow,omitempty"`
+
 	// paused stops every change of replicas, traffic and steps, except an abort. Default false.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 
-	// strategy is how a new revision reaches users.
-	// +required
-	Strategy Strategy `json:"strategy"`
+	// restartAt asks for the replacement of every pod created before this
+	// time: one by one, by eviction, with a pod more than usual meanwhile.
+	// +optional
+	RestartAt *metav1.Time `json:"restartAt,omitempty"`
+
+	// trackConfig makes a change of a ConfigMap or Secret that the template
+	// refers to a new revision, which keeps a copy of its own. Default false.
+	// +optional
+	TrackConfig bool `json:"trackConfig,omitempty"`
+
+	// strategy is how a new revision reaches users. Default: a rolling update.
+	// +optional
+	Strategy Strategy `json:"strategy,omitempty"`
+}
+
+// RollbackWindow says which revisions need no steps.
+type RollbackWindow struct {
+	// revisions promoted latest before the stable one.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10
+	Revisions int32 `json:"revisions"`
 }
 
 // OnDeadline says what a passed progress deadline leads to.
@@ -152,9 +176,15 @@ const (
 	ScaleDownNever ScaleDown = "Never"
 )
 
-// Strategy is how a new revision reaches users.
+// Strategy is how a new revision reaches users. None is a rolling update: pods
+// are replaced within maxSurge 25 % and maxUnavailable 0.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.canary) && has(self.blueGreen))",message="spec.strategy: set at most one of canary and blueGreen; remove the other"
 type Strategy struct {
 	// canary introduces the revision to a growing share of traffic.
-	// +required
-	Canary *CanaryStrategy `json:"canary"`
+	// +optional
+	Canary *CanaryStrategy `json:"canary,omitempty"`
+	// blueGreen brings the revision up in full, unseen, and switches at once.
+	// +optional
+	BlueGreen *BlueGreenStrategy `json:"blueGreen,omitempty"`
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,6 +47,7 @@ type writer struct {
 	client  client.Client
 	live    client.Reader
 	routers *routers.Registry
+	gates   *gates
 }
 
 // write carries out one action.
@@ -56,6 +58,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.HoldFinalizer:
 		return w.setFinalizer(ctx, s.Rollout, v1alpha1.Finalizer)
 	case plan.DropFinalizer:
+		w.gates.forget(s.Rollout.UID)
 		return w.setFinalizer(ctx, s.Rollout)
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
@@ -65,6 +68,19 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return client.IgnoreNotFound(w.client.Delete(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name)))
 	case plan.SelectRevision:
 		return w.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a.Revision)
+	case plan.CreateService:
+		return w.createService(ctx, s, a)
+	case plan.MarkRevision:
+		return w.mark(ctx, s, a)
+	case plan.StartJob:
+		return client.IgnoreAlreadyExists(w.client.Create(ctx, jobOf(s, a), client.FieldOwner(v1alpha1.FieldOwner)))
+	case plan.DeleteJob:
+		return client.IgnoreNotFound(w.client.Delete(ctx, named(&batchv1.Job{}, s.Rollout, a.Name), client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	case plan.AskGate:
+		w.gates.ask(ctx, s.Rollout, a)
+		return nil
+	case plan.EvictPod:
+		return w.evict(ctx, named(&corev1.Pod{}, s.Rollout, a.Name))
 	case plan.ShiftTraffic:
 		return w.shift(ctx, s, a)
 	case plan.ReleaseTraffic:
@@ -156,7 +172,7 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 		return err
 	}
 	var failed []error
-	for i := range s.Rollout.Spec.Strategy.Canary.Routes {
+	for i := range plan.Bindings(s.Rollout).Routes {
 		route := routeAt(s.Rollout, i)
 		router, err := w.routers.For(route)
 		if err == nil {
@@ -170,7 +186,7 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 }
 
 func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot) error {
-	for i := range s.Rollout.Spec.Strategy.Canary.Routes {
+	for i := range plan.Bindings(s.Rollout).Routes {
 		route := routeAt(s.Rollout, i)
 		router, err := w.routers.For(route)
 		if err != nil {

@@ -30,8 +30,11 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, from
 	if err := from.Get(ctx, key, ro); err != nil {
 		return plan.Snapshot{}, err
 	}
-	o := &observation{from: from, routers: r.routers, s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro}}
-	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, o.routes, o.analysis} {
+	o := &observation{
+		from: from, live: r.live, routers: r.routers, bound: plan.Bindings(ro), leaving: plan.Rebinding(ro),
+		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
+	}
+	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, o.routes, o.analysis, o.jobs, o.pods} {
 		if err := read(ctx); err != nil {
 			return plan.Snapshot{}, err
 		}
@@ -42,7 +45,11 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, from
 // observation is a snapshot in the making.
 type observation struct {
 	from    client.Reader
+	live    client.Reader
 	routers *routers.Registry
+	// bound are the objects that carry the traffic; leaving says that the spec names others.
+	bound   v1alpha1.Bindings
+	leaving bool
 	s       plan.Snapshot
 	// replicaSets by name, for telling whose pod an endpoint is.
 	replicaSets map[string]string
@@ -50,6 +57,11 @@ type observation struct {
 
 func (o *observation) problem(field, format string, args ...any) {
 	o.s.Problems = append(o.s.Problems, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...)})
+}
+
+// unbound is a problem with an object that carries the traffic now.
+func (o *observation) unbound(field, format string, args ...any) {
+	o.s.Problems = append(o.s.Problems, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...), Bound: o.leaving})
 }
 
 func (o *observation) namespaced(name string) types.NamespacedName {
@@ -120,7 +132,7 @@ func (o *observation) revisions(ctx context.Context) error {
 func revision(rs *appsv1.ReplicaSet) plan.Revision {
 	number, _ := strconv.ParseInt(rs.Annotations[v1alpha1.RevisionNumberAnnotation], 10, 64) // 0 sorts first
 	r := plan.Revision{
-		Hash: rs.Labels[v1alpha1.RevisionLabel], Name: rs.Name, Number: number, Replicas: 1,
+		Hash: rs.Labels[v1alpha1.RevisionLabel], Name: rs.Name, Number: number, Replicas: 1, Mark: rs.Annotations[v1alpha1.RoleAnnotation],
 		Current: rs.Status.Replicas, Ready: rs.Status.ReadyReplicas, Available: rs.Status.AvailableReplicas,
 	}
 	if rs.Spec.Replicas != nil {
@@ -136,11 +148,11 @@ func revision(rs *appsv1.ReplicaSet) plan.Revision {
 func (o *observation) routes(ctx context.Context) error {
 	var seen []traffic.Observed
 	unread := false
-	for i := range o.s.Rollout.Spec.Strategy.Canary.Routes {
+	for i := range o.bound.Routes {
 		observed, err := o.route(ctx, routeAt(o.s.Rollout, i))
 		var p *routers.Problem
 		if errors.As(err, &p) {
-			o.problem(p.Field, "%s", p.Message)
+			o.unbound(p.Field, "%s", p.Message)
 			unread = true
 			continue
 		}
@@ -168,13 +180,21 @@ func (o *observation) route(ctx context.Context, route routers.Route) (traffic.O
 	return observed, nil
 }
 
-// routeAt is the i-th route of a Rollout, as routers know it.
+// routeAt is the i-th route that carries a Rollout's traffic, as routers know it.
 func routeAt(ro *v1alpha1.Rollout, i int) routers.Route {
-	c := ro.Spec.Strategy.Canary
+	b := plan.Bindings(ro)
 	return routers.Route{
-		Namespace: ro.Namespace, Ref: c.Routes[i], Field: fmt.Sprintf("spec.strategy.canary.routes[%d]", i),
-		StableService: c.StableService, CanaryService: c.CanaryService,
+		Namespace: ro.Namespace, Ref: b.Routes[i], Field: fmt.Sprintf("%s.routes[%d]", strategyPath(b), i),
+		StableService: b.StableService, CanaryService: b.CanaryService,
 	}
+}
+
+// strategyPath is where in a Rollout the bindings are written.
+func strategyPath(b v1alpha1.Bindings) string {
+	if b.Strategy == plan.StrategyBlueGreen {
+		return "spec.strategy.blueGreen"
+	}
+	return "spec.strategy.canary"
 }
 
 // analysis reads the templates that the analysis refers to, and the runs.
@@ -188,63 +208,24 @@ func (o *observation) analysis(ctx context.Context) error {
 			o.s.Runs = append(o.s.Runs, runs.Items[i])
 		}
 	}
-	if o.s.Rollout.Spec.Strategy.Canary.Analysis == nil {
-		return nil
-	}
-	for _, ref := range o.s.Rollout.Spec.Strategy.Canary.Analysis.Templates {
-		t := v1alpha1.AnalysisTemplate{}
-		err := o.from.Get(ctx, o.namespaced(ref.Name), &t)
-		if apierrors.IsNotFound(err) {
-			continue // CheckAnalysis names it
+	seen := map[string]bool{}
+	for _, a := range plan.Analyses(o.s.Rollout.Spec) {
+		for _, ref := range a.Templates {
+			if seen[ref.Name] {
+				continue
+			}
+			seen[ref.Name] = true
+			t := v1alpha1.AnalysisTemplate{}
+			err := o.from.Get(ctx, o.namespaced(ref.Name), &t)
+			if apierrors.IsNotFound(err) {
+				continue // CheckAnalysis names it
+			}
+			if err != nil {
+				return fmt.Errorf("read AnalysisTemplate %s: %w", ref.Name, err)
+			}
+			o.s.Templates = append(o.s.Templates, t)
 		}
-		if err != nil {
-			return fmt.Errorf("read AnalysisTemplate %s: %w", ref.Name, err)
-		}
-		o.s.Templates = append(o.s.Templates, t)
 	}
 	o.s.Problems = append(o.s.Problems, plan.CheckAnalysis(o.s.Rollout, o.s.Templates)...)
 	return nil
-}
-
-// services reads both Services and the endpoints behind them.
-func (o *observation) services(ctx context.Context) error {
-	c := o.s.Rollout.Spec.Strategy.Canary
-	var err error
-	if o.s.StableService, err = o.service(ctx, c.StableService, "spec.strategy.canary.stableService"); err != nil {
-		return err
-	}
-	o.s.CanaryService, err = o.service(ctx, c.CanaryService, "spec.strategy.canary.canaryService")
-	return err
-}
-
-func (o *observation) service(ctx context.Context, name, field string) (plan.Service, error) {
-	seen := plan.Service{Name: name, Ready: map[string]int32{}}
-	svc := &corev1.Service{}
-	err := o.from.Get(ctx, o.namespaced(name), svc)
-	if apierrors.IsNotFound(err) {
-		o.problem(field, "Service %s does not exist in namespace %s; create it with the selector and ports of the workload", name, o.s.Rollout.Namespace)
-		return seen, nil
-	}
-	if err != nil {
-		return seen, fmt.Errorf("read Service %s: %w", name, err)
-	}
-	if len(svc.Spec.Selector) == 0 {
-		o.problem(field, "Service %s has no selector, so it can't be pointed at a revision; give it the workload's labels", name)
-	}
-	o.checkSelector(svc, field)
-	seen.Selects = svc.Spec.Selector[v1alpha1.RevisionLabel]
-	return seen, o.endpoints(ctx, &seen)
-}
-
-// checkSelector finds a Service that would never select the workload's pods.
-func (o *observation) checkSelector(svc *corev1.Service, field string) {
-	if o.s.Template == nil {
-		return
-	}
-	for k, v := range svc.Spec.Selector {
-		if k != v1alpha1.RevisionLabel && o.s.Template.Labels[k] != v {
-			o.problem(field, "Service %s selects %s=%s, which the pod template's labels do not carry; make them agree", svc.Name, k, v)
-			return
-		}
-	}
 }

@@ -5,6 +5,7 @@ package rollout
 
 import (
 	"context"
+	"reflect"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
@@ -24,6 +25,7 @@ type Reconciler struct {
 	recorder recorder
 	clock    clock.PassiveClock
 	metrics  *metrics
+	gates    *gates
 	writer   writer
 }
 
@@ -55,7 +57,7 @@ func consequential(ro *v1alpha1.Rollout, p plan.Plan) bool {
 	old := ro.Status
 	return len(p.Actions) > 0 ||
 		old.StableRevision != p.Status.StableRevision || old.CanaryRevision != p.Status.CanaryRevision ||
-		old.Release != p.Status.Release || step(old) != step(p.Status) || (old.Abort == nil) != (p.Status.Abort == nil)
+		old.Release != p.Status.Release || !reflect.DeepEqual(old.Bindings, p.Status.Bindings) || !reflect.DeepEqual(old.Undo, p.Status.Undo) || step(old) != step(p.Status) || (old.Abort == nil) != (p.Status.Abort == nil)
 }
 
 func step(s v1alpha1.RolloutStatus) int32 {

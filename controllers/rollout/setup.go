@@ -6,9 +6,11 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,8 +23,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 	"github.com/sluice-dev/sluice/routers"
 )
 
@@ -42,10 +46,11 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, registry *routers.Registry, cl
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	gates := newGates(clk)
 	r := &Reconciler{
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry,
-		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: clk, metrics: m,
-		writer: writer{client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry},
+		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: clk, metrics: m, gates: gates,
+		writer: writer{client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry, gates: gates},
 	}
 	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
@@ -54,6 +59,8 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, registry *routers.Registry, cl
 		For(&v1alpha1.Rollout{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Owns(&appsv1.ReplicaSet{}).
 		Owns(&v1alpha1.AnalysisRun{}).
+		Owns(&batchv1.Job{}).
+		WatchesRawSource(source.Channel(gates.answered, &handler.EnqueueRequestForObject{})).
 		Watches(&corev1.Service{}, enqueue(r.client, byService, client.Object.GetName)).
 		Watches(&discoveryv1.EndpointSlice{}, enqueue(r.client, byService, serviceOf)).
 		Watches(&appsv1.Deployment{}, enqueue(r.client, byWorkload, client.Object.GetName)).
@@ -79,8 +86,15 @@ func serviceOf(o client.Object) string { return o.GetLabels()[discoveryv1.LabelS
 // index makes Rollouts findable by what they refer to.
 func index(ctx context.Context, indexer client.FieldIndexer) error {
 	for name, keys := range map[string]func(*v1alpha1.Rollout) []string{
-		byService: func(ro *v1alpha1.Rollout) []string {
-			return []string{ro.Spec.Strategy.Canary.StableService, ro.Spec.Strategy.Canary.CanaryService}
+		byService: func(ro *v1alpha1.Rollout) (all []string) {
+			for _, b := range bindings(ro) {
+				for _, name := range []string{b.Service, b.StableService, b.CanaryService} {
+					if name != "" && !slices.Contains(all, name) {
+						all = append(all, name)
+					}
+				}
+			}
+			return all
 		},
 		byWorkload: func(ro *v1alpha1.Rollout) []string {
 			if ro.Spec.WorkloadRef == nil {
@@ -89,24 +103,29 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{ro.Spec.WorkloadRef.Name}
 		},
 		byRoute: func(ro *v1alpha1.Rollout) (all []string) {
-			for _, ref := range ro.Spec.Strategy.Canary.Routes {
-				all = append(all, ref.Kind+"/"+ref.Name)
+			for _, b := range bindings(ro) {
+				for _, ref := range b.Routes {
+					if key := ref.Kind + "/" + ref.Name; !slices.Contains(all, key) {
+						all = append(all, key)
+					}
+				}
 			}
 			return all
 		},
 		byTemplate: func(ro *v1alpha1.Rollout) (all []string) {
-			if ro.Spec.Strategy.Canary.Analysis == nil {
-				return nil
-			}
-			for _, ref := range ro.Spec.Strategy.Canary.Analysis.Templates {
-				all = append(all, ref.Name)
+			for _, a := range plan.Analyses(ro.Spec) {
+				for _, ref := range a.Templates {
+					if !slices.Contains(all, ref.Name) {
+						all = append(all, ref.Name)
+					}
+				}
 			}
 			return all
 		},
 	} {
 		extract := func(o client.Object) []string {
 			ro, ok := o.(*v1alpha1.Rollout)
-			if !ok || ro.Spec.Strategy.Canary == nil {
+			if !ok {
 				return nil
 			}
 			return keys(ro)
@@ -116,6 +135,11 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+// bindings are the objects that a Rollout steers now, and those that it will.
+func bindings(ro *v1alpha1.Rollout) []v1alpha1.Bindings {
+	return []v1alpha1.Bindings{plan.Bindings(ro), plan.WantedBindings(ro)}
 }
 
 // enqueue finds the Rollouts that refer to a changed object.

@@ -9,14 +9,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/sluice-dev/sluice/e2e/cluster/controlplane"
 	"github.com/sluice-dev/sluice/e2e/cluster/pump"
 )
 
@@ -35,11 +32,10 @@ type APIOptions struct {
 
 // API is a running API tier.
 type API struct {
-	dir      string
-	settings controlplane.Settings
+	files    apiFiles
 	config   *rest.Config
+	servers  *children
 	pump     *pump.Pump
-	children []*child
 	stopPump func()
 	once     sync.Once
 }
@@ -71,7 +67,7 @@ func startOnce(ctx context.Context, commands commands, readyDelay time.Duration)
 	if err != nil {
 		return nil, fmt.Errorf("making a folder for the API tier: %w", err)
 	}
-	a := &API{dir: dir, stopPump: func() {}}
+	a := &API{files: apiFiles{dir: dir}, servers: &children{dir: dir}, stopPump: func() {}}
 	if err := a.start(ctx, commands, readyDelay); err != nil {
 		a.Stop()
 		return nil, err
@@ -84,13 +80,13 @@ func startOnce(ctx context.Context, commands commands, readyDelay time.Duration)
 func (a *API) Config() *rest.Config { return rest.CopyConfig(a.config) }
 
 // Kubeconfig is the path of a kubeconfig file for the administrator.
-func (a *API) Kubeconfig() string { return filepath.Join(a.dir, "admin.kubeconfig") }
+func (a *API) Kubeconfig() string { return a.files.kubeconfig() }
 
 // AuditLog is the path of the audit log: a JSON object per request.
-func (a *API) AuditLog() string { return a.settings.AuditLog }
+func (a *API) AuditLog() string { return a.files.auditLog() }
 
 // Dir is where the logs of the servers are; Stop removes it.
-func (a *API) Dir() string { return a.dir }
+func (a *API) Dir() string { return a.files.dir }
 
 // SetPodReadyDelay changes how long pods take to become ready.
 func (a *API) SetPodReadyDelay(delay time.Duration) { a.pump.SetReadyDelay(delay) }
@@ -99,45 +95,38 @@ func (a *API) SetPodReadyDelay(delay time.Duration) { a.pump.SetReadyDelay(delay
 func (a *API) Stop() {
 	a.once.Do(func() {
 		a.stopPump()
-		for i := len(a.children) - 1; i >= 0; i-- {
-			// Nothing is worth keeping, so nobody gets time to tidy up.
-			a.children[i].stop(100 * time.Millisecond)
-		}
-		_ = os.RemoveAll(a.dir)
+		a.servers.stop()
+		_ = os.RemoveAll(a.files.dir)
 	})
 }
 
 func (a *API) start(ctx context.Context, commands commands, readyDelay time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
-	if err := a.prepare(); err != nil {
+	settings, err := a.files.write()
+	if err != nil {
 		return err
 	}
-	if err := a.launch("etcd", commands.etcd, a.settings.Etcd()); err != nil {
+	if a.config, err = a.files.config(); err != nil {
 		return err
 	}
-	if err := a.launch("kube-apiserver", commands.apiServer, a.apiServerFlags()); err != nil {
+	if err := a.servers.start("etcd", commands.etcd, settings.Etcd()); err != nil {
+		return err
+	}
+	if err := a.servers.start("kube-apiserver", commands.apiServer, apiServerFlags(settings)); err != nil {
 		return err
 	}
 	if err := a.waitReady(ctx); err != nil {
 		return err
 	}
-	if err := a.launch("kube-controller-manager", commands.controllerManager, a.controllerManagerFlags()); err != nil {
+	flags := controllerManagerFlags(settings, a.files.managerKubeconfig())
+	if err := a.servers.start("kube-controller-manager", commands.controllerManager, flags); err != nil {
 		return err
 	}
 	if err := a.startPump(readyDelay); err != nil {
 		return err
 	}
 	return a.waitControllers(ctx)
-}
-
-func (a *API) launch(name string, command []string, flags controlplane.Flags) error {
-	c, err := startChild(a.dir, name, append(command, flags.Args()...)...)
-	if err != nil {
-		return err
-	}
-	a.children = append(a.children, c)
-	return nil
 }
 
 func (a *API) startPump(readyDelay time.Duration) error {
@@ -155,15 +144,5 @@ func (a *API) startPump(readyDelay time.Duration) error {
 		}
 	}()
 	a.stopPump = func() { cancel(); <-done }
-	return nil
-}
-
-func (a *API) loadConfig() error {
-	config, err := clientcmd.BuildConfigFromFlags("", a.Kubeconfig())
-	if err != nil {
-		return fmt.Errorf("reading back the kubeconfig: %w", err)
-	}
-	config.QPS, config.Burst = -1, -1
-	a.config = config
 	return nil
 }

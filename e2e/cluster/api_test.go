@@ -36,7 +36,7 @@ func TestStartAPI(t *testing.T) {
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("Stop left %s behind: %v", dir, err)
 	}
-	for _, c := range api.children {
+	for _, c := range api.servers.list {
 		if !c.ended() {
 			t.Errorf("Stop left %s running.", c.name)
 		}

@@ -35,6 +35,12 @@ func Connect(s Settings) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w (bring a cluster up and run this with sluice-cluster exec, or set KUBECONFIG and E2E_CONTEXT)", err)
 	}
+	return On(config, s)
+}
+
+// On gives the cluster that a config leads to.
+func On(config *rest.Config, s Settings) (*Cluster, error) {
+	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = 200, 400 // Many stories share one client; the server has its own limits.
 	config.UserAgent = "sluice-e2e"
 	scheme := runtime.NewScheme()

@@ -24,13 +24,13 @@ type Output struct {
 
 // Kubectl runs the kubectl of this machine in the shop's namespace, with the
 // plugin built here as `kubectl sluice`. An exit code other than 0 is not an error.
-func (s *Shop) Kubectl(ctx context.Context, args ...string) (Output, error) {
-	args = append(args, "--namespace", s.Namespace)
-	if name := s.Cluster.Settings.Context; name != "" {
+func (w Witness) Kubectl(ctx context.Context, args ...string) (Output, error) {
+	args = append(args, "--namespace", w.namespace)
+	if name := w.cluster.Settings.Context; name != "" {
 		args = append(args, "--context", name)
 	}
 	cmd := exec.CommandContext(ctx, "kubectl", args...)
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(s.Cluster.Settings.Root, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(w.cluster.Settings.Root, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

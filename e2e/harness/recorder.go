@@ -58,10 +58,10 @@ type Recorder struct {
 }
 
 // Record watches until ctx ends.
-func (s *Shop) Record(ctx context.Context) (*Recorder, error) {
+func (w Witness) Record(ctx context.Context) (*Recorder, error) {
 	r := &Recorder{changed: make(chan struct{})}
-	c, err := cache.New(s.Cluster.config, cache.Options{
-		Scheme: s.Cluster.scheme, DefaultNamespaces: map[string]cache.Config{s.Namespace: {}},
+	c, err := cache.New(w.cluster.config, cache.Options{
+		Scheme: w.cluster.scheme, DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -23,6 +22,8 @@ import (
 // Shop is a namespace with a service to release: two Services and a route with
 // a host of its own. What it runs, a Rollout or a Deployment, is added later.
 type Shop struct {
+	// Witness sees what happens to the shop.
+	Witness
 	// Namespace of everything.
 	Namespace string
 	// Cluster it is on.
@@ -31,11 +32,11 @@ type Shop struct {
 
 // NewShop creates the namespace, the Services and the route, whose weights are 100 and 0.
 func (c *Cluster) NewShop(ctx context.Context, namespace string) (*Shop, error) {
-	s := &Shop{Namespace: namespace, Cluster: c}
+	s := c.OpenShop(namespace)
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: map[string]string{"e2e.sluice.dev/story": "true"}}},
-		s.service(StableService),
-		s.service(CanaryService),
+		service(namespace, StableService),
+		service(namespace, CanaryService),
 		s.route(),
 	}
 	for _, o := range objects {
@@ -47,14 +48,16 @@ func (c *Cluster) NewShop(ctx context.Context, namespace string) (*Shop, error) 
 }
 
 // OpenShop gives a shop that exists already.
-func (c *Cluster) OpenShop(namespace string) *Shop { return &Shop{Namespace: namespace, Cluster: c} }
+func (c *Cluster) OpenShop(namespace string) *Shop {
+	return &Shop{Witness: Witness{namespace: namespace, cluster: c}, Namespace: namespace, Cluster: c}
+}
 
 // Host is the host name that the shop's route answers to.
 func (s *Shop) Host() string { return s.Namespace + ".example" }
 
-func (s *Shop) service(name string) *corev1.Service {
+func service(namespace, name string) *corev1.Service {
 	return &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: corev1.ServiceSpec{
 			Selector: map[string]string{"app": Name},
 			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(port)}},
@@ -118,32 +121,6 @@ func (s *Shop) Change(ctx context.Context, mods ...Modifier) (int64, error) {
 	return changed.Generation, nil
 }
 
-// Rollout reads the Rollout.
-func (s *Shop) Rollout(ctx context.Context) (*v1alpha1.Rollout, error) {
-	var r v1alpha1.Rollout
-	if err := s.get(ctx, Name, &r); err != nil {
-		return nil, err
-	}
-	return &r, nil
-}
-
-// Versions maps the hash of every revision to the version that its pods answer with.
-func (s *Shop) Versions(ctx context.Context) (map[string]string, error) {
-	var sets appsv1.ReplicaSetList
-	if err := s.Cluster.Client.List(ctx, &sets, client.InNamespace(s.Namespace), client.HasLabels{v1alpha1.RevisionLabel}); err != nil {
-		return nil, fmt.Errorf("list ReplicaSets: %w", err)
-	}
-	versions := map[string]string{}
-	for _, set := range sets.Items {
-		for _, e := range set.Spec.Template.Spec.Containers[0].Env {
-			if e.Name == "VERSION" {
-				versions[set.Labels[v1alpha1.RevisionLabel]] = e.Value
-			}
-		}
-	}
-	return versions, nil
-}
-
 // Answers waits until the shop answers through the gateway with a version.
 func (s *Shop) Answers(ctx context.Context, version string) error {
 	return Poll(ctx, "the gateway to answer with version "+version, func(ctx context.Context) (bool, string, error) {
@@ -165,20 +142,4 @@ func (s *Shop) Load(rate int, atMost time.Duration) (*load.Generator, error) {
 func (s *Shop) target() load.Options {
 	set := s.Cluster.Settings
 	return load.Options{URL: set.GatewayURL, Host: s.Host(), Allow: set.AllowTarget}
-}
-
-func (s *Shop) get(ctx context.Context, name string, o client.Object) error {
-	if err := s.Cluster.Client.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, o); err != nil {
-		return fmt.Errorf("get %T %s/%s: %w", o, s.Namespace, name, err)
-	}
-	return nil
-}
-
-// Pods lists the shop's pods.
-func (s *Shop) Pods(ctx context.Context, opts ...client.ListOption) ([]corev1.Pod, error) {
-	var pods corev1.PodList
-	if err := s.Cluster.Client.List(ctx, &pods, append(opts, client.InNamespace(s.Namespace))...); err != nil {
-		return nil, fmt.Errorf("list pods: %w", err)
-	}
-	return pods.Items, nil
 }

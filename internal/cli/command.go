@@ -20,12 +20,13 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
-// wish is what a person asks for by promote or abort.
+// wish is what a person asks for by a verb such as promote or abort.
 type wish struct {
-	verb    v1alpha1.Verb
-	reason  string
-	wait    bool
-	timeout time.Duration
+	verb       v1alpha1.Verb
+	toRevision string
+	reason     string
+	wait       bool
+	timeout    time.Duration
 	// idle says why there is nothing to do; empty when there is.
 	idle func(*v1alpha1.Rollout) string
 }
@@ -100,7 +101,7 @@ func (s *session) ask(ctx context.Context, c *cluster, name string, w *wish) (v1
 
 // command is meant for what r shows now and for nothing else.
 func (w *wish) command(r *v1alpha1.Rollout) v1alpha1.Command {
-	out := v1alpha1.Command{Verb: w.verb, Revision: r.Status.CanaryRevision, Reason: w.reason}
+	out := v1alpha1.Command{Verb: w.verb, Revision: r.Status.CanaryRevision, ToRevision: w.toRevision, Reason: w.reason}
 	if w.verb == v1alpha1.VerbPromote && r.Status.CurrentStep != nil {
 		step := r.Status.CurrentStep.Index
 		out.Step = &step

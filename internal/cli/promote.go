@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 const promoteLong = `End the pause or analysis that the rollout is in and go on to the next step, or
@@ -46,8 +47,8 @@ func nothingToPromote(r *v1alpha1.Rollout) string {
 	if why := nothingInFlight(r, "promote"); why != "" {
 		return why
 	}
-	canary, at := r.Spec.Strategy.Canary, r.Status.CurrentStep
-	if canary != nil && at != nil && int(at.Index) >= len(canary.Steps) {
+	at := r.Status.CurrentStep
+	if at != nil && int(at.Index) >= len(plan.Steps(r.Spec)) {
 		return fmt.Sprintf("rollout %s/%s: nothing to promote, all steps are done and revision %s is being promoted (%s)",
 			r.Namespace, r.Name, r.Status.CanaryRevision, r.Status.Message)
 	}

@@ -104,6 +104,9 @@ func newRoot(env Env) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	s.bind(root.PersistentFlags())
-	root.AddCommand(newGet(s), newList(s), newStatus(s), newPromote(s), newAbort(s), newVersion(s))
+	root.AddCommand(newGet(s), newList(s), newStatus(s), newPromote(s), newAbort(s), newUndo(s), newVersion(s))
+	for _, v := range lifecycleVerbs() {
+		root.AddCommand(newWish(s, v))
+	}
 	return root
 }

@@ -24,8 +24,18 @@ func ReplicaSet(rollout, hash string) string {
 }
 
 // AnalysisRun names the AnalysisRun of a Rollout's n-th release: <rollout>-<n>.
-func AnalysisRun(rollout string, release int64) string {
+// Where a release has several, where tells them apart: <rollout>-<n>-pre.
+func AnalysisRun(rollout string, release int64, where string) string {
 	n := strconv.FormatInt(release, 10)
+	if where != "" {
+		n += "-" + where
+	}
+	return fit(rollout, maxBase-len(n)-1) + "-" + n
+}
+
+// Job names the Job of a job step: <rollout>-<release>-job-<step>, counted from 1.
+func Job(rollout string, release int64, step int32) string {
+	n := fmt.Sprintf("%d-job-%d", release, step+1)
 	return fit(rollout, maxBase-len(n)-1) + "-" + n
 }
 

@@ -4,6 +4,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 // StepState says where a step is.
@@ -29,7 +31,7 @@ const (
 	StepIdle StepState = "Idle"
 )
 
-// Step is one entry of the plan that the user wrote.
+// Step is one entry of the plan that the user wrote, or that the strategy implies.
 type Step struct {
 	// Index of the step, from 0.
 	Index int32 `json:"index"`
@@ -44,12 +46,8 @@ type Step struct {
 }
 
 func steps(r *v1alpha1.Rollout) []Step {
-	canary := r.Spec.Strategy.Canary
-	if canary == nil {
-		return nil
-	}
 	var out []Step
-	for i, s := range canary.Steps {
+	for i, s := range plan.Steps(r.Spec) {
 		index := int32(i)
 		step := Step{Index: index, Words: DescribeStep(s), State: stepState(index, r)}
 		if step.State == StepCurrent {
@@ -76,7 +74,7 @@ func stepState(index int32, r *v1alpha1.Rollout) StepState {
 	return StepCurrent
 }
 
-func until(s v1alpha1.Step, since metav1.Time) *metav1.Time {
+func until(s plan.Step, since metav1.Time) *metav1.Time {
 	if s.Pause == nil || s.Pause.For == nil {
 		return nil
 	}
@@ -85,18 +83,65 @@ func until(s v1alpha1.Step, since metav1.Time) *metav1.Time {
 }
 
 // DescribeStep says in words what a step does.
-func DescribeStep(s v1alpha1.Step) string {
+func DescribeStep(s plan.Step) string {
+	words := describe(s.Step)
+	if s.Name != "" {
+		return s.Name + ": " + words
+	}
+	return words
+}
+
+func describe(s v1alpha1.Step) string {
 	switch {
 	case s.SetWeight != nil:
 		return fmt.Sprintf("set weight %d %%", *s.SetWeight)
+	case s.SetScale != nil:
+		return describeScale(*s.SetScale)
 	case s.Pause != nil && s.Pause.For != nil:
 		return "pause " + span(s.Pause.For.Duration)
 	case s.Pause != nil:
-		return "pause until promoted"
+		return "pause until promoted" + patience(s.Pause.Timeout, s.Pause.OnTimeout)
 	case s.Analyze != nil:
 		return describeAnalyze(*s.Analyze)
+	case s.Approve != nil:
+		return "wait for approval" + patience(s.Approve.Timeout, s.Approve.OnTimeout)
+	case s.Job != nil:
+		return "run a job" + patience(s.Job.Timeout, v1alpha1.OnTimeoutAbort)
+	}
+	return describeRequests(s)
+}
+
+// describeRequests says what goes beside the weight, and who else is asked.
+func describeRequests(s v1alpha1.Step) string {
+	switch {
+	case s.MatchRoute != nil && len(s.MatchRoute.Match) == 0:
+		return "end match route " + s.MatchRoute.Name
+	case s.MatchRoute != nil:
+		return "match route " + s.MatchRoute.Name
+	case s.Mirror != nil:
+		return fmt.Sprintf("mirror %d %%", s.Mirror.Percent)
+	case s.Gate != nil:
+		return "ask " + s.Gate.URL + patience(s.Gate.Timeout, s.Gate.OnTimeout)
 	}
 	return "unknown step: this version of the plugin does not know its kind"
+}
+
+func describeScale(s v1alpha1.SetScale) string {
+	switch {
+	case s.Replicas != nil:
+		return fmt.Sprintf("scale to %d pods", *s.Replicas)
+	case s.Percent != nil:
+		return fmt.Sprintf("scale to %d %% of the replicas", *s.Percent)
+	}
+	return "scale to what the weight needs"
+}
+
+// patience says how long a step waits for somebody, and what happens then.
+func patience(timeout *metav1.Duration, then v1alpha1.OnTimeout) string {
+	if timeout == nil {
+		return ""
+	}
+	return fmt.Sprintf(" within %s, else %s", span(timeout.Duration), strings.ToLower(string(cmp.Or(then, v1alpha1.OnTimeoutHold))))
 }
 
 // defaultMaxDuration is the schema's default of analyze.maxDuration.

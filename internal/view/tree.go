@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 // Objects is what a Tree is built from. Objects that belong to another Rollout
@@ -184,8 +185,8 @@ func workload(r *v1alpha1.Rollout, d *appsv1.Deployment) *Workload {
 }
 
 func strategyOf(r *v1alpha1.Rollout) string {
-	if r.Status.Strategy == "" && r.Spec.Strategy.Canary != nil {
-		return "Canary"
+	if r.Status.Strategy == "" {
+		return plan.WantedBindings(r).Strategy
 	}
 	return r.Status.Strategy
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -39,7 +40,7 @@ func TestDescribeStep(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, DescribeStep(tc.step)); diff != "" {
+			if diff := cmp.Diff(tc.want, DescribeStep(plan.Step{Step: tc.step})); diff != "" {
 				t.Errorf("%s\nDescribeStep(…): -want, +got:\n%s", tc.reason, diff)
 			}
 		})

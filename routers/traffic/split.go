@@ -70,6 +70,13 @@ func CanaryAt(weight int32) Split {
 	return Split{Stable: 100 - weight, Canary: weight}
 }
 
+// At returns the same with the canary slot at weight percent, taken from the stable slot.
+func (s Split) At(weight int32) Split {
+	s.Canary = min(max(weight, 0), 100-s.Baseline)
+	s.Stable = 100 - s.Baseline - s.Canary
+	return s
+}
+
 // Of returns the share of a slot in percent.
 func (s Split) Of(slot Slot) int32 {
 	switch slot {

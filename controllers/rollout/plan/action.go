@@ -6,6 +6,8 @@ package plan
 import (
 	"fmt"
 
+	batchv1 "k8s.io/api/batch/v1"
+
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
@@ -35,6 +37,8 @@ type CreateRevision struct {
 	Number int64
 	// Replicas to start with.
 	Replicas int32
+	// Mark is the metadata of its role, see [Mark]; empty for none.
+	Mark string
 }
 
 // String implements Action.
@@ -84,6 +88,86 @@ func (a SelectRevision) String() string {
 	}
 	return fmt.Sprintf("point Service %s at revision %s", a.Service, a.Revision)
 }
+
+// CreateService creates the Service of a slot, as a copy of the callers' one.
+type CreateService struct {
+	why
+	// Name of the Service.
+	Name string
+	// From is the Service that it copies.
+	From string
+}
+
+// String implements Action.
+func (a CreateService) String() string {
+	return fmt.Sprintf("create Service %s as a copy of %s", a.Name, a.From)
+}
+
+// MarkRevision puts the metadata of a role on the pods of a revision, in place,
+// and takes that of its former role off.
+type MarkRevision struct {
+	why
+	// Name of the ReplicaSet.
+	Name string
+	// Before and Mark are what its pods carry and what they should, see [Mark]; empty for nothing.
+	Before, Mark string
+}
+
+// String implements Action.
+func (a MarkRevision) String() string {
+	if a.Mark == "" {
+		return "take the role's metadata off " + a.Name
+	}
+	return "put the role's metadata on " + a.Name
+}
+
+// StartJob creates the Job of a job step.
+type StartJob struct {
+	why
+	// Name of the Job.
+	Name string
+	// Revision it is run for.
+	Revision string
+	// Template of it.
+	Template batchv1.JobTemplateSpec
+}
+
+// String implements Action.
+func (a StartJob) String() string { return "start Job " + a.Name }
+
+// DeleteJob deletes the Job of a release that has ended, or of a step that was left.
+type DeleteJob struct {
+	why
+	// Name of the Job.
+	Name string
+}
+
+// String implements Action.
+func (a DeleteJob) String() string { return "delete Job " + a.Name }
+
+// AskGate asks the URL of a gate step.
+type AskGate struct {
+	why
+	// URL to ask.
+	URL string
+	// Revision, Release and Step it is asked for.
+	Revision string
+	Release  int64
+	Step     int32
+}
+
+// String implements Action.
+func (a AskGate) String() string { return "ask " + a.URL }
+
+// EvictPod asks for the eviction of one pod.
+type EvictPod struct {
+	why
+	// Name of the pod.
+	Name string
+}
+
+// String implements Action.
+func (a EvictPod) String() string { return "evict pod " + a.Name }
 
 // ShiftTraffic makes every route carry a split.
 type ShiftTraffic struct {

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
@@ -25,6 +26,7 @@ type rule struct {
 // transitions is the whole state machine, in order of precedence: what takes
 // traffic away from a bad revision comes before what moves it on.
 var transitions = []rule{
+	{"Rebound", []mode{rebinding}, released, rebind},
 	{"Recover", []mode{resting}, lostStatus, recoverStable},
 	{"Begin", []mode{resting}, wantsAnother, beginTarget},
 	{"ReplaceFirst", []mode{initial}, wantsAnother, supersede},
@@ -33,26 +35,32 @@ var transitions = []rule{
 	{"RollBack", []mode{returning}, takenBack, latchRollback},
 	{"ReleaseAgain", []mode{returning}, wantedAgain, beginTarget},
 	{"RolledBack", []mode{returning}, backOnStable, cursor.ended},
+	{"StrategyChanged", []mode{forward}, boundElsewhere, latchStrategyChange},
 	{"AnalysisFailed", []mode{forward}, analysisFailed, abortOnAnalysis},
 	{"Inconclusive", []mode{forward}, inconclusive, abortInconclusive},
+	{"JobFailed", []mode{forward}, jobFailed, abortOnJob},
 	{"DeadlineExceeded", []mode{forward}, deadlineAborts, abortOnDeadline},
+	{"TimedOut", []mode{forward}, timeoutAborts, abortOnTimeout},
 	{"Promoted", []mode{forward}, canaryCarriesAll, promote},
 	{"StepDone", []mode{forward}, stepDone, nextStep},
+	{"Restarted", []mode{resting}, restarted, noteRestart},
 }
 
 // advance moves the cursor as far as the facts allow. Each transition is taken
 // on observed facts only, so that taking several at once is safe; their number
 // is bounded by the steps left and the roles that can change.
 func advance(c cursor, f facts) cursor {
-	c = handleCommand(c, f)
-	for range len(f.strategy.Steps) + len(transitions) {
+	for range len(f.strategy.steps) + len(transitions) {
 		next, moved := fire(c, f)
 		if !moved {
-			return c
+			break
 		}
 		c = next
+		if f.rebinding && c.bindings != nil && sameBindings(*c.bindings, f.wanted) {
+			return c // the new objects have not been read yet
+		}
 	}
-	return c
+	return c.clock(f)
 }
 
 func fire(c cursor, f facts) (cursor, bool) {
@@ -65,6 +73,29 @@ func fire(c cursor, f facts) (cursor, bool) {
 		}
 	}
 	return c, false
+}
+
+// clock starts the progress deadline's clock when the step begins to wait for
+// the cluster, and stops it while anything else holds the release.
+func (c cursor) clock(f facts) cursor {
+	switch {
+	case !c.waitsForCluster(f):
+		c.waiting = time.Time{}
+	case c.waiting.IsZero():
+		c.waiting = stamp(f.Now)
+	}
+	return c
+}
+
+func (c cursor) waitsForCluster(f facts) bool {
+	m := c.mode(f)
+	if !c.free(f) || (m != forward && m != initial) {
+		return false
+	}
+	if step, ok := c.current(f); ok && m == forward && !step.moves() {
+		return false
+	}
+	return !c.reached(f)
 }
 
 // lostStatus: the status is empty although a Service already stands for one of
@@ -81,26 +112,25 @@ func recoverStable(c cursor, f facts) cursor {
 
 // wantsAnother: the template is neither the stable revision nor the one in flight.
 func wantsAnother(c cursor, f facts) bool {
-	return f.Target != "" && f.Target != c.stable && f.Target != c.canary && free(f)
+	return f.Target != "" && f.Target != c.stable && f.Target != c.canary && c.free(f) && !f.rebinding
 }
 
 // free reports whether releases may start and move on.
-func free(f facts) bool { return len(f.Problems) == 0 && !f.Rollout.Spec.Paused }
+func (c cursor) free(f facts) bool {
+	return len(f.Problems) == 0 && !f.Rollout.Spec.Paused && c.paused == nil
+}
 
-func beginTarget(c cursor, f facts) cursor { return c.begin(f.Target, f.Now) }
+func beginTarget(c cursor, f facts) cursor { return c.begin(f.Target, f) }
 
 func supersede(c cursor, f facts) cursor {
 	if !c.aborted() {
 		c = c.record(f, v1alpha1.CauseSuperseded)
 	}
-	return c.begin(f.Target, f.Now)
+	return c.begin(f.Target, f)
 }
 
 // firstCarries: the first revision is there in full and gets all traffic.
-func firstCarries(c cursor, f facts) bool {
-	return f.serves(traffic.Stable, c.canary, f.need(100)) && f.serves(traffic.Canary, c.canary, f.need(100)) &&
-		f.confirmed(traffic.CanaryAt(0))
-}
+func firstCarries(c cursor, f facts) bool { return c.reached(f) }
 
 func promote(c cursor, f facts) cursor {
 	c = c.record(f, v1alpha1.CausePromoted)
@@ -114,7 +144,13 @@ func backOnStable(c cursor, f facts) bool { return f.Target == c.stable && onSta
 
 // onStable: all traffic is known to be with stable.
 func onStable(c cursor, f facts) bool {
-	return f.StableService.Selects == c.stable && f.confirmed(traffic.CanaryAt(0))
+	switch f.means {
+	case bySelector:
+		return f.serves(traffic.Stable, c.stable, 1) || f.replicas == 0 && f.StableService.Selects == c.stable
+	case byReplicas:
+		return alone(c.stable, f)
+	}
+	return f.StableService.Selects == c.stable && f.confirmed(stableOnly())
 }
 
 // takenBack: the template went back to stable's while a canary was in flight.
@@ -128,10 +164,24 @@ func latchRollback(c cursor, f facts) cursor {
 	return c
 }
 
-// wantedAgain: a revision that was taken back is wanted once more. That is a
-// release of its own, from the first step.
+// wantedAgain: a revision that was taken back, or that met a change of strategy,
+// is wanted once more. That is a release of its own, from the first step.
 func wantedAgain(c cursor, f facts) bool {
-	return c.rollingBack() && f.Target == c.canary && free(f)
+	again := c.takenBackFor(v1alpha1.ReasonRollingBack) || c.takenBackFor(v1alpha1.ReasonStrategyChanged)
+	return again && f.Target == c.canary && c.free(f) && !f.rebinding
+}
+
+// boundElsewhere: the spec names other Services or routes than those that carry
+// the release in flight.
+func boundElsewhere(_ cursor, f facts) bool { return f.rebinding }
+
+func latchStrategyChange(c cursor, f facts) cursor {
+	c = c.record(f, v1alpha1.CauseStrategyChanged)
+	c.abort = &v1alpha1.AbortStatus{
+		Revision: c.canary, Reason: v1alpha1.ReasonStrategyChanged, At: stamped(f.Now),
+		Message: "the strategy names other Services or routes now; the release starts again under it",
+	}
+	return c
 }
 
 // deadlineAborts: the step has waited too long for pods or traffic.
@@ -140,17 +190,10 @@ func deadlineAborts(c cursor, f facts) bool {
 }
 
 // overdue reports whether the current step has waited for pods or traffic for
-// longer than the deadline. A person's or a metric's time does not count.
+// longer than the deadline. A person's or a metric's time does not count, nor
+// does the time under a pause or a mistake.
 func overdue(c cursor, f facts) bool {
-	return free(f) && waitsForCluster(c, f) && f.Now.After(c.since.Add(f.deadline()))
-}
-
-func waitsForCluster(c cursor, f facts) bool {
-	step, ok := c.current(f)
-	if !ok {
-		return true
-	}
-	return step.SetWeight != nil && !weightCarried(c, f, *step.SetWeight)
+	return !c.waiting.IsZero() && c.waitsForCluster(f) && f.Now.After(c.waiting.Add(f.deadline()))
 }
 
 func abortOnDeadline(c cursor, f facts) cursor {
@@ -158,38 +201,9 @@ func abortOnDeadline(c cursor, f facts) cursor {
 	return c.latch(f, v1alpha1.ReasonDeadlineExceeded, message, "")
 }
 
-// canaryCarriesAll: the stable slot stands for the canary alone and is known to carry everything.
+// canaryCarriesAll: the canary has taken the stable revision's place in full.
 func canaryCarriesAll(c cursor, f facts) bool {
-	return c.promoting(f) && free(f) && f.StableService.only(c.canary, f.need(100)) && f.confirmed(traffic.CanaryAt(0))
-}
-
-// stepDone: the current step has what it waits for and no gate holds it.
-func stepDone(c cursor, f facts) bool {
-	step, ok := c.current(f)
-	if !ok || !free(f) {
-		return false
-	}
-	if _, held := analysisHold(c, f); held {
-		return false
-	}
-	switch {
-	case f.replicas == 0: // scaled to zero: there is nobody to carry or to judge
-		return true
-	case step.SetWeight != nil:
-		return weightCarried(c, f, *step.SetWeight)
-	case step.Pause != nil:
-		return step.Pause.For != nil && !f.Now.Before(c.since.Add(step.Pause.For.Duration))
-	case step.Analyze != nil:
-		a, ok := answer(c, f)
-		return ok && a.Verdict == v1alpha1.AnalysisPassed
-	}
-	return false
-}
-
-// weightCarried: the canary's endpoints can carry the weight and the data plane is known to send it.
-func weightCarried(c cursor, f facts, weight int32) bool {
-	return f.confirmed(traffic.CanaryAt(weight)) &&
-		(weight == 0 || f.CanaryService.only(c.canary, f.need(weight)))
+	return c.promoting(f) && c.free(f) && c.reached(f)
 }
 
 func nextStep(c cursor, f facts) cursor { return c.at(c.step+1, f.Now) }

@@ -6,6 +6,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,10 +27,10 @@ const (
 // desireRun gives the AnalysisRun that should be under way: from the canary's
 // first traffic, or the first analyze step, to the end of the release.
 func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec {
-	a := f.strategy.Analysis
+	a := c.analysis(f)
 	step, ok := c.current(f)
 	asked := ok && step.Analyze != nil
-	if a == nil || f.replicas == 0 || (split.Canary == 0 && !asked && f.run(c.release) == nil) {
+	if a == nil || f.replicas == 0 || (split.Canary == 0 && !asked && f.run(c) == nil) {
 		return nil
 	}
 	spec := v1alpha1.AnalysisRunSpec{
@@ -52,13 +53,6 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 	return &spec
 }
 
-func duration(d *metav1.Duration, otherwise time.Duration) metav1.Duration {
-	if d == nil {
-		return metav1.Duration{Duration: otherwise}
-	}
-	return *d
-}
-
 // metrics are the analysis' own and those of its templates, in the order written.
 func metrics(a *v1alpha1.Analysis, templates []v1alpha1.AnalysisTemplate) []v1alpha1.Metric {
 	all := slices.Clone(a.Metrics)
@@ -78,7 +72,7 @@ func args(c cursor, f facts) []v1alpha1.ResolvedArg {
 	values := map[string]string{
 		"rollout": f.Rollout.Name, "namespace": f.Rollout.Namespace,
 		"canary": c.canary, "stable": c.stable,
-		"canaryService": f.strategy.CanaryService, "stableService": f.strategy.StableService,
+		"canaryService": f.CanaryService.Name, "stableService": f.StableService.Name,
 	}
 	for _, t := range f.Templates {
 		for _, arg := range t.Spec.Args {
@@ -87,7 +81,7 @@ func args(c cursor, f facts) []v1alpha1.ResolvedArg {
 			}
 		}
 	}
-	for _, arg := range f.strategy.Analysis.Args {
+	for _, arg := range c.analysis(f).Args {
 		values[arg.Name] = resolve(c, f, arg)
 	}
 	resolved := make([]v1alpha1.ResolvedArg, 0, len(values))
@@ -132,26 +126,46 @@ func field(r *v1alpha1.Rollout, path string) (string, bool) {
 	return "", false
 }
 
-// CheckAnalysis finds mistakes in an analysis that only the templates it
-// refers to can show: unknown templates, a metric named twice, a missing
-// argument, an absent field.
-func CheckAnalysis(r *v1alpha1.Rollout, templates []v1alpha1.AnalysisTemplate) []Problem {
-	if r.Spec.Strategy.Canary == nil || r.Spec.Strategy.Canary.Analysis == nil {
-		return nil
+// Analyses gives every analysis of a spec with its path in the Rollout.
+func Analyses(spec v1alpha1.RolloutSpec) map[string]*v1alpha1.Analysis {
+	all := map[string]*v1alpha1.Analysis{}
+	if c := spec.Strategy.Canary; c != nil && c.Analysis != nil {
+		all["spec.strategy.canary.analysis"] = c.Analysis
 	}
-	const at = "spec.strategy.canary.analysis"
-	a := r.Spec.Strategy.Canary.Analysis
+	if b := spec.Strategy.BlueGreen; b != nil {
+		if b.PrePromotion != nil && b.PrePromotion.Analysis != nil {
+			all["spec.strategy.blueGreen.prePromotion.analysis"] = b.PrePromotion.Analysis
+		}
+		if b.PostPromotion != nil {
+			all["spec.strategy.blueGreen.postPromotion.analysis"] = &b.PostPromotion.Analysis
+		}
+	}
+	return all
+}
+
+// CheckAnalysis finds mistakes in analyses that only the templates they refer
+// to can show: unknown templates, a metric named twice, a missing argument, an
+// absent field.
+func CheckAnalysis(r *v1alpha1.Rollout, templates []v1alpha1.AnalysisTemplate) []Problem {
+	var found []Problem
+	all := Analyses(r.Spec)
+	for _, at := range slices.Sorted(maps.Keys(all)) {
+		found = append(found, checkAnalysis(r, all[at], templates, at)...)
+	}
+	return found
+}
+
+func checkAnalysis(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []v1alpha1.AnalysisTemplate, at string) []Problem {
 	var found []Problem
 	for i, ref := range a.Templates {
 		if !slices.ContainsFunc(templates, func(t v1alpha1.AnalysisTemplate) bool { return t.Name == ref.Name }) {
-			found = append(found, Problem{fmt.Sprintf("%s.templates[%d].name", at, i),
-				fmt.Sprintf("AnalysisTemplate %s does not exist in namespace %s; create it or correct the name", ref.Name, r.Namespace)})
+			found = append(found, Problem{Field: fmt.Sprintf("%s.templates[%d].name", at, i), Message: fmt.Sprintf("AnalysisTemplate %s does not exist in namespace %s; create it or correct the name", ref.Name, r.Namespace)})
 		}
 	}
 	seen := map[string]bool{}
 	for _, m := range metrics(a, templates) {
 		if seen[m.Name] {
-			found = append(found, Problem{at + ".metrics", fmt.Sprintf("metric %s is defined twice, here or in a template; rename one", m.Name)})
+			found = append(found, Problem{Field: at + ".metrics", Message: fmt.Sprintf("metric %s is defined twice, here or in a template; rename one", m.Name)})
 		}
 		seen[m.Name] = true
 	}
@@ -161,8 +175,7 @@ func CheckAnalysis(r *v1alpha1.Rollout, templates []v1alpha1.AnalysisTemplate) [
 			continue
 		}
 		if _, ok := field(r, arg.ValueFrom.FieldRef.FieldPath); !ok {
-			found = append(found, Problem{fmt.Sprintf("%s.args[%d].valueFrom.fieldRef", at, i),
-				fmt.Sprintf("the Rollout has no %s; add it or give a value", arg.ValueFrom.FieldRef.FieldPath)})
+			found = append(found, Problem{Field: fmt.Sprintf("%s.args[%d].valueFrom.fieldRef", at, i), Message: fmt.Sprintf("the Rollout has no %s; add it or give a value", arg.ValueFrom.FieldRef.FieldPath)})
 		}
 	}
 	return found
@@ -174,8 +187,7 @@ func missingArgs(a *v1alpha1.Analysis, templates []v1alpha1.AnalysisTemplate, at
 		for _, want := range t.Spec.Args {
 			given := slices.ContainsFunc(a.Args, func(arg v1alpha1.Arg) bool { return arg.Name == want.Name })
 			if want.Value == nil && !given {
-				found = append(found, Problem{at + ".args",
-					fmt.Sprintf("AnalysisTemplate %s needs a value for argument %s; add it", t.Name, want.Name)})
+				found = append(found, Problem{Field: at + ".args", Message: fmt.Sprintf("AnalysisTemplate %s needs a value for argument %s; add it", t.Name, want.Name)})
 			}
 		}
 	}

@@ -4,12 +4,8 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/internal/names"
@@ -19,10 +15,12 @@ import (
 // Defaults of fields that the API server fills in; they serve objects that never met it.
 const (
 	defaultScaleDownDelay = 30
+	defaultBlueDelay      = 300
 	defaultDeadline       = 600
 	defaultSettle         = 2 * time.Second
 	defaultConvergence    = 2 * time.Minute
 	defaultHistoryLimit   = 10
+	defaultSurge          = "25%"
 )
 
 // facts are what the snapshot says, in the planner's words. Nothing in them
@@ -30,9 +28,17 @@ const (
 type facts struct {
 	Snapshot
 	// strategy in force.
-	strategy v1alpha1.CanaryStrategy
+	strategy strategy
+	// bound are the objects that traffic moves through; wanted those that the spec names.
+	bound, wanted v1alpha1.Bindings
+	// rebinding: they differ.
+	rebinding bool
+	// means by which the bound objects move traffic.
+	means means
 	// replicas carry the whole traffic.
 	replicas int32
+	// written is the hash of the template as written; Target differs from it under an undo.
+	written string
 	// revisions by hash.
 	revisions map[string]Revision
 	// shiftedAt is since when the routes carry what they carry now.
@@ -46,43 +52,23 @@ type facts struct {
 
 // assess reads the snapshot. It decides nothing.
 func assess(s Snapshot) facts {
-	f := facts{Snapshot: s, replicas: 1, revisions: map[string]Revision{}}
+	f := facts{
+		Snapshot: s, strategy: strategyOf(s.Rollout.Spec), written: s.Target,
+		bound: Bindings(s.Rollout), wanted: WantedBindings(s.Rollout),
+		replicas: 1, revisions: make(map[string]Revision, len(s.Revisions)),
+	}
+	f.means, f.rebinding = meansOf(f.bound), !sameBindings(f.bound, f.wanted)
 	if s.Rollout.Spec.Replicas != nil {
 		f.replicas = *s.Rollout.Spec.Replicas
 	}
-	if s.Rollout.Spec.Strategy.Canary != nil {
-		f.strategy = *s.Rollout.Spec.Strategy.Canary
-	}
-	f.Problems = append(slices.Clone(f.Problems), mistakes(f)...)
 	for _, r := range s.Revisions {
 		f.revisions[r.Hash] = r
 	}
+	if f.rebinding { // what is left behind needs no mending
+		f.Problems = slices.DeleteFunc(slices.Clone(f.Problems), func(p Problem) bool { return p.Bound })
+	}
+	f.Problems = append(slices.Clip(f.Problems), mistakes(f)...)
 	return remember(f, s.Rollout.Status.Traffic)
-}
-
-// mistakes finds what neither the schema nor the reading of other objects shows.
-func mistakes(f facts) []Problem {
-	var found []Problem
-	w := f.Workload
-	if w != nil && f.Rollout.Status.StableRevision == "" && w.Before == nil && w.Replicas > f.replicas {
-		found = append(found, Problem{Field: "spec.replicas", Message: fmt.Sprintf(
-			"Deployment %s runs %d replicas but the Rollout asks for %d; raise spec.replicas or scale the Deployment down first",
-			w.Name, w.Replicas, f.replicas)})
-	}
-	if f.Template == nil || f.Selector == nil {
-		return found
-	}
-	selector, err := metav1.LabelSelectorAsSelector(f.Selector)
-	switch {
-	case err != nil:
-		found = append(found, Problem{Field: "spec.selector", Message: err.Error()})
-	case selector.Empty():
-		found = append(found, Problem{Field: "spec.selector", Message: "selects every pod; give it matchLabels that only this workload carries"})
-	case !selector.Matches(labels.Set(f.Template.Labels)):
-		found = append(found, Problem{Field: "spec.template.metadata.labels", Message: fmt.Sprintf(
-			"must match spec.selector (%s); add the missing labels", selector)})
-	}
-	return found
 }
 
 // remember takes the times of the pass before over, as far as what they speak of has not changed.
@@ -92,7 +78,10 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	}
 	f.servedSince = servedSince(f, old.Endpoints)
 	f.shiftedAt = stamp(f.Now)
-	same := old.Since != nil && slices.Equal(old.Requested, f.weights(f.Traffic.Requested))
+	if f.means != byRoute {
+		return f
+	}
+	same := old.Since != nil && slices.Equal(old.Requested, f.weights(f.Traffic.Requested)) && old.Beside == beside(f.Traffic.Requested)
 	if same {
 		f.shiftedAt = old.Since.Time
 	}
@@ -108,7 +97,8 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 
 func servedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]time.Time {
 	since := map[traffic.Slot]time.Time{}
-	for slot, s := range f.slots() {
+	for _, slot := range slots {
+		s := f.slot(slot)
 		if s.Selects == "" || !s.only(s.Selects, 1) {
 			continue
 		}
@@ -122,16 +112,15 @@ func servedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]time
 	return since
 }
 
-// stamp rounds up to the second, the precision that the API keeps: a wait
-// counted from a stored time is never shorter than it says.
-func stamp(t time.Time) time.Time {
-	if whole := t.Truncate(time.Second); !whole.Equal(t) {
-		return whole.Add(time.Second)
-	}
-	return t
-}
+// slots in the order in which they are looked at.
+var slots = []traffic.Slot{traffic.Stable, traffic.Canary}
 
-func stamped(t time.Time) metav1.Time { return metav1.NewTime(stamp(t)) }
+func (f facts) slot(slot traffic.Slot) Service {
+	if slot == traffic.Canary {
+		return f.CanaryService
+	}
+	return f.StableService
+}
 
 // need is the number of pods that carry weight percent of the traffic: the
 // share of spec.replicas, rounded up.
@@ -139,39 +128,21 @@ func (f facts) need(weight int32) int32 {
 	return int32((int64(f.replicas)*int64(weight) + 99) / 100)
 }
 
-func (f facts) slots() map[traffic.Slot]Service {
-	return map[traffic.Slot]Service{traffic.Stable: f.StableService, traffic.Canary: f.CanaryService}
-}
-
 // serves reports whether a slot can be given a first weight: it lists at least
 // n ready endpoints of a revision and of no other, for long enough that the
 // data plane has noticed too.
 func (f facts) serves(slot traffic.Slot, revision string, n int32) bool {
 	if n == 0 {
-		return f.slots()[slot].Selects == revision
+		return f.slot(slot).Selects == revision
 	}
 	since, ok := f.servedSince[slot]
-	return ok && f.slots()[slot].only(revision, n) && !f.Now.Before(since.Add(f.settle()))
+	return ok && f.slot(slot).only(revision, n) && !f.Now.Before(since.Add(f.strategy.settle))
 }
 
 // settled reports whether the routes have been accepted as they are for long enough.
 func (f facts) settled() bool { return !f.acceptedAt.IsZero() && !f.Now.Before(f.settlesAt()) }
 
-func (f facts) settlesAt() time.Time { return f.acceptedAt.Add(f.settle()) }
-
-func (f facts) settle() time.Duration {
-	if c := f.strategy.Convergence; c != nil && c.Settle != nil {
-		return c.Settle.Duration
-	}
-	return defaultSettle
-}
-
-func (f facts) convergenceTimeout() time.Duration {
-	if c := f.strategy.Convergence; c != nil && c.Timeout != nil {
-		return c.Timeout.Duration
-	}
-	return defaultConvergence
-}
+func (f facts) settlesAt() time.Time { return f.acceptedAt.Add(f.strategy.settle) }
 
 // confirmed reports whether the data plane is known to serve exactly s.
 func (f facts) confirmed(s traffic.Split) bool { return f.settled() && f.Traffic.ConfirmedAll(s) }
@@ -179,10 +150,13 @@ func (f facts) confirmed(s traffic.Split) bool { return f.settled() && f.Traffic
 // most is the largest share that a slot may be getting, in percent. Until the
 // data plane has settled that may be anything.
 func (f facts) most(slot traffic.Slot) int32 {
-	if !f.settled() {
-		return 100
+	switch {
+	case f.means == bySelector && slot == traffic.Canary:
+		return 0 // nobody but testers calls the preview
+	case f.means == byRoute && f.settled():
+		return f.Traffic.Most(slot)
 	}
-	return f.Traffic.Most(slot)
+	return 100
 }
 
 // requestedCanary is the least share that any route gives the canary slot now.
@@ -197,6 +171,11 @@ func (f facts) requestedCanary() int32 {
 	return least
 }
 
+// reachesCanary reports whether any route sends the canary slot anything.
+func (f facts) reachesCanary() bool {
+	return slices.ContainsFunc(f.Traffic.Requested, func(s traffic.Split) bool { return s.Reaches(traffic.Canary) })
+}
+
 // exposed reports whether pods of a revision may be getting requests: a slot
 // stands for it and has weight, or lists its endpoints.
 func (f facts) exposed(hash string) bool {
@@ -204,9 +183,21 @@ func (f facts) exposed(hash string) bool {
 		f.StableService.Ready[hash] > 0 || f.CanaryService.Ready[hash] > 0
 }
 
-// run finds the AnalysisRun of a release.
-func (f facts) run(release int64) *v1alpha1.AnalysisRun {
-	name := names.AnalysisRun(f.Rollout.Name, release)
+// carrying counts the pods of a revision that callers can reach.
+func (f facts) carrying(hash string) int32 {
+	n := f.revisions[hash].Available
+	switch {
+	case f.means != byReplicas:
+		return min(n, f.StableService.Ready[hash])
+	case f.CallerService.Name != "":
+		return min(n, f.CallerService.Ready[hash])
+	}
+	return n
+}
+
+// run finds the AnalysisRun that speaks for the cursor.
+func (f facts) run(c cursor) *v1alpha1.AnalysisRun {
+	name := runName(c, f)
 	for i := range f.Runs {
 		if f.Runs[i].Name == name {
 			return &f.Runs[i]
@@ -215,30 +206,14 @@ func (f facts) run(release int64) *v1alpha1.AnalysisRun {
 	return nil
 }
 
-// weights resolves splits of slots into shares of Services and revisions. With
-// routes that disagree it gives the split with the largest canary share.
-func (f facts) weights(splits []traffic.Split) []v1alpha1.RevisionWeight {
-	if len(splits) == 0 {
-		return nil
-	}
-	s := slices.MaxFunc(splits, func(a, b traffic.Split) int { return int(a.Canary - b.Canary) })
-	return []v1alpha1.RevisionWeight{
-		{Service: f.StableService.Name, Revision: f.StableService.Selects, Weight: s.Stable},
-		{Service: f.CanaryService.Name, Revision: f.CanaryService.Selects, Weight: s.Canary},
-	}
+// runName names the AnalysisRun that speaks for the cursor.
+func runName(c cursor, f facts) string {
+	return names.AnalysisRun(f.Rollout.Name, c.release, string(c.where(f)))
 }
 
 func (f facts) deadline() time.Duration {
 	if d := f.Rollout.Spec.ProgressDeadlineSeconds; d != nil {
-		return time.Duration(*d) * time.Second
+		return seconds(*d)
 	}
 	return defaultDeadline * time.Second
-}
-
-// seconds gives an optional number of seconds, or its default.
-func seconds(p *int32, otherwise int32) time.Duration {
-	if p == nil {
-		return time.Duration(otherwise) * time.Second
-	}
-	return time.Duration(*p) * time.Second
 }

@@ -6,6 +6,9 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -38,54 +41,110 @@ func handleCommand(c cursor, f facts) cursor {
 // malformedID makes a refusal of unreadable text happen once for each text.
 func malformedID(raw string) string { return "unreadable: " + raw[:min(len(raw), 64)] }
 
+// obey carries a command out, or says why not.
 func obey(c cursor, f facts, cmd v1alpha1.Command) (after cursor, message string, accepted bool) {
-	if refusal := misfit(c, f, cmd); refusal != "" {
+	o, known := orders[cmd.Verb]
+	if !known {
+		return c, fmt.Sprintf("annotation %s: unknown verb %q; use one of %s in JSON such as {\"id\": \"…\", \"verb\": \"promote\"}",
+			v1alpha1.CommandAnnotation, cmd.Verb, strings.Join(verbs(), ", ")), false
+	}
+	if cmd.Revision != "" && cmd.Revision != c.canary && (c.canary != "" || cmd.Revision != c.stable) {
+		return c, fmt.Sprintf("the command is for revision %s, but %s is in flight; look again and repeat it", cmd.Revision, orNobody(c.canary)), false
+	}
+	if refusal := o.refuse(c, f, cmd); refusal != "" {
 		return c, refusal, false
 	}
-	by := cmd.By
-	if by == "" {
-		by = "an unnamed user"
+	if cmd.By == "" {
+		cmd.By = "an unnamed user"
 	}
-	switch cmd.Verb {
-	case v1alpha1.VerbAbort:
-		message := "aborted by " + by
-		if cmd.Reason != "" {
-			message += ": " + cmd.Reason
-		}
-		return c.latch(f, v1alpha1.ReasonAbortedByCommand, message, by), message, true
-	case v1alpha1.VerbPromoteFull:
-		return c.at(int32(len(f.strategy.Steps)), f.Now), "all remaining steps skipped by " + by, true
-	default:
-		return c.at(c.step+1, f.Now), fmt.Sprintf("step %s ended by %s", c.position(f), by), true
-	}
+	after, message = o.carryOut(c, f, cmd)
+	return after, message, true
 }
 
-// misfit says why a command can't be obeyed now and what to do instead; empty when it can.
-func misfit(c cursor, f facts, cmd v1alpha1.Command) string {
-	switch cmd.Verb {
-	case v1alpha1.VerbPromote, v1alpha1.VerbPromoteFull, v1alpha1.VerbAbort:
-	default:
-		return fmt.Sprintf("annotation %s: unknown verb %q; use promote, promote-full or abort in JSON such as {\"id\": \"…\", \"verb\": \"promote\"}",
-			v1alpha1.CommandAnnotation, cmd.Verb)
+// order is how one verb is judged and carried out.
+type order struct {
+	// refuse says why the command does not fit the moment and what to do instead; empty when it fits.
+	refuse func(cursor, facts, v1alpha1.Command) string
+	// carryOut gives the cursor after it, and says what was done.
+	carryOut func(cursor, facts, v1alpha1.Command) (cursor, string)
+}
+
+// orders are all verbs. None but retry and undo clears an abort, and both begin a release of their own.
+var orders = map[v1alpha1.Verb]order{
+	v1alpha1.VerbPromote:      {cantPromote, promoteStep},
+	v1alpha1.VerbPromoteFull:  {cantPromoteFull, promoteFull},
+	v1alpha1.VerbAbort:        {cantAbort, abortByCommand},
+	v1alpha1.VerbRetry:        {cantRetry, retry},
+	v1alpha1.VerbPause:        {cantPause, pauseByCommand},
+	v1alpha1.VerbResume:       {cantResume, resume},
+	v1alpha1.VerbRestart:      {cantRestart, restartNow},
+	v1alpha1.VerbUndo:         {cantUndo, undo},
+	v1alpha1.VerbSkipAnalysis: {cantSkip, skipAnalysis},
+}
+
+func verbs() []string {
+	all := make([]string, 0, len(orders))
+	for v := range orders {
+		all = append(all, string(v))
 	}
+	slices.Sort(all)
+	return all
+}
+
+func person(f facts, cmd v1alpha1.Command) v1alpha1.PersonStatus {
+	return v1alpha1.PersonStatus{By: cmd.By, At: stamped(f.Now), Reason: cmd.Reason}
+}
+
+// notInFlight refuses what needs a release that moves forward.
+func notInFlight(c cursor, f facts) string {
 	switch c.mode(f) {
 	case forward:
+		return ""
 	case returning:
 		return fmt.Sprintf("revision %s is already on its way back to stable; nothing else can be done with it", c.canary)
-	default:
-		return "no release is in flight; change the template to start one"
 	}
-	if cmd.Revision != "" && cmd.Revision != c.canary {
-		return fmt.Sprintf("the command is for revision %s, but %s is in flight; look again and repeat it", cmd.Revision, c.canary)
+	return "no release is in flight; change the template to start one"
+}
+
+func cantAbort(c cursor, f facts, _ v1alpha1.Command) string { return notInFlight(c, f) }
+
+func abortByCommand(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	message := "aborted by " + cmd.By
+	if cmd.Reason != "" {
+		message += ": " + cmd.Reason
 	}
-	if cmd.Verb == v1alpha1.VerbAbort {
-		return ""
-	}
-	return cantPromote(c, f, cmd)
+	return c.latch(f, v1alpha1.ReasonAbortedByCommand, message, cmd.By), message
 }
 
 func cantPromote(c cursor, f facts, cmd v1alpha1.Command) string {
-	step, ok := c.current(f)
+	if refusal := cantPromoteFull(c, f, cmd); refusal != "" {
+		return refusal
+	}
+	step, _ := c.current(f)
+	switch {
+	case step.moves() && !c.reached(f):
+		return "nothing waits for a person: " + waitingFor(c, f).message + "; use promote --full to skip the remaining steps"
+	case step.Approve != nil && cmd.By == "":
+		return "an approve step wants to know who approves; name yourself in \"by\""
+	case step.Job != nil:
+		return fmt.Sprintf("the step waits for Job %s; wait for it, or abort", jobName(c, f))
+	}
+	return ""
+}
+
+func promoteStep(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	message := fmt.Sprintf("step %s ended by %s", c.position(f), cmd.By)
+	if step, _ := c.current(f); step.Approve != nil {
+		c, message = c.approval(f, cmd), fmt.Sprintf("step %s approved by %s", c.position(f), cmd.By)
+	}
+	return c.at(c.step+1, f.Now), message
+}
+
+func cantPromoteFull(c cursor, f facts, cmd v1alpha1.Command) string {
+	if refusal := notInFlight(c, f); refusal != "" {
+		return refusal
+	}
+	_, ok := c.current(f)
 	switch {
 	case !ok:
 		return "all steps are done; the revision is being promoted already"
@@ -93,10 +152,127 @@ func cantPromote(c cursor, f facts, cmd v1alpha1.Command) string {
 		return fmt.Sprintf("%s: %s", f.Problems[0].Field, f.Problems[0].Message)
 	case cmd.Step != nil && *cmd.Step != c.step:
 		return fmt.Sprintf("the command is for step %d, but the release is at step %s; look again and repeat it", *cmd.Step+1, c.position(f))
-	case cmd.Verb == v1alpha1.VerbPromoteFull:
-		return ""
-	case step.SetWeight != nil && !weightCarried(c, f, *step.SetWeight):
-		return "nothing waits for a person: " + waitingFor(c, f).message + "; use promote --full to skip the remaining steps"
 	}
 	return ""
+}
+
+func promoteFull(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	return c.at(int32(len(f.strategy.steps)), f.Now), "all remaining steps skipped by " + cmd.By
+}
+
+func cantRetry(c cursor, f facts, _ v1alpha1.Command) string {
+	switch {
+	case !c.aborted():
+		return "no aborted revision is in flight; retry releases an aborted revision again"
+	case f.Target != c.canary:
+		return fmt.Sprintf("the aborted revision %s is no longer wanted; the template's is %s", c.canary, f.Target)
+	case f.rebinding:
+		return "the strategy has changed and is still being put in place; repeat the command in a moment"
+	}
+	return ""
+}
+
+func retry(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	return c.begin(c.canary, f), fmt.Sprintf("revision %s released again by %s", c.canary, cmd.By)
+}
+
+func cantPause(c cursor, f facts, _ v1alpha1.Command) string {
+	if c.paused != nil {
+		return "the Rollout is paused already, by " + c.paused.By
+	}
+	return ""
+}
+
+func pauseByCommand(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	p := person(f, cmd)
+	c.paused = &p
+	return c, "paused by " + cmd.By
+}
+
+func cantResume(c cursor, f facts, _ v1alpha1.Command) string {
+	switch {
+	case c.paused != nil:
+		return ""
+	case f.Rollout.Spec.Paused:
+		return "spec.paused holds the Rollout; set it to false where it is written"
+	}
+	return "nothing was paused by command; use promote to end a pause step"
+}
+
+func resume(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	c.paused = nil
+	return c, "resumed by " + cmd.By
+}
+
+func cantRestart(c cursor, f facts, _ v1alpha1.Command) string {
+	if c.stable == "" {
+		return "no revision is stable yet; there is nothing to restart"
+	}
+	return ""
+}
+
+func restartNow(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	at := stamped(f.Now)
+	c.restart.asked = &at
+	return c, fmt.Sprintf("every pod created before %s will be replaced, asked for by %s", at.UTC().Format(time.RFC3339), cmd.By)
+}
+
+func cantSkip(c cursor, f facts, _ v1alpha1.Command) string {
+	if refusal := notInFlight(c, f); refusal != "" {
+		return refusal
+	}
+	if len(f.strategy.analyses) == 0 {
+		return "the strategy has no analysis to skip"
+	}
+	return ""
+}
+
+func skipAnalysis(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	p := person(f, cmd)
+	c.skipped = &p
+	return c, "analysis skipped until the end of this release by " + cmd.By
+}
+
+func cantUndo(c cursor, f facts, cmd v1alpha1.Command) string {
+	to := undoTarget(c, cmd)
+	switch {
+	case c.stable == "":
+		return "no revision is stable yet; there is nothing to go back to"
+	case to == "":
+		return "no earlier promoted revision is remembered; name one in toRevision"
+	case to == f.Target:
+		return fmt.Sprintf("revision %s is wanted already", to)
+	case f.revisions[to].Name == "" && to != f.written:
+		return fmt.Sprintf("revision %s has no ReplicaSet any more; choose one that kubectl sluice get shows, or raise spec.revisionHistoryLimit", to)
+	}
+	return ""
+}
+
+// undoTarget is the revision that undo goes back to.
+func undoTarget(c cursor, cmd v1alpha1.Command) string {
+	if cmd.ToRevision != "" {
+		return cmd.ToRevision
+	}
+	if c.canary != "" {
+		return c.stable
+	}
+	for _, o := range c.history {
+		if o.Cause == v1alpha1.CausePromoted && o.Revision != c.stable {
+			return o.Revision
+		}
+	}
+	return ""
+}
+
+// undo puts an earlier revision in the template's place until the template
+// changes. The spec stays as Git wrote it.
+func undo(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	to := undoTarget(c, cmd)
+	message := fmt.Sprintf("revision %s takes the place of the template's %s until the template changes, asked for by %s", to, f.written, cmd.By)
+	if to == f.written {
+		c.undo = nil
+		return c, message
+	}
+	c.undo = &v1alpha1.UndoStatus{PersonStatus: person(f, cmd), Of: f.written, To: to}
+	return c, message
 }

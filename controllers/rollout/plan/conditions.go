@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // setter gives one condition; false means that it should be absent.
@@ -79,12 +80,9 @@ func available(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	var carried []string
 	ok := true
 	for _, r := range byNumber(f) {
-		if !f.exposed(r.Hash) || r.Hash != c.stable && r.Hash != c.canary {
+		share, serving := servedShare(c, f, r.Hash)
+		if !serving {
 			continue
-		}
-		var share int32
-		for _, s := range f.Traffic.Requested {
-			share = max(share, shareOf(f, s, r.Hash))
 		}
 		n := f.need(share)
 		carried = append(carried, fmt.Sprintf("%s %d available for %d %% (needs %d)", r.Hash, r.Available, share, n))
@@ -100,8 +98,40 @@ func available(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	return condition(v1alpha1.ConditionAvailable, ok, reason, strings.Join(carried, "; ")), true
 }
 
-func converged(_ cursor, f facts, _ hold) (metav1.Condition, bool) {
+// servedShare is the share that a revision with a role carries now, in percent.
+func servedShare(c cursor, f facts, hash string) (share int32, serving bool) {
+	if hash != c.stable && hash != c.canary || f.means != byReplicas && !f.exposed(hash) {
+		return 0, false
+	}
+	switch f.means {
+	case bySelector:
+		if f.StableService.Selects == hash {
+			share = 100
+		}
+	case byReplicas:
+		for _, w := range podWeights(c, f) {
+			if w.Revision == hash {
+				share = w.Weight
+			}
+		}
+		return share, share > 0
+	default:
+		for _, s := range f.Traffic.Requested {
+			share = max(share, shareOf(f, s, hash))
+		}
+	}
+	return share, true
+}
+
+func converged(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	ok := f.settled() && len(f.Traffic.Requested) == 1 && len(f.Traffic.Confirmed) == 1
+	switch f.means {
+	case bySelector:
+		ok = f.serves(traffic.Stable, f.StableService.Selects, 1)
+	case byReplicas:
+		_, missing := podsMissing(c, f)
+		ok = c.canary == "" || !missing
+	}
 	reason := v1alpha1.ReasonConverged
 	if !ok {
 		reason = v1alpha1.ReasonWaitingForTraffic
@@ -113,8 +143,8 @@ func analysisHealthy(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	if c.aborted() && (c.abort.Reason == v1alpha1.ReasonAnalysisFailed || c.abort.Reason == v1alpha1.ReasonAnalysisInconclusive) {
 		return condition(v1alpha1.ConditionAnalysisHealthy, false, c.abort.Reason, c.abort.Message), true
 	}
-	if c.mode(f) != forward || f.run(c.release) == nil {
-		return condition(v1alpha1.ConditionAnalysisHealthy, true, v1alpha1.ReasonAnalysisNotRunning, "no analysis is under way"), f.strategy.Analysis != nil
+	if c.mode(f) != forward || f.run(c) == nil {
+		return condition(v1alpha1.ConditionAnalysisHealthy, true, v1alpha1.ReasonAnalysisNotRunning, "no analysis is under way"), len(f.strategy.analyses) > 0
 	}
 	if h, held := analysisHold(c, f); held && h.reason != v1alpha1.ReasonAnalyzing {
 		return condition(v1alpha1.ConditionAnalysisHealthy, false, h.reason, h.message), true

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // maxHistory bounds status.history.
@@ -23,22 +24,35 @@ type cursor struct {
 	startedAt      time.Time
 	step           int32
 	since          time.Time
-	abort          *v1alpha1.AbortStatus
-	history        []v1alpha1.Outcome
-	command        *v1alpha1.CommandStatus
+	// waiting is since when the step has waited for the cluster without a pause; zero while it does not.
+	waiting   time.Time
+	abort     *v1alpha1.AbortStatus
+	history   []v1alpha1.Outcome
+	command   *v1alpha1.CommandStatus
+	bindings  *v1alpha1.Bindings
+	paused    *v1alpha1.PersonStatus
+	undo      *v1alpha1.UndoStatus
+	skipped   *v1alpha1.PersonStatus
+	approvals []v1alpha1.Approval
+	restart   restart
 }
 
 // cursorOf reads the cursor back from a status.
 func cursorOf(s v1alpha1.RolloutStatus) cursor {
 	c := cursor{
 		stable: s.StableRevision, canary: s.CanaryRevision, release: s.Release,
-		abort: s.Abort, history: s.History, command: s.LastCommand,
+		abort: s.Abort, history: s.History, command: s.LastCommand, bindings: s.Bindings,
+		paused: s.Paused, undo: s.Undo, skipped: s.AnalysisSkipped, approvals: s.Approvals,
+		restart: restart{asked: s.RestartAt, done: s.RestartedAt},
 	}
 	if s.StartedAt != nil {
 		c.startedAt, c.since = s.StartedAt.Time, s.StartedAt.Time
 	}
 	if s.CurrentStep != nil {
 		c.step, c.since = s.CurrentStep.Index, s.CurrentStep.Since.Time
+		if s.CurrentStep.WaitingSince != nil {
+			c.waiting = s.CurrentStep.WaitingSince.Time
+		}
 	}
 	return c
 }
@@ -55,15 +69,25 @@ const (
 	forward
 	// returning: all traffic goes back to stable, after an abort or a rollback.
 	returning
+	// rebinding: nothing is in flight, and what the strategy no longer names is given back.
+	rebinding
 )
 
+// String names the mode as the documentation does.
+func (m mode) String() string {
+	return [...]string{"Resting", "Initial", "Forward", "Returning", "Rebinding"}[m]
+}
+
 func (c cursor) mode(f facts) mode {
+	back := c.aborted() || f.Target == c.stable
 	switch {
+	case f.rebinding && (c.canary == "" || c.stable == "" || back && onStable(c, f)):
+		return rebinding
 	case c.canary == "":
 		return resting
 	case c.stable == "":
 		return initial
-	case c.aborted() || f.Target == c.stable:
+	case back:
 		return returning
 	default:
 		return forward
@@ -73,21 +97,24 @@ func (c cursor) mode(f facts) mode {
 // aborted reports whether the revision in flight is the one that was aborted.
 func (c cursor) aborted() bool { return c.abort != nil && c.abort.Revision == c.canary }
 
-// rollingBack reports whether the revision in flight was taken back by its template.
-func (c cursor) rollingBack() bool {
-	return c.aborted() && c.abort.Reason == v1alpha1.ReasonRollingBack
-}
+// takenBackFor reports whether the revision in flight was latched for a reason.
+func (c cursor) takenBackFor(reason string) bool { return c.aborted() && c.abort.Reason == reason }
 
 // current gives the step that the cursor is at; false while promoting and when nothing is in flight.
-func (c cursor) current(f facts) (v1alpha1.Step, bool) {
-	if c.canary == "" || c.stable == "" || int(c.step) >= len(f.strategy.Steps) {
-		return v1alpha1.Step{}, false
+func (c cursor) current(f facts) (Step, bool) {
+	if c.canary == "" || c.stable == "" || int(c.step) >= len(f.strategy.steps) {
+		return Step{}, false
 	}
-	return f.strategy.Steps[c.step], true
+	return f.strategy.steps[c.step], true
 }
 
 // promoting reports whether all steps are done.
-func (c cursor) promoting(f facts) bool { return int(c.step) >= len(f.strategy.Steps) }
+func (c cursor) promoting(f facts) bool { return int(c.step) >= len(f.strategy.steps) }
+
+// walked are the steps up to and with the current one.
+func (c cursor) walked(f facts) []Step {
+	return f.strategy.steps[:min(int(c.step)+1, len(f.strategy.steps))]
+}
 
 // weight is the canary's share that the steps ask for at the cursor, in percent.
 func (c cursor) weight(f facts) int32 {
@@ -95,7 +122,7 @@ func (c cursor) weight(f facts) int32 {
 		return 100
 	}
 	var weight int32
-	for _, step := range f.strategy.Steps[:c.step+1] {
+	for _, step := range c.walked(f) {
 		if step.SetWeight != nil {
 			weight = *step.SetWeight
 		}
@@ -103,15 +130,111 @@ func (c cursor) weight(f facts) int32 {
 	return weight
 }
 
-// begin puts a revision in flight, at the first step.
-func (c cursor) begin(revision string, now time.Time) cursor {
-	c.canary, c.release, c.startedAt = revision, c.release+1, stamp(now)
-	c.abort = nil
-	return c.at(0, now)
+// split is all that the steps ask of the routes at the cursor: weight, matches
+// and mirror. A promotion ends what goes beside the weight.
+func (c cursor) split(f facts) traffic.Split {
+	s := traffic.CanaryAt(c.weight(f))
+	if c.promoting(f) {
+		return s
+	}
+	for _, step := range c.walked(f) {
+		switch {
+		case step.Mirror != nil:
+			s.Mirror = step.Mirror.Percent
+		case step.MatchRoute != nil:
+			s.Matches = slices.DeleteFunc(s.Matches, func(m v1alpha1.MatchRoute) bool { return m.Name == step.MatchRoute.Name })
+			if len(step.MatchRoute.Match) > 0 {
+				s.Matches = append(s.Matches, *step.MatchRoute)
+			}
+		}
+	}
+	if len(s.Matches) == 0 {
+		s.Matches = nil
+	}
+	return s
+}
+
+// scale is the number of canary pods that the steps ask for at the cursor: what
+// the weight needs, at least one for what goes beside it, or more by setScale.
+func (c cursor) scale(f facts) int32 {
+	if c.promoting(f) {
+		return f.replicas
+	}
+	var set int32
+	for _, step := range c.walked(f) {
+		switch s := step.SetScale; {
+		case s == nil:
+		case s.Replicas != nil:
+			set = *s.Replicas
+		case s.Percent != nil:
+			set = f.need(*s.Percent)
+		default:
+			set = 0
+		}
+	}
+	n := max(set, f.need(c.weight(f)))
+	if f.replicas > 0 && c.split(f).Reaches(traffic.Canary) {
+		n = max(n, 1)
+	}
+	return n
+}
+
+// where says which of the release's analyses speaks at the cursor.
+func (c cursor) where(f facts) where {
+	if step, ok := c.current(f); ok {
+		return step.where
+	}
+	if n := len(f.strategy.steps); n > 0 {
+		return f.strategy.steps[n-1].where
+	}
+	return ""
+}
+
+// analysis that speaks at the cursor; nil when there is none, or somebody skips it.
+func (c cursor) analysis(f facts) *v1alpha1.Analysis {
+	if c.skipped != nil {
+		return nil
+	}
+	return f.strategy.analyses[c.where(f)]
+}
+
+// begin puts a revision in flight, at the first step. One that was promoted
+// lately enough needs none.
+func (c cursor) begin(revision string, f facts) cursor {
+	fast := c.promotedLately(f, revision)
+	c.canary, c.release, c.startedAt = revision, c.release+1, stamp(f.Now)
+	c.abort, c.skipped, c.approvals = nil, nil, nil
+	if fast {
+		return c.at(int32(len(f.strategy.steps)), f.Now)
+	}
+	return c.at(0, f.Now)
+}
+
+// promotedLately reports whether a revision is among the latest promoted ones
+// that spec.rollbackWindow lets a release go back to without steps.
+func (c cursor) promotedLately(f facts, revision string) bool {
+	window := f.Rollout.Spec.RollbackWindow
+	if window == nil {
+		return false
+	}
+	left := window.Revisions
+	for _, o := range c.history {
+		if o.Cause != v1alpha1.CausePromoted || o.Revision == c.stable {
+			continue
+		}
+		if left == 0 {
+			return false
+		}
+		if o.Revision == revision {
+			return f.revisions[revision].Name != ""
+		}
+		left--
+	}
+	return false
 }
 
 func (c cursor) at(step int32, now time.Time) cursor {
-	c.step, c.since = step, stamp(now)
+	c.step, c.since, c.waiting = step, stamp(now), time.Time{}
 	return c
 }
 
@@ -119,14 +242,15 @@ func (c cursor) ended(facts) cursor { return c.end() }
 
 // end takes the revision in flight out of it.
 func (c cursor) end() cursor {
-	c.canary, c.abort, c.step, c.since = "", nil, 0, time.Time{}
+	c.canary, c.abort, c.skipped, c.approvals = "", nil, nil, nil
+	c.step, c.since, c.waiting = 0, time.Time{}, time.Time{}
 	return c
 }
 
 // record adds the outcome of the release in flight to the history.
 func (c cursor) record(f facts, cause v1alpha1.OutcomeCause) cursor {
 	outcome := v1alpha1.Outcome{
-		Revision: c.canary, Cause: cause, Images: f.revisions[c.canary].Images,
+		Revision: c.canary, Cause: cause, Images: f.revisions[c.canary].Images, Approvals: c.approvals,
 		StartedAt: metav1.NewTime(c.startedAt), EndedAt: stamped(f.Now),
 	}
 	c.history = append([]v1alpha1.Outcome{outcome}, c.history...)
@@ -138,6 +262,7 @@ func (c cursor) record(f facts, cause v1alpha1.OutcomeCause) cursor {
 func (c cursor) latch(f facts, reason, message, by string) cursor {
 	c = c.record(f, v1alpha1.CauseAborted)
 	c.abort = &v1alpha1.AbortStatus{Revision: c.canary, Reason: reason, Message: message, At: stamped(f.Now), By: by}
+	c.waiting = time.Time{}
 	return c
 }
 
@@ -146,5 +271,5 @@ func (c cursor) position(f facts) string {
 	if c.promoting(f) {
 		return "promoting"
 	}
-	return fmt.Sprintf("%d/%d", c.step+1, len(f.strategy.Steps))
+	return fmt.Sprintf("%d/%d", c.step+1, len(f.strategy.steps))
 }

@@ -26,7 +26,9 @@ func Decide(s Snapshot) Plan {
 	if s.Rollout.DeletionTimestamp != nil {
 		return release(f)
 	}
-	c := advance(cursorOf(s.Rollout.Status), f)
+	c := listen(cursorOf(s.Rollout.Status), f)
+	f = f.wanting(c)
+	c = advance(c, f)
 	d := desire(c, f)
 	return Plan{
 		Status:  status(c, f, d, explain(c, f)),
@@ -35,8 +37,36 @@ func Decide(s Snapshot) Plan {
 	}
 }
 
+// listen takes in what people said since the pass before: a command, and a
+// template that ends an undo.
+func listen(c cursor, f facts) cursor {
+	if c.bindings == nil {
+		b := f.bound
+		c.bindings = &b
+	}
+	if c.undo != nil && c.undo.Of != f.written && f.written != "" {
+		c.undo = nil
+	}
+	return handleCommand(c, f)
+}
+
+// wanting puts the revision that an undo asks for in the template's place.
+func (f facts) wanting(c cursor) facts {
+	f.Target = f.written
+	if c.undo != nil && f.revisions[c.undo.To].Name != "" {
+		f.Target = c.undo.To
+	}
+	return f
+}
+
+// soon looks again at once: what was decided names objects that were not read.
+const soon = 10 * time.Millisecond
+
 // wake is the time until the next thing that only the clock can change.
 func wake(c cursor, f facts, d desired) time.Duration {
+	if f.rebinding && sameBindings(*c.bindings, f.wanted) {
+		return soon
+	}
 	var next time.Duration
 	consider := func(at time.Time) {
 		if left := at.Sub(f.Now); left > 0 && (next == 0 || left < next) {
@@ -47,17 +77,38 @@ func wake(c cursor, f facts, d desired) time.Duration {
 		consider(f.settlesAt())
 	}
 	for _, since := range f.servedSince {
-		consider(since.Add(f.settle()))
+		consider(since.Add(f.strategy.settle))
 	}
 	for _, at := range d.retired {
 		consider(at)
 	}
+	if at := f.Rollout.Spec.RestartAt; at != nil {
+		consider(at.Time)
+	}
 	if m := c.mode(f); m == initial || m == forward {
-		consider(c.since.Add(f.deadline() + time.Second))
-		consider(f.shiftedAt.Add(f.convergenceTimeout() + time.Second))
-		if step, ok := c.current(f); ok && step.Pause != nil && step.Pause.For != nil {
-			consider(c.since.Add(step.Pause.For.Duration))
-		}
+		wakeForStep(c, f, consider)
 	}
 	return next
+}
+
+func wakeForStep(c cursor, f facts, consider func(time.Time)) {
+	if !c.waiting.IsZero() {
+		consider(c.waiting.Add(f.deadline() + time.Second))
+	}
+	if f.means == byRoute {
+		consider(f.shiftedAt.Add(f.strategy.timeout + time.Second))
+	}
+	step, ok := c.current(f)
+	if !ok {
+		return
+	}
+	if step.Pause != nil && step.Pause.For != nil {
+		consider(c.since.Add(step.Pause.For.Duration))
+	}
+	if timeout, _, bounded := step.patience(); bounded {
+		consider(c.since.Add(timeout))
+	}
+	if step.Gate != nil && c.free(f) {
+		consider(gateDue(c, f))
+	}
 }

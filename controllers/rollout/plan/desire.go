@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
-	"github.com/sluice-dev/sluice/internal/names"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // desired is what should be so, given the cursor and the facts.
 type desired struct {
-	// create says that the revision in flight needs a ReplicaSet.
-	create bool
+	// create says that a revision needs a ReplicaSet, created says which.
+	create  bool
+	created string
 	// replicas by revision; a revision not listed is left alone.
 	replicas map[string]sized
 	// stableSelects and canarySelects are the revisions that the Services should
@@ -40,113 +40,111 @@ type sized struct {
 // desire says what should be so.
 func desire(c cursor, f facts) desired {
 	d := desired{replicas: map[string]sized{}, retired: map[string]time.Time{}}
+	d.workload = desireWorkload(c, f)
+	if f.means == byReplicas {
+		desireRatio(&d, c, f)
+		desireAdoption(&d, c, f)
+		d.run = desireRun(c, f, traffic.CanaryAt(c.weight(f)))
+		return d
+	}
+	d.createMissing(c, f)
 	if c.stable != "" {
-		d.replicas[c.stable] = sized{f.replicas, "stable keeps spec.replicas, ready to carry all traffic"}
+		d.replicas[c.stable] = stableSize(c, f)
 	}
 	switch c.mode(f) {
 	case initial:
 		desireFirst(&d, c, f)
 	case forward:
-		desireCanary(&d, c, f)
+		desireForward(&d, c, f)
 		d.retire(c, f)
-	case returning, resting:
+	case returning, resting, rebinding:
 		desireStable(&d, c, f)
 		d.retire(c, f)
 	}
-	d.workload = desireWorkload(c, f)
 	return d
+}
+
+// createMissing wants a ReplicaSet for the revision in flight, and for the
+// stable one should somebody have deleted it. Only the template as it is written can be created.
+func (d *desired) createMissing(c cursor, f facts) {
+	hash := c.canary
+	if c.mode(f) == returning || hash == "" {
+		hash = c.stable
+	}
+	_, exists := f.revisions[hash]
+	if hash != "" && !exists && hash == f.written && (c.free(f) || hash == c.stable) {
+		d.create, d.created = true, hash
+	}
 }
 
 // desireFirst brings the first revision up in full before anything points at
 // it. Beside a referenced workload it grows only as fast as that one shrinks.
 func desireFirst(d *desired, c cursor, f facts) {
-	n, reason := f.replicas, "the first revision needs spec.replicas before it gets traffic"
-	if w := f.Workload; w != nil && scaleDown(f) == v1alpha1.ScaleDownProgressively {
-		surge := f.need(25)
-		n = min(max(f.replicas+surge-w.Current, f.revisions[c.canary].Replicas), f.replicas)
-		reason = fmt.Sprintf("%d of %d replicas plus surge %d beside %d pods of Deployment %s", n, f.replicas, surge, w.Current, w.Name)
-	}
-	d.want(c, f, sized{n, reason})
-	if f.revisions[c.canary].Available >= f.replicas {
+	d.replicas[c.canary] = sized{f.replicas, "the first revision needs spec.replicas before it gets traffic"}
+	desireAdoption(d, c, f)
+	if f.revisions[c.canary].Available >= f.replicas && f.revisions[c.canary].Name != "" {
 		d.stableSelects, d.canarySelects = c.canary, c.canary
 	}
-	if f.serves(traffic.Stable, c.canary, f.need(100)) {
-		d.split = traffic.CanaryAt(0)
+	if f.means == byRoute && f.serves(traffic.Stable, c.canary, f.need(100)) {
+		d.split = stableOnly()
 	}
 }
 
-// want sizes the revision in flight, which may not exist yet.
-func (d *desired) want(c cursor, f facts, s sized) {
-	d.replicas[c.canary] = s
-	_, exists := f.revisions[c.canary]
-	d.create = !exists && c.canary == f.Target && free(f)
+// desireAdoption bounds the first revision by what the referenced workload has given up.
+func desireAdoption(d *desired, c cursor, f facts) {
+	w := f.Workload
+	if w == nil || c.mode(f) != initial || scaleDown(f) != v1alpha1.ScaleDownProgressively {
+		return
+	}
+	surge := f.need(25)
+	n := min(max(f.replicas+surge-w.Current, f.revisions[c.canary].Replicas), f.replicas)
+	d.replicas[c.canary] = sized{n, fmt.Sprintf("%d of %d replicas plus surge %d beside %d pods of Deployment %s", n, f.replicas, surge, w.Current, w.Name)}
 }
 
-// desireCanary grows the canary, points its Service at it and gives it the
-// weight that its endpoints can carry, in that order.
-func desireCanary(d *desired, c cursor, f facts) {
-	weight := c.weight(f)
-	d.stableSelects = c.stable
-	d.want(c, f, canarySize(c, f, weight))
-	if f.most(traffic.Canary) == 0 || f.CanaryService.Selects == c.canary {
-		d.canarySelects = c.canary
+// stableSize is spec.replicas; with scaleStable Dynamic what its share may need,
+// unless everything is on its way back. A restart adds a pod meanwhile.
+func stableSize(c cursor, f facts) sized {
+	switch {
+	case c.mode(f) == resting && c.restart.pending(f):
+		return sized{f.replicas + 1, "a pod more than usual while pods are replaced"}
+	case c.mode(f) != forward || !f.strategy.dynamic || f.means != byRoute || f.CanaryService.Selects != c.canary:
+		return sized{f.replicas, "stable keeps spec.replicas, ready to carry all traffic"}
 	}
-	d.split = traffic.CanaryAt(affordable(c, f, weight))
-	if c.promoting(f) {
-		desirePromotion(d, c, f)
-	}
-	d.split = serve(d.split, f)
-	d.run = desireRun(c, f, d.split)
+	n := max(f.need(f.most(traffic.Stable)), f.need(100-c.weight(f)))
+	return sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", n, f.replicas, max(f.most(traffic.Stable), 100-c.weight(f)))}
 }
 
-// canarySize is what the step's weight needs, and never less than what the
-// weight that may still be served needs.
-func canarySize(c cursor, f facts, weight int32) sized {
-	n := f.need(weight)
-	reason := fmt.Sprintf("%d of %d replicas carry %d %%", n, f.replicas, weight)
+// canarySize is what the steps ask for, and never less than what the weight
+// that may still be served needs.
+func canarySize(c cursor, f facts) sized {
+	n := c.scale(f)
+	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.weight(f))
 	has := f.revisions[c.canary].Replicas
 	if f.CanaryService.Selects == c.canary && n < has {
 		if floor := min(has, f.need(f.most(traffic.Canary))); floor > n {
 			n, reason = floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
 		}
 	}
-	if f.Rollout.Spec.Paused && n > has {
-		n, reason = has, "spec.paused keeps the canary as it is"
+	if f.StableService.Selects == c.canary && n < f.replicas {
+		n, reason = f.replicas, "it stands behind the stable Service"
+	}
+	if !c.free(f) && n > has {
+		n, reason = has, "held as it is"
 	}
 	return sized{n, reason}
 }
 
-// affordable is the weight that may be given to the canary slot now, in percent.
-func affordable(c cursor, f facts, weight int32) int32 {
-	has := f.requestedCanary()
-	switch {
-	case f.CanaryService.Selects != c.canary || f.CanaryService.Ready[c.canary] == 0:
-		return 0
-	case f.Rollout.Spec.Paused || len(f.Problems) > 0:
-		return min(weight, has)
-	case has == 0 && weight > 0 && !f.serves(traffic.Canary, c.canary, 1):
-		return 0
-	case f.CanaryService.only(c.canary, f.need(weight)) && f.revisions[c.canary].Available >= f.need(weight):
-		return weight
-	default:
-		return min(weight, has)
+// desireForward grows the canary, points its Service at it and gives it the
+// weight that its endpoints can carry, in that order.
+func desireForward(d *desired, c cursor, f facts) {
+	d.replicas[c.canary] = canarySize(c, f)
+	d.stableSelects = c.stable
+	if f.means == bySelector {
+		desireSwitch(d, c, f)
+	} else {
+		desireWeight(d, c, f)
 	}
-}
-
-// desirePromotion moves the stable slot under the canary once nothing is left
-// on it, and then the traffic back to the stable slot. Both slots stand for the
-// same pods by then, so no pod is touched.
-func desirePromotion(d *desired, c cursor, f facts) {
-	moved := f.StableService.Selects == c.canary
-	if moved || f.confirmed(traffic.CanaryAt(100)) || (f.replicas == 0 && f.revisions[c.canary].Name != "") {
-		d.stableSelects = c.canary
-	}
-	switch {
-	case moved && f.serves(traffic.Stable, c.canary, f.need(100)):
-		d.split = traffic.CanaryAt(0)
-	case moved && f.Traffic.RequestedAll(traffic.CanaryAt(0)):
-		d.split = traffic.CanaryAt(0)
-	}
+	d.run = desireRun(c, f, d.split)
 }
 
 // desireStable keeps, or puts, everything on the stable revision.
@@ -155,64 +153,12 @@ func desireStable(d *desired, c cursor, f facts) {
 	if f.most(traffic.Canary) == 0 || c.canary == "" && f.CanaryService.Selects == "" {
 		d.canarySelects = c.stable
 	}
-	if f.StableService.ready() > 0 || f.CanaryService.ready() == 0 {
-		d.split = traffic.CanaryAt(0)
+	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0) {
+		d.split = traffic.CanaryAt(leastCanary(c, f))
 	}
-	if c.canary == "" {
-		return
+	if r, ok := f.revisions[c.canary]; ok && c.canary != "" && c.canary != c.stable {
+		d.replicas[c.canary] = sized{r.Replicas, "kept until its traffic has left"}
 	}
-	has := f.revisions[c.canary]
-	d.replicas[c.canary] = sized{has.Replicas, "kept until its traffic has left"}
-}
-
-// serve moves traffic off a slot whose endpoints have vanished, to the slot
-// that can serve. It changes nothing while both or neither can.
-func serve(want traffic.Split, f facts) traffic.Split {
-	stable, canary := f.StableService.ready() > 0, f.CanaryService.ready() > 0
-	switch {
-	case f.StableService.Selects == f.CanaryService.Selects:
-		return want
-	case want.Stable > 0 && !stable && canary:
-		return traffic.CanaryAt(100)
-	case want.Canary > 0 && !canary && stable:
-		return traffic.CanaryAt(0)
-	}
-	return want
-}
-
-// retire gives each revision that nothing points at a time to leave, and takes
-// its pods when the time has come.
-func (d *desired) retire(c cursor, f facts) {
-	before := map[string]time.Time{}
-	for _, r := range f.Rollout.Status.Revisions {
-		if r.ScaleDownAt != nil {
-			before[r.Hash] = r.ScaleDownAt.Time
-		}
-	}
-	for hash, r := range f.revisions {
-		inFlight := hash == c.canary && c.mode(f) == forward
-		if hash == c.stable || inFlight || r.Replicas == 0 || f.exposed(hash) {
-			continue
-		}
-		at, known := before[hash]
-		if !known {
-			at = stamp(f.Now).Add(retirementDelay(c, f, hash))
-		}
-		d.retired[hash] = at
-		d.replicas[hash] = sized{r.Replicas, "kept for a way back"}
-		if !f.Now.Before(at) {
-			d.replicas[hash] = sized{0, "its traffic has left and its delay is over"}
-		}
-	}
-}
-
-// retirementDelay is never shorter than the time that a data plane needs to notice.
-func retirementDelay(c cursor, f facts, hash string) time.Duration {
-	delay := seconds(f.strategy.ScaleDownDelaySeconds, defaultScaleDownDelay)
-	if hash == c.canary {
-		delay = seconds(f.strategy.AbortScaleDownDelaySeconds, defaultScaleDownDelay)
-	}
-	return max(delay, f.settle())
 }
 
 func scaleDown(f facts) v1alpha1.ScaleDown {
@@ -233,11 +179,8 @@ func desireWorkload(c cursor, f facts) *int32 {
 		if scaleDown(f) == v1alpha1.ScaleDownOnSuccess {
 			return nil
 		}
-		n = max(0, f.replicas-min(f.revisions[c.canary].Available, f.StableService.Ready[c.canary]))
+		n = max(0, f.replicas-f.carrying(c.canary))
 	}
 	n = min(n, w.Replicas)
 	return &n
 }
-
-// runName names the AnalysisRun of the release in flight.
-func runName(c cursor, f facts) string { return names.AnalysisRun(f.Rollout.Name, c.release) }

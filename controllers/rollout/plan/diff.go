@@ -6,9 +6,11 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/names"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -17,25 +19,38 @@ import (
 // judgement, then removal. Each is safe on the facts alone; none relies on one
 // before it having had its effect.
 func diff(c cursor, f facts, d desired) []Action {
-	if len(f.Problems) > 0 && c.mode(f) != returning {
+	m := c.mode(f)
+	if len(f.Problems) > 0 && m != returning && m != rebinding {
 		return keepCapacity(c, f, d)
+	}
+	if m == rebinding {
+		return slices.Concat(grow(c, f, d), shrink(c, f, d), handOver(c, f))
 	}
 	return slices.Concat(
 		keep(f),
 		grow(c, f, d),
+		mark(c, f),
 		point(c, f, d),
 		shift(c, f, d),
 		judge(c, f, d),
+		ask(c, f),
 		shrink(c, f, d),
+		replace(c, f),
 	)
 }
 
-// keep puts the finalizer on before anything else is changed.
+// keep puts the finalizer on before anything else is changed, and makes the Services that are ours to make.
 func keep(f facts) []Action {
-	if slices.Contains(f.Rollout.Finalizers, v1alpha1.Finalizer) {
-		return nil
+	var actions []Action
+	if !slices.Contains(f.Rollout.Finalizers, v1alpha1.Finalizer) {
+		actions = append(actions, HoldFinalizer{"what is changed from now on is handed back when the Rollout is deleted"})
 	}
-	return []Action{HoldFinalizer{"what is changed from now on is handed back when the Rollout is deleted"}}
+	for _, s := range []Service{f.StableService, f.CanaryService} {
+		if s.Missing {
+			actions = append(actions, CreateService{"routes need a Service for each slot", s.Name, f.bound.Service})
+		}
+	}
+	return actions
 }
 
 // keepCapacity is what is still done while something is wrong: stable follows spec.replicas upwards.
@@ -50,8 +65,8 @@ func keepCapacity(c cursor, f facts, d desired) []Action {
 func grow(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	if d.create {
-		want := d.replicas[c.canary]
-		actions = append(actions, CreateRevision{why(want.why), c.canary, nextNumber(f), want.n})
+		want := d.replicas[d.created]
+		actions = append(actions, CreateRevision{why(want.why), d.created, nextNumber(f), want.n, markFor(c, f, d.created)})
 	}
 	for _, r := range byNumber(f) {
 		if want, ok := d.replicas[r.Hash]; ok && want.n > r.Replicas {
@@ -62,8 +77,9 @@ func grow(c cursor, f facts, d desired) []Action {
 }
 
 // point narrows Services. A Service is never pointed at a revision that could
-// not carry what the Service may be getting.
-func point(_ cursor, f facts, d desired) []Action {
+// not carry what the Service may be getting; on the way back a stable revision
+// that was kept in full is never waited for.
+func point(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	for _, s := range []struct {
 		slot    traffic.Slot
@@ -71,11 +87,12 @@ func point(_ cursor, f facts, d desired) []Action {
 		want    string
 	}{{traffic.Stable, f.StableService, d.stableSelects}, {traffic.Canary, f.CanaryService, d.canarySelects}} {
 		r, exists := f.revisions[s.want]
-		if s.want == "" || s.want == s.service.Selects || !exists {
+		if s.want == "" || s.want == s.service.Selects || !exists || s.service.Name == "" || s.service.Missing {
 			continue
 		}
 		share := f.most(s.slot)
-		capable := r.Ready >= f.need(share) && (r.Ready > 0 || f.replicas == 0)
+		keptInFull := c.mode(f) == returning && r.Replicas >= f.replicas && r.Ready > 0
+		capable := keptInFull || r.Ready >= f.need(share) && (r.Ready > 0 || f.replicas == 0)
 		if capable || s.service.ready() == 0 && r.Ready > 0 {
 			actions = append(actions, SelectRevision{
 				why(fmt.Sprintf("%d ready pods of %s can carry its share of up to %d %%", r.Ready, s.want, share)),
@@ -97,12 +114,12 @@ func shiftReason(c cursor, f facts, s traffic.Split) string {
 	switch {
 	case c.mode(f) == returning:
 		return "all traffic returns to stable"
-	case s.Canary == 0 && c.mode(f) == forward && f.StableService.Selects == c.canary:
+	case s.Canary == 0 && s.Plain() && c.mode(f) == forward && f.StableService.Selects == c.canary:
 		return "both Services stand for the promoted revision"
-	case s.Canary == 0:
+	case s.Canary == 0 && s.Plain():
 		return "stable carries all traffic"
 	default:
-		return fmt.Sprintf("%d ready endpoints of %s can carry %d %%", f.CanaryService.Ready[c.canary], c.canary, s.Canary)
+		return fmt.Sprintf("%d ready endpoints of %s can carry it", f.CanaryService.Ready[c.canary], c.canary)
 	}
 }
 
@@ -120,7 +137,7 @@ func judge(c cursor, f facts, d desired) []Action {
 	if d.run == nil {
 		return actions
 	}
-	run := f.run(c.release)
+	run := f.run(c)
 	switch {
 	case run == nil:
 		actions = append(actions, StartRun{"the canary gets its first traffic", name, c.canary, *d.run})
@@ -129,6 +146,45 @@ func judge(c cursor, f facts, d desired) []Action {
 	}
 	return actions
 }
+
+// ask starts the Job, or asks the gate, that the current step waits for, and
+// deletes Jobs that no step waits for any more.
+func ask(c cursor, f facts) []Action {
+	var actions []Action
+	step, ok := c.current(f)
+	waits := ok && c.mode(f) == forward && c.free(f)
+	wanted := ""
+	switch {
+	case waits && step.Job != nil:
+		wanted = jobName(c, f)
+		if _, exists := f.Jobs[wanted]; !exists {
+			actions = append(actions, StartJob{"the step waits for its success", wanted, c.canary, step.Job.Template})
+		}
+	case waits && step.Gate != nil && !gateOpen(c, f) && !f.Now.Before(gateDue(c, f)):
+		actions = append(actions, AskGate{"the step waits for permission", step.Gate.URL, c.canary, c.release, c.step})
+	}
+	return append(actions, leftoverJobs(c, f, wanted)...)
+}
+
+// leftoverJobs deletes the Jobs of former releases, and of this one when it was
+// taken back. Those of steps behind the cursor stay for a look at their logs.
+func leftoverJobs(c cursor, f facts, wanted string) []Action {
+	keep := map[string]bool{wanted: true}
+	for i := range f.strategy.steps {
+		if m := c.mode(f); m != returning || f.Jobs[names.Job(f.Rollout.Name, c.release, int32(i))].done() {
+			keep[names.Job(f.Rollout.Name, c.release, int32(i))] = true
+		}
+	}
+	var actions []Action
+	for _, name := range slices.Sorted(maps.Keys(f.Jobs)) {
+		if !keep[name] {
+			actions = append(actions, DeleteJob{"no step waits for it", name})
+		}
+	}
+	return actions
+}
+
+func (j Job) done() bool { return j.Succeeded || j.Failed }
 
 func sameQuestion(a, b *v1alpha1.Question) bool {
 	if a == nil || b == nil {
@@ -146,7 +202,7 @@ func shrink(c cursor, f facts, d desired) []Action {
 	}
 	if w := f.Workload; w != nil && d.workload != nil && *d.workload != w.Replicas {
 		actions = append(actions, ScaleWorkload{
-			why:  why(fmt.Sprintf("%d pods of the Rollout carry its traffic", f.StableService.Ready[cmp.Or(c.stable, c.canary)])),
+			why:  why(fmt.Sprintf("%d pods of the Rollout carry its traffic", f.carrying(cmp.Or(c.stable, c.canary)))),
 			Name: w.Name, From: w.Replicas, Replicas: *d.workload,
 		})
 	}
@@ -161,7 +217,7 @@ func forget(c cursor, f facts) []Action {
 	}
 	var empty []Revision
 	for _, r := range byNumber(f) {
-		if r.Hash != c.stable && r.Hash != c.canary && r.Hash != f.Target && r.Replicas == 0 && r.Current == 0 && !f.exposed(r.Hash) {
+		if r.Hash != c.stable && r.Hash != c.canary && r.Hash != f.Target && r.Hash != f.written && r.Replicas == 0 && r.Current == 0 && !f.exposed(r.Hash) {
 			empty = append(empty, r)
 		}
 	}

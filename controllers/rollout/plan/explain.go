@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
-	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // hold is why a release is where it is: one word for machines, one for people
@@ -23,7 +22,10 @@ type hold struct {
 type gate func(cursor, facts) (hold, bool)
 
 // gates are asked in this order; the first that holds speaks.
-var gates = []gate{problemGate, resultGate, returnGate, pausedGate, overdueGate, clusterGate, analysisGate, pauseGate, analyzeGate}
+var gates = []gate{
+	problemGate, rebindGate, resultGate, returnGate, pausedGate, overdueGate, clusterGate, analysisGate,
+	pauseGate, approveGate, jobGate, permissionGate, analyzeGate,
+}
 
 // explain gives the one sentence that says what is happening and what is waited for.
 func explain(c cursor, f facts) hold {
@@ -36,7 +38,7 @@ func explain(c cursor, f facts) hold {
 }
 
 func problemGate(c cursor, f facts) (hold, bool) {
-	if len(f.Problems) == 0 || c.mode(f) == returning {
+	if m := c.mode(f); len(f.Problems) == 0 || m == returning || m == rebinding {
 		return hold{}, false
 	}
 	p := f.Problems[0]
@@ -50,6 +52,14 @@ func problemGate(c cursor, f facts) (hold, bool) {
 	return h, true
 }
 
+// rebindGate speaks while what the strategy no longer names is given back.
+func rebindGate(c cursor, f facts) (hold, bool) {
+	if c.mode(f) != rebinding {
+		return hold{}, false
+	}
+	return waits(v1alpha1.ReasonStrategyChanged, "the strategy names other Services or routes now: giving the former ones back, with all traffic on %s", orNobody(c.stable)), true
+}
+
 // resultGate speaks when nothing is in flight.
 func resultGate(c cursor, f facts) (hold, bool) {
 	if c.mode(f) != resting {
@@ -59,21 +69,32 @@ func resultGate(c cursor, f facts) (hold, bool) {
 	switch {
 	case c.stable == "":
 		return hold{v1alpha1.PhasePending, v1alpha1.ReasonProgressing, "waiting for a pod template"}, true
-	case f.Rollout.Spec.Paused && f.Target != c.stable && f.Target != "":
-		return hold{v1alpha1.PhasePaused, v1alpha1.ReasonPausedBySpec, fmt.Sprintf("spec.paused holds revision %s back; set it to false to release", f.Target)}, true
+	case f.Target != c.stable && f.Target != "" && !c.free(f):
+		h := pausedHold(c, f)
+		h.message = fmt.Sprintf("revision %s is held back: %s", f.Target, h.message)
+		return h, true
+	case c.restart.pending(f):
+		return waits(v1alpha1.ReasonRestarting, "replacing pods one by one: %d created before the restart asked for are left, %s", len(outdated(c, f)), pods(r, f.replicas+1)), true
 	case r.Available < f.replicas:
 		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForPods, fmt.Sprintf("revision %s carries all traffic: %s", c.stable, pods(r, f.replicas))}, true
 	case !onStable(c, f):
 		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic, "returning all traffic to stable: " + trafficText(f)}, true
 	}
-	return hold{v1alpha1.PhaseHealthy, v1alpha1.ReasonPromoted, fmt.Sprintf("revision %s carries all traffic with %d pods", c.stable, f.replicas)}, true
+	return hold{v1alpha1.PhaseHealthy, v1alpha1.ReasonPromoted, fmt.Sprintf("revision %s carries all traffic with %d pods%s", c.stable, f.replicas, undoneText(c))}, true
+}
+
+func undoneText(c cursor) string {
+	if c.undo == nil {
+		return ""
+	}
+	return fmt.Sprintf("; %s undid the template's %s, which a change of the template ends", c.undo.By, c.undo.Of)
 }
 
 func returnGate(c cursor, f facts) (hold, bool) {
 	if c.mode(f) != returning {
 		return hold{}, false
 	}
-	if c.rollingBack() || !c.aborted() {
+	if c.takenBackFor(v1alpha1.ReasonRollingBack) || c.takenBackFor(v1alpha1.ReasonStrategyChanged) || !c.aborted() {
 		return hold{v1alpha1.PhaseRollingBack, v1alpha1.ReasonRollingBack,
 			fmt.Sprintf("rolling back from %s to %s: %s", c.canary, c.stable, trafficText(f))}, true
 	}
@@ -82,7 +103,7 @@ func returnGate(c cursor, f facts) (hold, bool) {
 			fmt.Sprintf("returning all traffic to %s: %s; aborted because: %s", c.stable, returnText(c, f), c.abort.Message)}, true
 	}
 	return hold{v1alpha1.PhaseDegraded, v1alpha1.ReasonAborted,
-		fmt.Sprintf("revision %s was aborted, %s carries all traffic; change the template to release again. Aborted because: %s", c.canary, c.stable, c.abort.Message)}, true
+		fmt.Sprintf("revision %s was aborted, %s carries all traffic; change the template, or retry, to release again. Aborted because: %s", c.canary, c.stable, c.abort.Message)}, true
 }
 
 func returnText(c cursor, f facts) string {
@@ -93,15 +114,29 @@ func returnText(c cursor, f facts) string {
 }
 
 func pausedGate(c cursor, f facts) (hold, bool) {
-	if !f.Rollout.Spec.Paused {
+	if !f.Rollout.Spec.Paused && c.paused == nil {
 		return hold{}, false
 	}
-	return hold{v1alpha1.PhasePaused, v1alpha1.ReasonPausedBySpec, stepText(c, f) + ": held by spec.paused; set it to false to go on"}, true
+	h := pausedHold(c, f)
+	h.message = stepText(c, f) + ": " + h.message
+	return h, true
+}
+
+// pausedHold says who holds everything, and how to go on.
+func pausedHold(c cursor, f facts) hold {
+	if p := c.paused; p != nil && !f.Rollout.Spec.Paused {
+		message := "paused by " + p.By
+		if p.Reason != "" {
+			message += " (" + p.Reason + ")"
+		}
+		return hold{v1alpha1.PhasePaused, v1alpha1.ReasonPausedByCommand, message + "; resume to go on"}
+	}
+	return hold{v1alpha1.PhasePaused, v1alpha1.ReasonPausedBySpec, "held by spec.paused; set it to false to go on"}
 }
 
 // overdueGate speaks where the deadline can't abort: nothing to return to, or onDeadline Degrade.
 func overdueGate(c cursor, f facts) (hold, bool) {
-	if c.mode(f) == initial && f.Now.After(c.since.Add(f.deadline())) || c.mode(f) == forward && overdue(c, f) {
+	if overdue(c, f) {
 		w := waitingFor(c, f)
 		return hold{v1alpha1.PhaseDegraded, v1alpha1.ReasonDeadlineExceeded,
 			fmt.Sprintf("%s: for longer than progressDeadlineSeconds (%s), %s", stepText(c, f), f.deadline(), w.message)}, true
@@ -110,7 +145,8 @@ func overdueGate(c cursor, f facts) (hold, bool) {
 }
 
 func clusterGate(c cursor, f facts) (hold, bool) {
-	if c.mode(f) == forward && !waitsForCluster(c, f) {
+	step, walking := c.current(f)
+	if c.mode(f) == forward && walking && (!step.moves() || c.reached(f)) {
 		return hold{}, false
 	}
 	h := waitingFor(c, f)
@@ -131,11 +167,54 @@ func pauseGate(c cursor, f facts) (hold, bool) {
 	if !ok || step.Pause == nil {
 		return hold{}, false
 	}
-	message := "paused until promoted"
+	message := "paused until promoted" + patienceText(c, f)
 	if step.Pause.For != nil {
-		message = fmt.Sprintf("paused for %s until %s", step.Pause.For.Duration, c.since.Add(step.Pause.For.Duration).UTC().Format(time.TimeOnly+" MST"))
+		message = fmt.Sprintf("paused for %s until %s", step.Pause.For.Duration, clockTime(c.since.Add(step.Pause.For.Duration)))
 	}
 	return hold{v1alpha1.PhasePaused, v1alpha1.ReasonPauseStep, stepText(c, f) + ": " + message}, true
+}
+
+// patienceText says until when the current step waits for somebody, and what happens then.
+func patienceText(c cursor, f facts) string {
+	step, _ := c.current(f)
+	timeout, then, bounded := step.patience()
+	if !bounded {
+		return ""
+	}
+	if _, over := timedOut(c, f); over {
+		return fmt.Sprintf("; nobody came within %s", timeout)
+	}
+	return fmt.Sprintf(", at the latest at %s, then %s", clockTime(c.since.Add(timeout)), then)
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format(time.TimeOnly + " MST") }
+
+func approveGate(c cursor, f facts) (hold, bool) {
+	step, ok := c.current(f)
+	if !ok || step.Approve == nil {
+		return hold{}, false
+	}
+	return hold{v1alpha1.PhasePaused, v1alpha1.ReasonApproval, stepText(c, f) + ": waiting for a named person to promote" + patienceText(c, f)}, true
+}
+
+func jobGate(c cursor, f facts) (hold, bool) {
+	step, ok := c.current(f)
+	if !ok || step.Job == nil {
+		return hold{}, false
+	}
+	return waits(v1alpha1.ReasonJobRunning, "%s: waiting for Job %s to succeed%s", stepText(c, f), jobName(c, f), patienceText(c, f)), true
+}
+
+func permissionGate(c cursor, f facts) (hold, bool) {
+	step, ok := c.current(f)
+	if !ok || step.Gate == nil {
+		return hold{}, false
+	}
+	answer := "not asked yet"
+	if a, asked := gateAnswer(c, f); asked {
+		answer = "last answer: " + a.Message
+	}
+	return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonGateClosed, fmt.Sprintf("%s: waiting for permission (%s)%s", stepText(c, f), answer, patienceText(c, f))}, true
 }
 
 func analyzeGate(c cursor, f facts) (hold, bool) {
@@ -151,78 +230,6 @@ func analyzeGate(c cursor, f facts) (hold, bool) {
 	return h, true
 }
 
-// due is what the cluster owes the current step: n endpoints of the canary
-// behind a Service, and a split.
-type due struct {
-	slot    traffic.Slot
-	service Service
-	n       int32
-	split   traffic.Split
-}
-
-func dueFor(c cursor, f facts) due {
-	if c.mode(f) == initial || c.promoting(f) && f.StableService.Selects == c.canary {
-		return due{traffic.Stable, f.StableService, f.need(100), traffic.CanaryAt(0)}
-	}
-	weight := c.weight(f)
-	return due{traffic.Canary, f.CanaryService, f.need(weight), traffic.CanaryAt(weight)}
-}
-
-// waitingFor says what the cluster still owes the current step: pods, then
-// endpoints, then the data plane.
-func waitingFor(c cursor, f facts) hold {
-	d, r := dueFor(c, f), f.revisions[c.canary]
-	waits := func(reason, format string, args ...any) hold {
-		return hold{v1alpha1.PhaseProgressing, reason, fmt.Sprintf(format, args...)}
-	}
-	switch {
-	case f.Workload != nil && c.mode(f) == initial && r.Replicas < d.n:
-		return waits(v1alpha1.ReasonWaitingForPods, "taking over from Deployment %s: %d of %d pods are ours and available", f.Workload.Name, r.Available, d.n)
-	case r.Available < d.n:
-		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, d.n))
-	case d.n > 0 && !d.service.only(c.canary, d.n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
-			d.service.Name, d.n, c.canary, d.service.Ready[c.canary])
-	case d.n > 0 && !f.Traffic.RequestedAll(d.split) && !f.serves(d.slot, c.canary, d.n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "%d ready endpoints of %s in Service %s, settling for %s", d.n, c.canary, d.service.Name, f.settle())
-	}
-	return waitingForTraffic(c, f, d.split)
-}
-
-func waitingForTraffic(c cursor, f facts, split traffic.Split) hold {
-	h := hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic, trafficText(f)}
-	switch {
-	case !f.confirmed(split) && f.Now.After(f.shiftedAt.Add(f.convergenceTimeout())):
-		h.phase, h.reason = v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed
-		h.message = fmt.Sprintf("%s not confirmed within convergence.timeout (%s): %s", split, f.convergenceTimeout(), h.message)
-	case c.promoting(f) && c.mode(f) == forward:
-		h.message = "promoting: " + h.message
-	}
-	return h
-}
-
-// trafficText says how far the routes and the data plane are.
-func trafficText(f facts) string {
-	switch {
-	case len(f.Traffic.Requested) == 0:
-		return "waiting for the routes to be read"
-	case len(f.Traffic.Requested) > 1:
-		return "waiting for all routes to carry the same weights"
-	case len(f.Traffic.Confirmed) == 0 && f.Traffic.Message != "":
-		return f.Traffic.Message
-	case len(f.Traffic.Confirmed) == 0:
-		return "waiting for the data plane to confirm " + f.Traffic.Requested[0].String()
-	case !f.settled():
-		return fmt.Sprintf("%s accepted, settling for %s", f.Traffic.Requested[0], f.settle())
-	default:
-		return f.Traffic.Requested[0].String() + " confirmed"
-	}
-}
-
-func pods(r Revision, n int32) string {
-	return fmt.Sprintf("%d of %d available", r.Available, n)
-}
-
 // stepText says where the release is.
 func stepText(c cursor, f facts) string {
 	switch {
@@ -235,12 +242,27 @@ func stepText(c cursor, f facts) string {
 	return fmt.Sprintf("step %s: %s", c.position(f), describe(step))
 }
 
-func describe(step v1alpha1.Step) string {
+// describe says in a few words what a step is.
+func describe(step Step) string {
 	switch {
+	case step.Name != "":
+		return step.Name
 	case step.SetWeight != nil:
 		return fmt.Sprintf("weight %d %%", *step.SetWeight)
+	case step.SetScale != nil:
+		return "scale"
+	case step.MatchRoute != nil:
+		return "match route " + step.MatchRoute.Name
+	case step.Mirror != nil:
+		return fmt.Sprintf("mirror %d %%", step.Mirror.Percent)
 	case step.Pause != nil:
 		return "pause"
+	case step.Job != nil:
+		return "job"
+	case step.Gate != nil:
+		return "gate " + step.Gate.URL
+	case step.Approve != nil:
+		return "approval"
 	default:
 		return "analyze"
 	}

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -12,22 +13,41 @@ import (
 
 // analysisFailed: the AnalysisRun of this release found a breach.
 func analysisFailed(c cursor, f facts) bool {
-	run := f.run(c.release)
-	return run != nil && run.Status.Phase == v1alpha1.AnalysisFailed
+	run := f.run(c)
+	return c.skipped == nil && run != nil && run.Status.Phase == v1alpha1.AnalysisFailed
 }
 
 func abortOnAnalysis(c cursor, f facts) cursor {
-	return c.latch(f, v1alpha1.ReasonAnalysisFailed, f.run(c.release).Status.Message, "")
+	return c.latch(f, v1alpha1.ReasonAnalysisFailed, f.run(c).Status.Message, "")
 }
 
 // inconclusive: an analyze step ran out of time and says Abort.
 func inconclusive(c cursor, f facts) bool {
+	return c.onInconclusive(f) == v1alpha1.OnInconclusiveAbort && answered(c, f, v1alpha1.AnalysisInconclusive)
+}
+
+// onInconclusive is what an unanswered question of the current step leads to.
+func (c cursor) onInconclusive(f facts) v1alpha1.OnInconclusive {
 	step, ok := c.current(f)
-	if !ok || step.Analyze == nil || step.Analyze.OnInconclusive != v1alpha1.OnInconclusiveAbort {
+	if !ok || step.Analyze == nil {
+		return v1alpha1.OnInconclusiveHold
+	}
+	return cmp.Or(step.Analyze.OnInconclusive, v1alpha1.OnInconclusiveHold)
+}
+
+func answered(c cursor, f facts, verdict v1alpha1.AnalysisPhase) bool {
+	step, ok := c.current(f)
+	if !ok || step.Analyze == nil {
 		return false
 	}
 	a, ok := answer(c, f)
-	return ok && a.Verdict == v1alpha1.AnalysisInconclusive
+	return ok && a.Verdict == verdict
+}
+
+// analyzed: the analyze step has its evidence, or goes on without.
+func analyzed(c cursor, f facts) bool {
+	return c.skipped != nil || answered(c, f, v1alpha1.AnalysisPassed) ||
+		c.onInconclusive(f) == v1alpha1.OnInconclusivePromote && answered(c, f, v1alpha1.AnalysisInconclusive)
 }
 
 func abortInconclusive(c cursor, f facts) cursor {
@@ -38,7 +58,7 @@ func abortInconclusive(c cursor, f facts) cursor {
 // answer is the run's answer to the question of the current step. An answer to
 // another step, or from before the question was seen, is none.
 func answer(c cursor, f facts) (v1alpha1.Answer, bool) {
-	run := f.run(c.release)
+	run := f.run(c)
 	if run == nil || run.Spec.Question == nil || run.Status.Answer == nil {
 		return v1alpha1.Answer{}, false
 	}
@@ -52,13 +72,14 @@ func answer(c cursor, f facts) (v1alpha1.Answer, bool) {
 // least one measurement of every metric, and promotion every metric passing.
 func analysisHold(c cursor, f facts) (hold, bool) {
 	step, ok := c.current(f)
-	if f.strategy.Analysis == nil || !ok || f.replicas == 0 {
+	if c.analysis(f) == nil || !ok || f.replicas == 0 {
 		return hold{}, false
 	}
-	run := f.run(c.release)
-	last := int(c.step) == len(f.strategy.Steps)-1
+	run := f.run(c)
+	steps := f.strategy.steps
+	last := int(c.step) == len(steps)-1 || steps[c.step+1].where != step.where
 	if run == nil {
-		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing, "waiting for the analysis to start"}, last && c.weight(f) > 0
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing, "waiting for the analysis to start"}, last && step.Analyze == nil && watched(c, f)
 	}
 	if run.Status.Phase == v1alpha1.AnalysisError || run.Status.Phase == v1alpha1.AnalysisTerminated {
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
@@ -69,11 +90,14 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 	case step.Analyze != nil: // its answer decides
 	case last:
 		bar = passing
-	case f.strategy.Steps[c.step+1].SetWeight != nil:
+	case steps[c.step+1].SetWeight != nil:
 		bar = measured
 	}
 	return metricsHold(run, f.Now, bar)
 }
+
+// watched reports whether the canary gets requests that an analysis could judge.
+func watched(c cursor, f facts) bool { return c.weight(f) > 0 }
 
 // bar is what every metric must have reached before the next step.
 type bar int
@@ -116,7 +140,7 @@ func metricHold(run *v1alpha1.AnalysisRun, m v1alpha1.MetricStatus, now time.Tim
 	switch {
 	case m.Verdict == v1alpha1.MetricNoData:
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
-			m.Message + "; check spec.strategy.canary.analysis.prometheus.address and the query of metric " + m.Name}, true
+			m.Message + "; check the analysis' prometheus.address and the query of metric " + m.Name}, true
 	case m.ConsecutiveOut > 0:
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious, m.Message}, true
 	case late(run, m, now):

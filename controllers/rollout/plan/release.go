@@ -29,9 +29,11 @@ func release(f facts) Plan {
 		}
 	}
 	p.Status.Message = "handing back routes and Services"
-	p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted"})
+	if f.means == byRoute {
+		p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted"})
+	}
 	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Selects != "" {
+		if s.Name != "" && s.Selects != "" {
 			p.Actions = append(p.Actions, SelectRevision{"the Rollout is deleted", s.Name, ""})
 		}
 	}

@@ -33,6 +33,15 @@ type Snapshot struct {
 	StableService Service
 	// CanaryService is the Service behind the canary slot.
 	CanaryService Service
+	// CallerService is the Service that callers use where its pods are the
+	// split; without a name when there is none.
+	CallerService Service
+	// Jobs are those of the job steps of this release, by name.
+	Jobs map[string]Job
+	// Gate is the last answer of a gate step; nil before there is one.
+	Gate *GateAnswer
+	// Pods of the stable revision, in any order; read only while a restart is asked for.
+	Pods []Pod
 	// Traffic is what the routes say. Unknown while a route can't be read.
 	Traffic traffic.Observed
 	// Templates are the AnalysisTemplates that the analysis refers to.
@@ -49,6 +58,8 @@ type Problem struct {
 	Field string
 	// Message says what is wrong and what to do.
 	Message string
+	// Bound: it is about an object that the bindings in force name, not the spec.
+	Bound bool
 }
 
 // Workload is the Deployment whose template a Rollout uses.
@@ -65,6 +76,39 @@ type Workload struct {
 	Before *int32
 }
 
+// Job is the Job of a job step.
+type Job struct {
+	// Succeeded and Failed say how it ended; neither while it runs.
+	Succeeded, Failed bool
+	// Message says why it failed.
+	Message string
+}
+
+// GateAnswer is what a gate's URL answered last.
+type GateAnswer struct {
+	// Release and Step that asked.
+	Release int64
+	Step    int32
+	// Allowed to go on.
+	Allowed bool
+	// Message says what was answered, or why nothing was.
+	Message string
+	// At is when.
+	At time.Time
+	// Attempts so far.
+	Attempts int
+}
+
+// Pod is one pod of the stable revision.
+type Pod struct {
+	// Name of the pod.
+	Name string
+	// Created is when.
+	Created time.Time
+	// Terminating: it is on its way out already.
+	Terminating bool
+}
+
 // Revision is one ReplicaSet of the Rollout.
 type Revision struct {
 	// Hash identifies the pod template.
@@ -73,6 +117,8 @@ type Revision struct {
 	Name string
 	// Number counts the Rollout's revisions, from 1.
 	Number int64
+	// Mark is the metadata that its pods carry for their role, see [MarkRevision].
+	Mark string
 	// Images of the containers.
 	Images []string
 	// Replicas wanted.
@@ -87,8 +133,10 @@ type Revision struct {
 
 // Service is one slot's Service and what its EndpointSlices say.
 type Service struct {
-	// Name of the Service.
+	// Name of the Service; empty when the strategy has none in this place.
 	Name string
+	// Missing: it does not exist and is the controller's to create.
+	Missing bool
 	// Selects is the revision that the Service is narrowed to; empty when it is not narrowed.
 	Selects string
 	// Ready counts ready endpoints by revision; the empty key counts those that are not ours.

@@ -19,7 +19,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 	s := v1alpha1.RolloutStatus{
 		ObservedGeneration: f.Rollout.Generation,
 		Phase:              h.phase,
-		Strategy:           "Canary",
+		Strategy:           f.wanted.Strategy,
 		Message:            h.message,
 		StableRevision:     c.stable,
 		CanaryRevision:     c.canary,
@@ -27,18 +27,22 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		Traffic:            trafficStatus(c, f),
 		Revisions:          revisionStatuses(c, f, d),
 		Abort:              c.abort,
+		Bindings:           c.bindings,
+		Paused:             c.paused,
+		Undo:               c.undo,
+		AnalysisSkipped:    c.skipped,
+		Approvals:          c.approvals,
+		RestartAt:          c.restart.asked,
+		RestartedAt:        c.restart.done,
 		Analysis:           analysisStatus(c, f),
 		LastCommand:        c.command,
 		History:            c.history,
 		Conditions:         conditions(c, f, h),
 		Selector:           f.Rollout.Status.Selector,
 	}
-	if !c.startedAt.IsZero() {
-		at := metav1.NewTime(c.startedAt)
-		s.StartedAt = &at
-	}
+	s.StartedAt = timed(c.startedAt)
 	if c.canary != "" && c.stable != "" {
-		s.CurrentStep = &v1alpha1.CurrentStep{Index: c.step, Position: c.position(f), Since: metav1.NewTime(c.since)}
+		s.CurrentStep = &v1alpha1.CurrentStep{Index: c.step, Position: c.position(f), Since: metav1.NewTime(c.since), WaitingSince: timed(c.waiting)}
 	}
 	if f.Selector != nil {
 		s.Selector = metav1.FormatLabelSelector(f.Selector)
@@ -57,28 +61,30 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 }
 
 func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
-	if len(f.Traffic.Requested) == 0 {
+	if f.means == byRoute && len(f.Traffic.Requested) == 0 {
 		return lastSeen(f.Rollout.Status.Traffic)
 	}
-	since := metav1.NewTime(f.shiftedAt)
-	t := &v1alpha1.TrafficStatus{Requested: f.weights(f.Traffic.Requested), Since: &since}
+	t := &v1alpha1.TrafficStatus{
+		Requested: requestedWeights(c, f), Confirmed: confirmedWeights(c, f),
+		Beside: beside(f.Traffic.Requested), AcceptedAt: timed(f.acceptedAt),
+	}
+	if f.means == byRoute {
+		t.Since = timed(f.shiftedAt)
+	}
 	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
 		if since, ok := f.servedSince[slot]; ok {
-			s := f.slots()[slot]
+			s := f.slot(slot)
 			t.Endpoints = append(t.Endpoints, v1alpha1.ServiceEndpoints{Service: s.Name, Revision: s.Selects, Since: metav1.NewTime(since)})
 		}
 	}
-	if !f.acceptedAt.IsZero() {
-		at := metav1.NewTime(f.acceptedAt)
-		t.AcceptedAt = &at
-	}
-	if f.settled() && len(f.Traffic.Confirmed) > 0 {
-		t.Confirmed = f.weights(f.Traffic.Confirmed)
-	}
-	if len(t.Confirmed) == 0 || len(f.Traffic.Requested) > 1 {
+	if f.means != byReplicas && (len(t.Confirmed) == 0 || len(f.Traffic.Requested) > 1) {
 		t.Message = trafficText(f)
 	}
-	for _, w := range t.Requested {
+	shown := t.Requested
+	if f.means == byReplicas {
+		shown = t.Confirmed
+	}
+	for _, w := range shown {
 		if w.Revision == c.canary && c.canary != "" {
 			t.CanaryWeight += w.Weight
 		}
@@ -130,7 +136,7 @@ func role(c cursor, hash string) v1alpha1.RevisionRole {
 // analysisStatus points at the run. It repeats the run's words only when they
 // are final or hold the release: a copy of every measurement would cost a write each.
 func analysisStatus(c cursor, f facts) *v1alpha1.AnalysisStatus {
-	run := f.run(c.release)
+	run := f.run(c)
 	if run == nil {
 		return nil
 	}

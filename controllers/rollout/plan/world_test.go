@@ -69,7 +69,7 @@ func newWorld(seed uint64) *world {
 			ProgressDeadlineSeconds: ptr.To(int32(60)),
 			Replicas:                ptr.To(int32(simReplicas)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop"}},
 			Strategy: v1alpha1.Strategy{Canary: &v1alpha1.CanaryStrategy{
-				StableService: "stable", CanaryService: "canary",
+				StableService: "stable", CanaryService: "canary", AbortScaleDownDelaySeconds: ptr.To(int32(30)),
 				Routes:   []v1alpha1.RouteRef{{Kind: "HTTPRoute", Name: "shop"}},
 				Analysis: &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "errors"}}},
 				Steps: []v1alpha1.Step{

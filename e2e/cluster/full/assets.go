@@ -41,25 +41,18 @@ func render(asset string, f facts) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// writeConfigs writes the configuration file of every part that has one.
-func (c *Cluster) writeConfigs(cniDir string) error {
-	for asset, path := range map[string]string{
-		"containerd.toml": c.at.path("containerd.toml"),
-		"cni.conflist":    c.at.path("cni", "sluice.conflist"),
-		"kubelet.yaml":    c.at.path("kubelet.yaml"),
-		"kube-proxy.yaml": c.at.path("kube-proxy.yaml"),
-		"prometheus.yml":  c.at.path("prometheus.yml"),
-	} {
-		text, err := render(asset, c.at.facts(cniDir))
-		if err != nil {
-			return err
+// writeConfigs writes the configuration files of all units.
+func writeConfigs(f facts, units []unit) error {
+	for _, u := range units {
+		for asset, path := range u.configs {
+			text, err := render(asset, f)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(path, text, 0o644); err != nil {
+				return fmt.Errorf("writing %s: %w", asset, err)
+			}
 		}
-		if err := os.WriteFile(path, text, 0o644); err != nil {
-			return fmt.Errorf("writing %s: %w", asset, err)
-		}
-	}
-	if err := os.WriteFile(c.at.path("resolv.conf"), nil, 0o644); err != nil {
-		return fmt.Errorf("writing resolv.conf: %w", err)
 	}
 	return nil
 }

@@ -40,22 +40,25 @@ func parseHierarchies(mountinfo string) []string {
 	return found
 }
 
-// groups are the folders of the cluster's own control group, one per hierarchy.
-// All pods live below it, because the kubelet is told to use it as its root.
-func (c *Cluster) groups() ([]string, error) {
-	roots, err := hierarchies()
+// groups are the cluster's own control group in each hierarchy. All pods live
+// below it, because the kubelet is told to use it as its root.
+type groups struct{ id string }
+
+// roots are the folders of the groups.
+func (g groups) roots() ([]string, error) {
+	mounts, err := hierarchies()
 	if err != nil {
 		return nil, err
 	}
 	var dirs []string
-	for _, root := range roots {
-		dirs = append(dirs, filepath.Join(root, c.at.id))
+	for _, mount := range mounts {
+		dirs = append(dirs, filepath.Join(mount, g.id))
 	}
 	return dirs, nil
 }
 
-func (c *Cluster) makeGroups() error {
-	dirs, err := c.groups()
+func (g groups) make() error {
+	dirs, err := g.roots()
 	if err != nil {
 		return err
 	}
@@ -88,10 +91,10 @@ func inheritCPUs(dir string) error {
 	return nil
 }
 
-// inGroups lists the processes in the cluster's control groups.
-func (c *Cluster) inGroups() []process {
+// processes lists those in the groups, which are the containers'.
+func (g groups) processes() []process {
 	found := map[int]process{}
-	for _, dir := range c.groupTree() {
+	for _, dir := range g.tree() {
 		text, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 		if err != nil {
 			continue
@@ -110,9 +113,9 @@ func (c *Cluster) inGroups() []process {
 	return all
 }
 
-// groupTree lists every control group of the cluster, the deepest first.
-func (c *Cluster) groupTree() []string {
-	roots, err := c.groups()
+// tree lists every control group of the cluster, the deepest first.
+func (g groups) tree() []string {
+	roots, err := g.roots()
 	if err != nil {
 		return nil
 	}
@@ -129,9 +132,9 @@ func (c *Cluster) groupTree() []string {
 	return tree
 }
 
-func (c *Cluster) dropGroups() error {
+func (g groups) drop() error {
 	var failed []error
-	for _, dir := range c.groupTree() {
+	for _, dir := range g.tree() {
 		if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			failed = append(failed, err)
 		}

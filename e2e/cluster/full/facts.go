@@ -32,9 +32,13 @@ const (
 	// "monitoring", by address because the cluster has no DNS.
 	PrometheusServiceURL = "http://10.96.0.90:9090"
 
+	etcdURL           = "http://10.250.0.1:2379"
 	traefikMetricsURL = "http://10.250.0.1:8082"
 	proxyURL          = "http://10.250.0.1:10256/healthz"
 )
+
+// containerd is the part that holds the images.
+const containerd = "containerd"
 
 // pauseImage holds the namespaces of every pod open. Its host part is made up,
 // so that no runtime tries to find it anywhere.

@@ -22,7 +22,7 @@ func TestComeAndGo(t *testing.T) {
 	if err := c.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	scheduler, _ := c.recorded("kube-scheduler")
+	scheduler, _ := c.servers.recorded("kube-scheduler")
 	broken, err := os.FindProcess(scheduler.PID)
 	if err != nil {
 		t.Fatal(err)

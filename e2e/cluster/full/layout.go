@@ -58,6 +58,7 @@ func (l layout) record(part string) string    { return l.path("run", part+".json
 func (l layout) netns() string                { return filepath.Join(netnsDir, l.id) }
 func (l layout) containerdSocket() string     { return l.path("containerd.sock") }
 func (l layout) complete() string             { return l.path("complete") }
+func (l layout) auditLog() string             { return l.path("logs", "audit.log") }
 
 // folders that have to be there before anything starts.
 func (l layout) folders() []string {

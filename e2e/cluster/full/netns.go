@@ -8,50 +8,56 @@ package full
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sluice-dev/sluice/e2e/cluster/controlplane"
 )
 
-// makeNetwork makes the namespace and the node's address in it. The route for
+// network is the cluster's network namespace.
+type network struct{ at layout }
+
+// make makes the namespace and the node's address in it. The route for
 // Services has to be there: without any route the kernel drops their packets
 // before kube-proxy's rules see them.
-func (c *Cluster) makeNetwork(ctx context.Context) error {
+func (n network) make(ctx context.Context) error {
 	commands := []string{
-		"ip netns add " + c.at.id,
-		"ip -n " + c.at.id + " link set lo up",
-		"ip -n " + c.at.id + " link add br-node type bridge",
-		"ip -n " + c.at.id + " addr add " + nodeAddress + "/24 dev br-node",
-		"ip -n " + c.at.id + " link set br-node up",
-		"ip -n " + c.at.id + " route add " + controlplane.ServiceRange + " dev br-node",
+		"ip netns add " + n.at.id,
+		"ip -n " + n.at.id + " link set lo up",
+		"ip -n " + n.at.id + " link add br-node type bridge",
+		"ip -n " + n.at.id + " addr add " + nodeAddress + "/24 dev br-node",
+		"ip -n " + n.at.id + " link set br-node up",
+		"ip -n " + n.at.id + " route add " + controlplane.ServiceRange + " dev br-node",
 	}
 	for _, command := range commands {
 		if err := run(ctx, strings.Fields(command)...); err != nil {
 			return fmt.Errorf("making the network: %w", err)
 		}
 	}
-	return c.refuseAtOnce(ctx)
+	return n.refuseAtOnce(ctx)
 }
 
 // refuseAtOnce lifts the limit on ICMP errors. Without it only the first few DNS
 // lookups of a pod would be refused, and the others would time out.
-func (c *Cluster) refuseAtOnce(ctx context.Context) error {
-	return run(ctx, "nsenter", "--net="+c.at.netns(), "--", "sh", "-c", "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit")
+func (n network) refuseAtOnce(ctx context.Context) error {
+	return run(ctx, "nsenter", "--net="+n.at.netns(), "--", "sh", "-c", "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit")
 }
 
-// dropNetwork deletes the namespace and with it every device, address and
+// drop deletes the namespace and with it every device, address and
 // packet filter rule of the cluster.
-func (c *Cluster) dropNetwork(ctx context.Context) error {
-	if _, err := os.Lstat(c.at.netns()); os.IsNotExist(err) {
+func (n network) drop(ctx context.Context) error {
+	if _, err := os.Lstat(n.at.netns()); os.IsNotExist(err) {
 		return nil
 	}
-	if err := run(ctx, "ip", "netns", "delete", c.at.id); err != nil {
+	if err := run(ctx, "ip", "netns", "delete", n.at.id); err != nil {
 		return fmt.Errorf("deleting the network namespace: %w", err)
 	}
 	return nil
@@ -59,7 +65,7 @@ func (c *Cluster) dropNetwork(ctx context.Context) error {
 
 // dial connects from inside the namespace, whatever the caller is in. A socket
 // stays in the namespace that it was made in, so the thread may go back.
-func (c *Cluster) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (n network) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	runtime.LockOSThread()
 	home, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
@@ -67,7 +73,7 @@ func (c *Cluster) dial(ctx context.Context, network, address string) (net.Conn, 
 		return nil, fmt.Errorf("opening the own network namespace: %w", err)
 	}
 	defer func() { _ = home.Close() }()
-	there, err := os.Open(c.at.netns())
+	there, err := os.Open(n.at.netns())
 	if err != nil {
 		runtime.UnlockOSThread()
 		return nil, fmt.Errorf("opening the cluster's network namespace: %w", err)
@@ -87,10 +93,10 @@ func (c *Cluster) dial(ctx context.Context, network, address string) (net.Conn, 
 	return conn, err
 }
 
-// inNetns lists the processes whose network namespace is the cluster's.
-func (c *Cluster) inNetns() []process {
+// processes lists those whose network namespace is the cluster's.
+func (n network) processes() []process {
 	var want unix.Stat_t
-	if unix.Stat(c.at.netns(), &want) != nil {
+	if unix.Stat(n.at.netns(), &want) != nil {
 		return nil
 	}
 	var found []process
@@ -104,6 +110,30 @@ func (c *Cluster) inNetns() []process {
 		}
 	}
 	return found
+}
+
+// answers asks a URL inside the namespace for status 200.
+func (n network) answers(url string) func(context.Context) error {
+	client := &http.Client{
+		Timeout:   2 * time.Second,
+		Transport: &http.Transport{DialContext: n.dial, DisableKeepAlives: true},
+	}
+	return func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+		if err != nil {
+			return fmt.Errorf("asking %s: %w", url, err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return fmt.Errorf("asking: %w", err)
+		}
+		defer response.Body.Close()
+		body, _ := io.ReadAll(io.LimitReader(response.Body, 200))
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s: %s", url, response.Status, body)
+		}
+		return nil
+	}
 }
 
 // run runs a command and returns its output only if it fails.

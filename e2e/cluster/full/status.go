@@ -21,17 +21,17 @@ func (c *Cluster) Status(ctx context.Context) error {
 	if err := requireRoot(); err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	for _, name := range partNames {
-		p, noted := c.recorded(name)
+	table := tabwriter.NewWriter(c.tell.out, 0, 0, 2, ' ', 0)
+	for _, part := range partsOf(c.units) {
+		p, noted := c.servers.recorded(part.name)
 		state := "not started"
 		switch {
 		case noted && p.alive():
 			state = fmt.Sprintf("running as process %d", p.PID)
 		case noted:
-			state = "ended; see " + c.at.log(name)
+			state = "ended; see " + c.at.log(part.name)
 		}
-		fmt.Fprintf(table, "%s\t%s\n", name, state)
+		fmt.Fprintf(table, "%s\t%s\n", part.name, state)
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("printing the status: %w", err)
@@ -39,8 +39,8 @@ func (c *Cluster) Status(ctx context.Context) error {
 	if !c.healthy(ctx) {
 		return ErrNotRunning
 	}
-	fmt.Fprintf(c.out, "\nGateway     %s\nPrometheus  %s (from pods also %s)\nKubeconfig  %s\nLogs        %s\n",
+	fmt.Fprintf(c.tell.out, "\nGateway     %s\nPrometheus  %s (from pods also %s)\nKubeconfig  %s\nLogs        %s\n",
 		GatewayURL, PrometheusURL, PrometheusServiceURL, c.Kubeconfig(), c.at.path("logs"))
-	fmt.Fprintln(c.out, "The addresses work inside the network namespace: sluice-cluster exec -- CMD, or sluice-cluster shell.")
+	fmt.Fprintln(c.tell.out, "The addresses work inside the network namespace: sluice-cluster exec -- CMD, or sluice-cluster shell.")
 	return nil
 }

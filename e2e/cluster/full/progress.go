@@ -9,13 +9,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 )
 
+// progress tells a person what goes on.
+type progress struct{ out io.Writer }
+
+func (p progress) say(format string, args ...any) {
+	fmt.Fprintf(p.out, "  "+format+"\n", args...)
+}
+
 // waitFor asks until there is no error, and says on the progress output what it
 // waits for and how long it took.
-func (c *Cluster) waitFor(ctx context.Context, what string, ask func(context.Context) error) error {
+func (p progress) waitFor(ctx context.Context, what string, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, partWithin)
 	defer cancel()
 	start := time.Now()
@@ -24,7 +32,7 @@ func (c *Cluster) waitFor(ctx context.Context, what string, ask func(context.Con
 	for told := false; ; {
 		err := ask(ctx)
 		if err == nil {
-			c.say("%-28s ready after %.1f s", what, time.Since(start).Seconds())
+			p.say("%-28s ready after %.1f s", what, time.Since(start).Seconds())
 			return nil
 		}
 		if ended := (errEnded{}); errors.As(err, &ended) {
@@ -32,7 +40,7 @@ func (c *Cluster) waitFor(ctx context.Context, what string, ask func(context.Con
 		}
 		if !told && time.Since(start) > 5*time.Second {
 			told = true
-			c.say("%-28s waiting: %s", what, brief(err))
+			p.say("%-28s waiting: %s", what, brief(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -54,8 +62,4 @@ func brief(err error) string {
 		text = text[:120] + "…"
 	}
 	return text
-}
-
-func (c *Cluster) say(format string, args ...any) {
-	fmt.Fprintf(c.out, "  "+format+"\n", args...)
 }

@@ -1,0 +1,70 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+// jobs lists the Jobs of job steps that this very Rollout controls.
+func (o *observation) jobs(ctx context.Context) error {
+	var list batchv1.JobList
+	if err := o.from.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
+		return fmt.Errorf("list Jobs of %s: %w", o.s.Rollout.Name, err)
+	}
+	o.s.Jobs = map[string]plan.Job{}
+	for i := range list.Items {
+		j := &list.Items[i]
+		if metav1.IsControlledBy(j, o.s.Rollout) && j.DeletionTimestamp == nil {
+			o.s.Jobs[j.Name] = job(j)
+		}
+	}
+	return nil
+}
+
+func job(j *batchv1.Job) plan.Job {
+	var seen plan.Job
+	for _, c := range j.Status.Conditions {
+		if c.Status != corev1.ConditionTrue {
+			continue
+		}
+		switch c.Type {
+		case batchv1.JobComplete:
+			seen.Succeeded = true
+		case batchv1.JobFailed:
+			seen.Failed, seen.Message = true, c.Message
+		}
+	}
+	return seen
+}
+
+// pods lists the stable revision's pods while a restart wants to know their
+// age. They are read from the API server: a cache of every pod of the cluster
+// would cost far more than this.
+func (o *observation) pods(ctx context.Context) error {
+	if _, wanted := plan.RestartWanted(o.s); !wanted {
+		return nil
+	}
+	var list corev1.PodList
+	labels := client.MatchingLabels{v1alpha1.RevisionLabel: o.s.Rollout.Status.StableRevision}
+	if err := o.live.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), labels); err != nil {
+		return fmt.Errorf("list pods of %s: %w", o.s.Rollout.Name, err)
+	}
+	for i := range list.Items {
+		p := &list.Items[i]
+		if owner := metav1.GetControllerOf(p); owner != nil && o.replicaSets[owner.Name] == o.s.Rollout.Status.StableRevision {
+			o.s.Pods = append(o.s.Pods, plan.Pod{Name: p.Name, Created: p.CreationTimestamp.Time, Terminating: p.DeletionTimestamp != nil})
+		}
+	}
+	return nil
+}

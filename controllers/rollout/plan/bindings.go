@@ -1,0 +1,114 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"reflect"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// Bindings gives the objects through which a Rollout moves traffic now: those
+// that the status remembers, or, before there are any, those that the spec
+// names. A spec that names others is followed when nothing is in flight, so
+// that no route is left behind with a weight.
+func Bindings(ro *v1alpha1.Rollout) v1alpha1.Bindings {
+	if ro.Status.Bindings != nil {
+		return *ro.Status.Bindings
+	}
+	return WantedBindings(ro)
+}
+
+// WantedBindings are the objects that the spec names. Services that are to be
+// created get their names here.
+func WantedBindings(ro *v1alpha1.Rollout) v1alpha1.Bindings {
+	switch s := ro.Spec.Strategy; {
+	case s.Canary != nil:
+		b := v1alpha1.Bindings{
+			Strategy: StrategyCanary, Service: s.Canary.Service,
+			StableService: s.Canary.StableService, CanaryService: s.Canary.CanaryService, Routes: s.Canary.Routes,
+		}
+		if len(b.Routes) > 0 && b.StableService == "" {
+			b.StableService, b.CanaryService = ro.Name+"-stable", ro.Name+"-canary"
+		}
+		return b
+	case s.BlueGreen != nil:
+		return v1alpha1.Bindings{
+			Strategy: StrategyBlueGreen, StableService: s.BlueGreen.ActiveService,
+			CanaryService: s.BlueGreen.PreviewService, Routes: s.BlueGreen.Routes,
+		}
+	}
+	return v1alpha1.Bindings{Strategy: StrategyRollingUpdate}
+}
+
+// MakesServices reports whether the Services behind the slots are the
+// controller's own, copied from [v1alpha1.Bindings].Service.
+func MakesServices(ro *v1alpha1.Rollout) bool {
+	c := ro.Spec.Strategy.Canary
+	return c != nil && len(c.Routes) > 0 && c.StableService == ""
+}
+
+// Rebinding reports whether the spec names other objects than those in force.
+func Rebinding(ro *v1alpha1.Rollout) bool {
+	return !sameBindings(Bindings(ro), WantedBindings(ro))
+}
+
+func sameBindings(a, b v1alpha1.Bindings) bool {
+	if len(a.Routes) == 0 && len(b.Routes) == 0 {
+		a.Routes, b.Routes = nil, nil
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func meansOf(b v1alpha1.Bindings) means {
+	switch {
+	case len(b.Routes) > 0:
+		return byRoute
+	case b.Strategy == StrategyBlueGreen:
+		return bySelector
+	}
+	return byReplicas
+}
+
+// released reports whether nothing of the old bindings is left that the new
+// ones do not name: Services are widened, routes give stable everything.
+func released(c cursor, f facts) bool {
+	for _, s := range []Service{f.StableService, f.CanaryService} {
+		if s.Name != "" && s.Selects != "" && !f.keeps(s.Name) {
+			return false
+		}
+	}
+	return f.means != byRoute || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(stableOnly())
+}
+
+// keeps reports whether the wanted bindings name a Service too.
+func (f facts) keeps(service string) bool {
+	return service == f.wanted.StableService || service == f.wanted.CanaryService
+}
+
+func rebind(c cursor, f facts) cursor {
+	b := f.wanted
+	c.bindings = &b
+	return c
+}
+
+// handOver releases what the old bindings steer, once no other revision has
+// pods that a widened Service could reach.
+func handOver(c cursor, f facts) []Action {
+	for hash, r := range f.revisions {
+		if hash != c.stable && r.Current > 0 && c.stable != "" {
+			return nil
+		}
+	}
+	var actions []Action
+	if f.means == byRoute && !f.Traffic.RequestedAll(stableOnly()) {
+		actions = append(actions, ReleaseTraffic{"the strategy names other routes now"})
+	}
+	for _, s := range []Service{f.StableService, f.CanaryService} {
+		if s.Name != "" && s.Selects != "" && !f.keeps(s.Name) {
+			actions = append(actions, SelectRevision{"the strategy names other Services now", s.Name, ""})
+		}
+	}
+	return actions
+}

@@ -1,0 +1,96 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// desireWeight points the canary's Service at it and gives it the weight that
+// its endpoints can carry. At the end it moves the stable slot under the canary.
+func desireWeight(d *desired, c cursor, f facts) {
+	if f.most(traffic.Canary) == 0 || f.CanaryService.Selects == c.canary {
+		d.canarySelects = c.canary
+	}
+	d.split = affordable(c, f)
+	if c.promoting(f) {
+		desirePromotion(d, c, f)
+	}
+	d.split = serve(d.split, f)
+}
+
+// affordable is what may be given to the canary slot now: what the steps ask
+// for as far as both sides can carry it.
+func affordable(c cursor, f facts) traffic.Split {
+	want, has := c.split(f), f.requestedCanary()
+	least := leastCanary(c, f)
+	canary := f.CanaryService
+	switch {
+	case canary.Selects != c.canary || canary.Ready[c.canary] == 0:
+		return traffic.CanaryAt(least)
+	case !f.reachesCanary() && want.Reaches(traffic.Canary) && !f.serves(traffic.Canary, c.canary, 1):
+		return stableOnly()
+	case !c.free(f):
+		return held(want, f, min(want.Canary, has))
+	}
+	n := f.need(want.Canary)
+	if !canary.only(c.canary, n) || f.revisions[c.canary].Available < n {
+		return want.At(max(min(want.Canary, has), least))
+	}
+	return want.At(max(want.Canary, least))
+}
+
+// held keeps what the routes carry beside the shares while the release is held.
+func held(want traffic.Split, f facts, weight int32) traffic.Split {
+	if len(f.Traffic.Requested) == 1 {
+		return f.Traffic.Requested[0].At(weight)
+	}
+	return want.At(weight)
+}
+
+// leastCanary is the least weight that the canary slot must keep because stable,
+// shrunk by scaleStable Dynamic, could not carry more than the rest yet. It
+// never gives the canary more than it has.
+func leastCanary(c cursor, f facts) int32 {
+	ready := f.StableService.Ready[c.stable]
+	if !f.strategy.dynamic || f.replicas == 0 || ready >= f.replicas || f.CanaryService.ready() == 0 {
+		return 0
+	}
+	var has int32
+	for _, s := range f.Traffic.Requested {
+		has = max(has, s.Canary)
+	}
+	return min(has, 100-ready*100/f.replicas)
+}
+
+// desirePromotion moves the stable slot under the canary once nothing is left
+// on it, and then the traffic back to the stable slot. Both slots stand for the
+// same pods by then, so no pod is touched.
+func desirePromotion(d *desired, c cursor, f facts) {
+	moved := f.StableService.Selects == c.canary
+	if moved || f.confirmed(traffic.CanaryAt(100)) || (f.replicas == 0 && f.revisions[c.canary].Name != "") {
+		d.stableSelects = c.canary
+	}
+	switch {
+	case moved && f.serves(traffic.Stable, c.canary, f.need(100)):
+		d.split = stableOnly()
+	case moved && f.Traffic.RequestedAll(stableOnly()):
+		d.split = stableOnly()
+	}
+}
+
+// serve moves traffic off a slot whose endpoints have vanished, to the slot
+// that can serve. It changes nothing while both or neither can.
+func serve(want traffic.Split, f facts) traffic.Split {
+	stable, canary := f.StableService.ready() > 0, f.CanaryService.ready() > 0
+	switch {
+	case f.StableService.Selects == f.CanaryService.Selects:
+		return want
+	case want.Stable > 0 && !stable && canary:
+		return want.At(100)
+	case want.Reaches(traffic.Canary) && !canary && stable:
+		return stableOnly()
+	}
+	return want
+}

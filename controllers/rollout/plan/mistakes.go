@@ -1,0 +1,55 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// mistakes finds what neither the schema nor the reading of other objects shows.
+func mistakes(f facts) []Problem {
+	var found []Problem
+	w := f.Workload
+	if w != nil && f.Rollout.Status.StableRevision == "" && w.Before == nil && w.Replicas > f.replicas {
+		found = append(found, Problem{Field: "spec.replicas", Message: fmt.Sprintf(
+			"Deployment %s runs %d replicas but the Rollout asks for %d; raise spec.replicas or scale the Deployment down first",
+			w.Name, w.Replicas, f.replicas)})
+	}
+	if f.Template == nil || f.Selector == nil {
+		return found
+	}
+	selector, err := metav1.LabelSelectorAsSelector(f.Selector)
+	switch {
+	case err != nil:
+		found = append(found, Problem{Field: "spec.selector", Message: err.Error()})
+	case selector.Empty():
+		found = append(found, Problem{Field: "spec.selector", Message: "selects every pod; give it matchLabels that only this workload carries"})
+	case !selector.Matches(labels.Set(f.Template.Labels)):
+		found = append(found, Problem{Field: "spec.template.metadata.labels", Message: fmt.Sprintf(
+			"must match spec.selector (%s); add the missing labels", selector)})
+	}
+	return append(found, metadataMistakes(f)...)
+}
+
+// metadataMistakes finds labels for a role that would take pods out of the selector.
+func metadataMistakes(f facts) []Problem {
+	var found []Problem
+	for name, m := range map[string]*v1alpha1.PodMetadata{"Metadata of the stable role": f.strategy.stable, "Metadata of the canary role": f.strategy.canary} {
+		if m == nil {
+			continue
+		}
+		for key := range m.Labels {
+			if _, selected := f.Selector.MatchLabels[key]; selected || key == v1alpha1.RevisionLabel {
+				found = append(found, Problem{Field: f.strategy.at, Message: fmt.Sprintf(
+					"%s sets label %s, which selects the pods; choose another label", name, key)})
+			}
+		}
+	}
+	return found
+}

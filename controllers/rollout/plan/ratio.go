@@ -1,0 +1,180 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// Without routes pods are the split: the Service of the callers, if there is
+// one, selects the pods of all revisions, and whoever has more of them gets
+// more. A rolling update is the same with the weight 100.
+
+// mix is how many pods each of two revisions has.
+type mix struct{ stable, canary int32 }
+
+// mixFor gives the numbers of pods that come closest to a weight: at least
+// spec.replicas together and at most maxSurge more, with a pod of each revision
+// unless the weight is 0 or 100. Of equally close ones it takes the fewest pods.
+func mixFor(f facts, weight int32) mix {
+	switch {
+	case weight <= 0:
+		return mix{stable: f.replicas}
+	case weight >= 100 || f.replicas == 0:
+		return mix{canary: f.replicas}
+	}
+	surge, _ := bounds(f)
+	best, bestError := mix{}, int64(-1)
+	for total := f.replicas; total <= f.replicas+surge; total++ {
+		if total < 2 {
+			continue
+		}
+		canary := min(max((total*weight+50)/100, 1), total-1)
+		// The distance from the wanted share, times total and 100, compared across totals.
+		off := int64(canary)*100 - int64(total)*int64(weight)
+		if off < 0 {
+			off = -off
+		}
+		if bestError < 0 || off*int64(best.stable+best.canary) < bestError*int64(total) {
+			best, bestError = mix{stable: total - canary, canary: canary}, off
+		}
+	}
+	if bestError < 0 { // a single pod and no surge: one revision or the other
+		return mix{stable: f.replicas}
+	}
+	return best
+}
+
+// bounds are the pods allowed beyond spec.replicas and below it. Both zero would
+// forbid any replacement, so that one more is allowed then.
+func bounds(f facts) (surge, unavailable int32) {
+	surge = podCount(f.strategy.surge, f.replicas, true)
+	unavailable = min(podCount(f.strategy.unavailable, f.replicas, false), f.replicas)
+	if surge == 0 && unavailable == 0 {
+		surge = 1
+	}
+	return surge, unavailable
+}
+
+// wantedMix is the mix that the cursor asks for. Each revision that is neither
+// stable nor in flight should have no pods.
+func wantedMix(c cursor, f facts) mix {
+	switch c.mode(f) {
+	case forward:
+		return mixFor(f, c.weight(f))
+	case initial:
+		return mix{canary: f.replicas}
+	}
+	return mix{stable: f.replicas}
+}
+
+// of gives the number of pods of a revision in a mix.
+func (m mix) of(c cursor, hash string) int32 {
+	switch {
+	case hash == c.stable:
+		return m.stable
+	case hash == c.canary:
+		return m.canary
+	}
+	return 0
+}
+
+// desireRatio moves the numbers of pods towards the wanted mix within the
+// bounds: what grows is bounded by the pods that there are, what shrinks by
+// those that are available. Each holds on the facts alone.
+func desireRatio(d *desired, c cursor, f facts) {
+	want := wantedMix(c, f)
+	d.createMissing(c, f)
+	growRatio(d, c, f, want)
+	if frozen := !c.free(f) && c.mode(f) == forward; !frozen {
+		shrinkRatio(d, c, f, want)
+	}
+}
+
+// growRatio adds pods up to spec.replicas and maxSurge, first to the revision that traffic moves to.
+func growRatio(d *desired, c cursor, f facts, want mix) {
+	surge, _ := bounds(f)
+	room := max(f.replicas, want.stable+want.canary) + surge
+	for _, r := range f.revisions {
+		room -= max(r.Replicas, r.Current)
+	}
+	order := []string{c.canary, c.stable}
+	if c.mode(f) != forward && c.stable != "" {
+		order = []string{c.stable}
+	}
+	for _, hash := range order {
+		r, exists := f.revisions[hash]
+		grow := min(want.of(c, hash)-r.Replicas, room)
+		if hash == "" || grow <= 0 || !c.free(f) && hash == c.canary && c.mode(f) == forward {
+			continue
+		}
+		if !exists && !(d.create && hash == d.created) {
+			continue
+		}
+		room -= grow
+		d.replicas[hash] = sized{r.Replicas + grow, fmt.Sprintf("%d of the %d pods wanted of it, within maxSurge %d", r.Replicas+grow, want.of(c, hash), surge)}
+	}
+}
+
+// shrinkRatio removes pods beyond the wanted mix: those that are not available
+// first, since nobody misses them, and of the others as many as are not needed
+// to keep spec.replicas less maxUnavailable available.
+func shrinkRatio(d *desired, c cursor, f facts, want mix) {
+	_, unavailable := bounds(f)
+	spare := unavailable - f.replicas
+	for _, r := range f.revisions {
+		spare += f.carrying(r.Hash)
+	}
+	for _, r := range retiredFirst(c, f) {
+		excess := r.Replicas - want.of(c, r.Hash)
+		if excess <= 0 {
+			continue
+		}
+		idle := min(excess, max(0, r.Replicas-r.Available))
+		drop := min(excess-idle, max(0, spare))
+		spare -= drop
+		if n := r.Replicas - idle - drop; n < r.Replicas {
+			d.replicas[r.Hash] = sized{n, fmt.Sprintf("%d of %d pods wanted of it; at least %d stay available", n, want.of(c, r.Hash), f.replicas-unavailable)}
+		}
+	}
+}
+
+// retiredFirst lists the revisions without a role before those with one, oldest first.
+func retiredFirst(c cursor, f facts) []Revision {
+	var retired, others []Revision
+	for _, r := range byNumber(f) {
+		if r.Hash == c.stable || r.Hash == c.canary {
+			others = append(others, r)
+			continue
+		}
+		retired = append(retired, r)
+	}
+	return append(retired, others...)
+}
+
+// podsMissing says what a release by pods still waits for.
+func podsMissing(c cursor, f facts) (hold, bool) {
+	want, r := wantedMix(c, f), f.revisions[c.canary]
+	if f.carrying(c.canary) < want.canary || r.Name == "" {
+		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, want.canary)), true
+	}
+	for _, old := range byNumber(f) {
+		if n := want.of(c, old.Hash); old.Hash != c.canary && (old.Replicas > n || old.Current > n) {
+			return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods of %s to leave: %d of %d are left", old.Hash, max(old.Replicas, old.Current), n), true
+		}
+	}
+	return hold{}, false
+}
+
+// alone: a revision has all the pods that are wanted, and no other has any.
+func alone(hash string, f facts) bool {
+	for _, r := range f.revisions {
+		if r.Hash != hash && (r.Replicas > 0 || r.Current > 0) {
+			return false
+		}
+	}
+	return f.carrying(hash) >= f.replicas
+}

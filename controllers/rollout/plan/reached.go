@@ -1,0 +1,151 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// reached reports whether the cluster is as the steps ask at the cursor: pods,
+// then endpoints, then traffic. Whatever it rests on is observed.
+func (c cursor) reached(f facts) bool {
+	_, missing := c.missing(f)
+	return !missing
+}
+
+// missing says what the cluster still owes the cursor: pods, then endpoints,
+// then the data plane.
+func (c cursor) missing(f facts) (hold, bool) {
+	if f.means == byReplicas {
+		return podsMissing(c, f)
+	}
+	if h, short := shortOfPods(c, f); short {
+		return h, true
+	}
+	if f.means == bySelector {
+		return switchMissing(c, f)
+	}
+	return routeMissing(c, f)
+}
+
+// owed is what the cluster owes the cursor: so many endpoints of the canary
+// alone behind a slot, and a split.
+type owed struct {
+	slot  traffic.Slot
+	n     int32
+	split traffic.Split
+}
+
+func (c cursor) owed(f facts) owed {
+	if c.mode(f) == initial || c.promoting(f) && f.StableService.Selects == c.canary {
+		return owed{traffic.Stable, f.need(100), stableOnly()}
+	}
+	return owed{traffic.Canary, c.scale(f), c.split(f)}
+}
+
+func shortOfPods(c cursor, f facts) (hold, bool) {
+	o, r := c.owed(f), f.revisions[c.canary]
+	if f.Workload != nil && c.mode(f) == initial && r.Replicas < o.n {
+		return waits(v1alpha1.ReasonWaitingForPods, "taking over from Deployment %s: %d of %d pods are ours and available", f.Workload.Name, r.Available, o.n), true
+	}
+	if r.Available < o.n || r.Name == "" {
+		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, o.n)), true
+	}
+	return hold{}, false
+}
+
+func routeMissing(c cursor, f facts) (hold, bool) {
+	o := c.owed(f)
+	s := f.slot(o.slot)
+	exposed := o.slot == traffic.Stable || o.n > 0
+	switch {
+	case exposed && o.n > 0 && !s.only(c.canary, o.n):
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
+			s.Name, o.n, c.canary, s.Ready[c.canary]), true
+	case o.n > 0 && !f.Traffic.RequestedAll(o.split) && !f.serves(o.slot, c.canary, o.n):
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "%d ready endpoints of %s in Service %s, settling for %s", o.n, c.canary, s.Name, f.strategy.settle), true
+	case c.mode(f) == initial && !(f.serves(traffic.Stable, c.canary, o.n) && f.serves(traffic.Canary, c.canary, o.n)):
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for both Services to list %d ready endpoints of %s", o.n, c.canary), true
+	case c.promoting(f) && c.mode(f) == forward && f.StableService.Selects != c.canary && f.confirmed(o.split):
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "promoting: pointing Service %s at %s", f.StableService.Name, c.canary), true
+	case !f.confirmed(o.split):
+		return waitingForTraffic(c, f, o.split), true
+	}
+	return hold{}, false
+}
+
+// switchMissing says what a blue-green release still waits for.
+func switchMissing(c cursor, f facts) (hold, bool) {
+	active, preview, n := f.StableService, f.CanaryService, c.scale(f)
+	switched := c.mode(f) == initial || c.weight(f) == 100
+	switch {
+	case !switched && preview.Name != "" && n > 0 && !f.serves(traffic.Canary, c.canary, n):
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
+			preview.Name, n, c.canary, preview.Ready[c.canary]), true
+	case switched && !f.serves(traffic.Stable, c.canary, n):
+		return waits(v1alpha1.ReasonWaitingForTraffic, "switching: waiting for Service %s to list %d ready endpoints of %s alone for %s, has %d",
+			active.Name, n, c.canary, f.strategy.settle, active.Ready[c.canary]), true
+	}
+	return hold{}, false
+}
+
+// waitingFor is what the cluster still owes; when it owes nothing, that traffic is as wanted.
+func waitingFor(c cursor, f facts) hold {
+	if h, missing := c.missing(f); missing {
+		return h
+	}
+	return waits(v1alpha1.ReasonWaitingForTraffic, "%s", trafficText(f))
+}
+
+func waitingForTraffic(c cursor, f facts, split traffic.Split) hold {
+	h := waits(v1alpha1.ReasonWaitingForTraffic, "%s", trafficText(f))
+	switch {
+	case f.Now.After(f.shiftedAt.Add(f.strategy.timeout)):
+		h.phase, h.reason = v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed
+		h.message = fmt.Sprintf("%s not confirmed within convergence.timeout (%s): %s", split, f.strategy.timeout, h.message)
+	case c.promoting(f) && c.mode(f) == forward:
+		h.message = "promoting: " + h.message
+	}
+	return h
+}
+
+func waits(reason, format string, args ...any) hold {
+	return hold{v1alpha1.PhaseProgressing, reason, fmt.Sprintf(format, args...)}
+}
+
+// trafficText says how far the routes and the data plane are.
+func trafficText(f facts) string {
+	switch {
+	case f.means == bySelector:
+		return fmt.Sprintf("Service %s stands for %s with %d ready endpoints", f.StableService.Name, orNobody(f.StableService.Selects), f.StableService.ready())
+	case f.means == byReplicas:
+		return "pods are the split"
+	case len(f.Traffic.Requested) == 0:
+		return "waiting for the routes to be read"
+	case len(f.Traffic.Requested) > 1:
+		return "waiting for all routes to carry the same weights"
+	case len(f.Traffic.Confirmed) == 0 && f.Traffic.Message != "":
+		return f.Traffic.Message
+	case len(f.Traffic.Confirmed) == 0:
+		return "waiting for the data plane to confirm " + f.Traffic.Requested[0].String()
+	case !f.settled():
+		return fmt.Sprintf("%s accepted, settling for %s", f.Traffic.Requested[0], f.strategy.settle)
+	default:
+		return f.Traffic.Requested[0].String() + " confirmed"
+	}
+}
+
+func orNobody(revision string) string {
+	if revision == "" {
+		return "no revision yet"
+	}
+	return revision
+}
+
+func pods(r Revision, n int32) string {
+	return fmt.Sprintf("%d of %d available", r.Available, n)
+}

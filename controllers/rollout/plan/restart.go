@@ -1,0 +1,88 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// restart remembers which restart was asked for by command, and which is complete.
+type restart struct{ asked, done *metav1.Time }
+
+// RestartWanted gives the time before which every pod of the stable revision
+// has to have been created anew; false when there is none left to replace. The
+// shell reads pods only then.
+func RestartWanted(s Snapshot) (time.Time, bool) {
+	c := cursorOf(s.Rollout.Status)
+	return c.restart.wanted(s)
+}
+
+func (r restart) wanted(s Snapshot) (time.Time, bool) {
+	var at time.Time
+	for _, asked := range []*metav1.Time{s.Rollout.Spec.RestartAt, r.asked} {
+		if asked != nil && asked.After(at) && !asked.After(s.Now) {
+			at = asked.Time
+		}
+	}
+	return at, !at.IsZero() && (r.done == nil || at.After(r.done.Time))
+}
+
+// pending: a restart is asked for and not complete.
+func (r restart) pending(f facts) bool {
+	_, wanted := r.wanted(f.Snapshot)
+	return wanted && f.replicas > 0
+}
+
+// outdated lists the pods that a restart still has to replace, oldest first.
+func outdated(c cursor, f facts) []Pod {
+	at, wanted := c.restart.wanted(f.Snapshot)
+	if !wanted {
+		return nil
+	}
+	var old []Pod
+	for _, p := range f.Pods {
+		if p.Created.Before(at) {
+			old = append(old, p)
+		}
+	}
+	slices.SortFunc(old, func(a, b Pod) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name)) })
+	return old
+}
+
+// restarted: every pod is younger than what was asked for.
+func restarted(c cursor, f facts) bool {
+	_, wanted := c.restart.wanted(f.Snapshot)
+	if !wanted {
+		return false
+	}
+	r := f.revisions[c.stable]
+	return f.replicas == 0 || len(f.Pods) > 0 && len(outdated(c, f)) == 0 && r.Available >= f.replicas
+}
+
+func noteRestart(c cursor, f facts) cursor {
+	at, _ := c.restart.wanted(f.Snapshot)
+	done := metav1.NewTime(at)
+	c.restart.done = &done
+	return c
+}
+
+// replace evicts the oldest pod that a restart still has to replace, once the
+// pod that stands in for it is available and no other is on its way out. An
+// eviction respects PodDisruptionBudgets: refused, it is tried again later.
+func replace(c cursor, f facts) []Action {
+	if c.mode(f) != resting || f.Rollout.Spec.Paused || c.paused != nil {
+		return nil
+	}
+	old, r := outdated(c, f), f.revisions[c.stable]
+	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating })
+	if len(old) == 0 || leaving || r.Available <= f.replicas {
+		return nil
+	}
+	return []Action{EvictPod{why(fmt.Sprintf("created before the restart asked for; %d to go, %d of %d pods available", len(old), r.Available, f.replicas)), old[0].Name}}
+}

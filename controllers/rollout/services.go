@@ -1,0 +1,76 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+// services reads the Services that the strategy uses and the endpoints behind them.
+func (o *observation) services(ctx context.Context) error {
+	at, stable, canary := strategyPath(o.bound), ".stableService", ".canaryService"
+	if o.bound.Strategy == plan.StrategyBlueGreen {
+		stable, canary = ".activeService", ".previewService"
+	}
+	for _, s := range []struct {
+		into        *plan.Service
+		name, field string
+	}{
+		{&o.s.StableService, o.bound.StableService, at + stable},
+		{&o.s.CanaryService, o.bound.CanaryService, at + canary},
+		{&o.s.CallerService, o.bound.Service, at + ".service"},
+	} {
+		var err error
+		if *s.into, err = o.service(ctx, s.name, s.field); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *observation) service(ctx context.Context, name, field string) (plan.Service, error) {
+	seen := plan.Service{Name: name, Ready: map[string]int32{}}
+	if name == "" {
+		return seen, nil
+	}
+	svc := &corev1.Service{}
+	err := o.from.Get(ctx, o.namespaced(name), svc)
+	if apierrors.IsNotFound(err) && name != o.bound.Service && plan.MakesServices(o.s.Rollout) {
+		seen.Missing = true
+		return seen, nil
+	}
+	if apierrors.IsNotFound(err) {
+		o.unbound(field, "Service %s does not exist in namespace %s; create it with the selector and ports of the workload", name, o.s.Rollout.Namespace)
+		return seen, nil
+	}
+	if err != nil {
+		return seen, fmt.Errorf("read Service %s: %w", name, err)
+	}
+	if len(svc.Spec.Selector) == 0 {
+		o.unbound(field, "Service %s has no selector, so it can't be pointed at a revision; give it the workload's labels", name)
+	}
+	o.checkSelector(svc, field)
+	seen.Selects = svc.Spec.Selector[v1alpha1.RevisionLabel]
+	return seen, o.endpoints(ctx, &seen)
+}
+
+// checkSelector finds a Service that would never select the workload's pods.
+func (o *observation) checkSelector(svc *corev1.Service, field string) {
+	if o.s.Template == nil {
+		return
+	}
+	for k, v := range svc.Spec.Selector {
+		if k != v1alpha1.RevisionLabel && o.s.Template.Labels[k] != v {
+			o.unbound(field, "Service %s selects %s=%s, which the pod template's labels do not carry; make them agree", svc.Name, k, v)
+			return
+		}
+	}
+}
