@@ -5,6 +5,7 @@ package world
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
@@ -12,11 +13,15 @@ import (
 
 // pod is one pod with a kubelet behind it.
 type pod struct {
-	hash string
+	hash    string
+	name    string
+	created time.Duration
 	// ready since; meaningless while not ready.
 	ready      bool
 	since      time.Duration
 	terminated bool
+	// ended is when it was told to.
+	ended time.Duration
 }
 
 // serves reports whether requests sent to the pod are answered. A pod that was
@@ -33,9 +38,10 @@ type podSet struct {
 type cluster struct {
 	w       *World
 	of      map[string]*podSet
-	listing [len(slots)]bool
+	made    int
+	listing [serviceCount]bool
 	// listed are the pods behind each Service, as its EndpointSlices say.
-	listed [len(slots)][]*pod
+	listed [serviceCount][]*pod
 	// slow multiplies the lag of EndpointSlices.
 	slow time.Duration
 }
@@ -47,8 +53,10 @@ func (c *cluster) adopt(n int32) {
 	for range n {
 		set.pods = append(set.pods, &pod{ready: true})
 	}
-	for i := range slots {
+	for i := range c.listed {
 		c.relist(i)
+	}
+	for i := range slots {
 		for p := range c.w.plane.proxies {
 			c.w.plane.proxies[p].known[i] = c.listed[i]
 		}
@@ -72,8 +80,8 @@ func (c *cluster) changed(hash string) {
 		s.syncing = true
 		c.w.in(c.w.lags.Sync, "sync ReplicaSet", func() { c.sync(hash) })
 	}
-	for i := range slots {
-		c.list(i)
+	for i := range c.listing {
+		c.lookAt(i)
 	}
 }
 
@@ -118,7 +126,7 @@ func (c *cluster) end(s *podSet, n int) {
 		return int(a.since - b.since)
 	})
 	for _, p := range s.pods[len(s.pods)-n:] {
-		p.terminated = true
+		p.terminated, p.ended = true, c.w.now
 	}
 	s.pods = slices.Clone(s.pods[:len(s.pods)-n])
 }
@@ -165,7 +173,8 @@ func (c *cluster) report(hash string, s *podSet) {
 
 // start makes a pod, which gets ready when its kubelet has it so.
 func (c *cluster) start(hash string, s *podSet) {
-	p := &pod{hash: hash}
+	c.made++
+	p := &pod{hash: hash, name: "pod-" + strconv.Itoa(c.made), created: c.w.now}
 	s.pods = append(s.pods, p)
 	health := c.w.catalogue.byHash[hash].Health
 	delay := c.w.lags.Start
@@ -207,14 +216,37 @@ func (c *cluster) crash(p *pod, restart time.Duration) {
 // vanish takes a pod away for good; its controller makes another.
 func (c *cluster) vanish(p *pod) {
 	s := c.set(p.hash)
-	p.terminated = true
+	p.terminated, p.ended = true, c.w.now
 	s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
 	c.w.laws.harm()
 	c.changed(p.hash)
 }
 
-// list has the EndpointSlice controller look at a Service soon.
-func (c *cluster) list(slot int) {
+// evict ends a pod by the eviction API.
+func (c *cluster) evict(name string) {
+	for _, s := range c.of {
+		for _, p := range s.pods {
+			if p.name == name {
+				p.terminated, p.ended = true, c.w.now
+				s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
+				c.changed(p.hash)
+				return
+			}
+		}
+	}
+}
+
+// list gives the pods of a revision as the API server does.
+func (c *cluster) list(hash string) []plan.Pod {
+	var all []plan.Pod
+	for _, p := range c.set(hash).pods {
+		all = append(all, plan.Pod{Name: p.name, Created: epoch.Add(p.created.Truncate(time.Second))})
+	}
+	return all
+}
+
+// lookAt has the EndpointSlice controller look at a Service soon.
+func (c *cluster) lookAt(slot int) {
 	if c.listing[slot] {
 		return
 	}
@@ -223,7 +255,7 @@ func (c *cluster) list(slot int) {
 	if c.slow > 1 {
 		lag = Span{lag.Min * c.slow, lag.Max * c.slow}
 	}
-	c.w.in(lag, "list endpoints of "+string(slots[slot]), func() { c.relist(slot) })
+	c.w.in(lag, "list endpoints", func() { c.relist(slot) })
 }
 
 // relist brings a Service's EndpointSlices up to date.
@@ -242,7 +274,9 @@ func (c *cluster) relist(slot int) {
 		c.w.live.services[slot] = &svc
 		c.w.touch(services)
 	}
-	c.w.plane.hear(slot, pods)
+	if slot < len(slots) {
+		c.w.plane.hear(slot, pods)
+	}
 }
 
 // behind are the pods that a Service's EndpointSlices should list now.

@@ -45,6 +45,9 @@ type controller struct {
 	dead                bool
 	// skew is by how much its clock is wrong.
 	skew time.Duration
+	// gate is the last answer of a gate, kept in its memory alone; asking while one is awaited.
+	gate   *plan.GateAnswer
+	asking bool
 }
 
 // lead starts a controller; its first pass comes from the first listing.
@@ -109,6 +112,7 @@ type pass struct {
 	// read is what it decided from.
 	read objects
 	plan plan.Plan
+	gate *plan.GateAnswer
 	// wrote counts what it wrote; harmless passes write nothing.
 	wrote int
 	// now is the time that it decided at.
@@ -125,8 +129,7 @@ func (c *controller) begin() {
 		c.end(p, nil)
 		return
 	}
-	p.now = c.now()
-	p.plan = plan.Decide(p.read.snapshot(p.now, c.w.catalogue))
+	c.decide(p)
 	if consequential(p.read.rollout, p.plan) {
 		c.later(c.w.lags.Read, "live read", func() { c.readFirst(p) })
 		return
@@ -134,12 +137,28 @@ func (c *controller) begin() {
 	c.sign(p)
 }
 
+// decide plans on what the pass has read. Pods are always read live.
+func (c *controller) decide(p *pass) {
+	p.now = c.now()
+	p.gate = c.gate
+	p.plan = plan.Decide(p.snapshot())
+}
+
+func (p *pass) snapshot() plan.Snapshot {
+	s := p.read.snapshot(p.now, p.c.w.catalogue)
+	s.Gate = p.gate
+	if _, wanted := plan.RestartWanted(s); wanted {
+		s.Pods = p.c.w.pods.list(p.read.rollout.Status.StableRevision)
+	}
+	return s
+}
+
 // consequential is the shell's: such a plan is made once more from live reads.
 func consequential(ro *v1alpha1.Rollout, p plan.Plan) bool {
 	old := ro.Status
 	return len(p.Actions) > 0 ||
 		old.StableRevision != p.Status.StableRevision || old.CanaryRevision != p.Status.CanaryRevision ||
-		old.Release != p.Status.Release || stepOf(old) != stepOf(p.Status) || (old.Abort == nil) != (p.Status.Abort == nil)
+		old.Release != p.Status.Release || !reflect.DeepEqual(old.Bindings, p.Status.Bindings) || !reflect.DeepEqual(old.Undo, p.Status.Undo) || stepOf(old) != stepOf(p.Status) || (old.Abort == nil) != (p.Status.Abort == nil)
 }
 
 func stepOf(s v1alpha1.RolloutStatus) int32 {
@@ -164,15 +183,14 @@ func (c *controller) readFirst(p *pass) {
 }
 
 func (c *controller) readSecond(p *pass) {
-	for _, k := range []kind{services, routes, runs} {
+	for _, k := range []kind{services, routes, runs, jobs} {
 		p.read.take(k, &c.w.live)
 	}
 	if p.read.rollout == nil {
 		c.end(p, nil)
 		return
 	}
-	p.now = c.now()
-	p.plan = plan.Decide(p.read.snapshot(p.now, c.w.catalogue))
+	c.decide(p)
 	c.sign(p)
 }
 
@@ -332,5 +350,5 @@ func (c *controller) wake(d time.Duration) {
 
 // String names a kind as watches do.
 func (k kind) String() string {
-	return [...]string{"Rollouts", "Deployments", "ReplicaSets", "Services", "routes", "AnalysisRuns"}[k]
+	return [...]string{"Rollouts", "Deployments", "ReplicaSets", "Services", "routes", "AnalysisRuns", "Jobs"}[k]
 }

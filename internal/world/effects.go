@@ -5,7 +5,9 @@ package world
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -40,6 +42,19 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 		return one(func() error { return deleteRevision(w, a) })
 	case plan.SelectRevision:
 		return one(func() error { return selectRevision(w, a) })
+	case plan.CreateService:
+		return one(func() error { return createService(w, a) })
+	case plan.MarkRevision:
+		return one(func() error { return markRevision(w, a) })
+	case plan.StartJob:
+		return one(func() error { return w.startJob(a) })
+	case plan.DeleteJob:
+		return one(func() error { return w.deleteJob(a) })
+	case plan.AskGate:
+		p.c.ask(a)
+		return nil
+	case plan.EvictPod:
+		return one(func() error { w.pods.evict(a.Name); return nil })
 	case plan.ShiftTraffic:
 		return shift(w, p, a, a.Split)
 	case plan.ReleaseTraffic:
@@ -83,7 +98,7 @@ func createRevision(w *World, p *pass, a plan.CreateRevision) error {
 	}
 	w.live.update(plan.Revision{
 		Hash: a.Hash, Name: names.ReplicaSet(p.read.rollout.Name, a.Hash), Number: a.Number,
-		Images: []string{w.catalogue.byHash[a.Hash].image}, Replicas: a.Replicas,
+		Images: []string{w.catalogue.byHash[a.Hash].image}, Replicas: a.Replicas, Mark: a.Mark,
 	}, true)
 	w.touch(replicaSets)
 	w.pods.changed(a.Hash)
@@ -138,7 +153,83 @@ func (w *World) selects(slot int, revision string) {
 	svc.Selects = revision
 	w.live.services[slot] = &svc
 	w.touch(services)
-	w.pods.list(slot)
+	w.pods.lookAt(slot)
+}
+
+func createService(w *World, a plan.CreateService) error {
+	if w.live.services[callerService] == nil {
+		return errRefused
+	}
+	for i, name := range w.serviceNames {
+		if name == a.Name && w.live.services[i] == nil {
+			w.live.services[i] = emptyService(name)
+			w.pods.listed[i] = nil
+			w.touch(services)
+			w.pods.lookAt(i)
+		}
+	}
+	return nil
+}
+
+func markRevision(w *World, a plan.MarkRevision) error {
+	r, ok := w.live.named(a.Name)
+	if !ok {
+		return errRefused
+	}
+	r.Mark = a.Mark
+	w.live.update(r, true)
+	w.touch(replicaSets)
+	return nil
+}
+
+// startJob creates a Job, which ends after a while: badly for a bad revision.
+func (w *World) startJob(a plan.StartJob) error {
+	if _, exists := w.live.jobs[a.Name]; exists {
+		return nil
+	}
+	w.setJob(a.Name, plan.Job{}, true)
+	w.in(Span{time.Second, 30 * time.Second}, "Job ends", func() {
+		if _, exists := w.live.jobs[a.Name]; exists {
+			bad := w.catalogue.byHash[a.Revision].Bad
+			w.setJob(a.Name, plan.Job{Succeeded: !bad, Failed: bad}, true)
+		}
+	})
+	return nil
+}
+
+func (w *World) deleteJob(a plan.DeleteJob) error {
+	w.setJob(a.Name, plan.Job{}, false)
+	return nil
+}
+
+func (w *World) setJob(name string, job plan.Job, exists bool) {
+	all := maps.Clone(w.live.jobs)
+	if all == nil {
+		all = map[string]plan.Job{}
+	}
+	delete(all, name)
+	if exists {
+		all[name] = job
+	}
+	w.live.jobs = all
+	w.touch(jobs)
+}
+
+// ask asks a gate, which allows three times of four, later or sooner.
+func (c *controller) ask(a plan.AskGate) {
+	if c.asking {
+		return
+	}
+	c.asking = true
+	attempts := 1
+	if c.gate != nil && c.gate.Release == a.Release && c.gate.Step == a.Step {
+		attempts = c.gate.Attempts + 1
+	}
+	c.later(Span{10 * time.Millisecond, 10 * time.Second}, "gate answers", func() {
+		c.asking = false
+		c.gate = &plan.GateAnswer{Release: a.Release, Step: a.Step, Allowed: c.w.chance(75), At: c.now(), Attempts: attempts}
+		c.enqueue()
+	})
 }
 
 // shift writes every route that does not carry the split already.
@@ -156,6 +247,7 @@ func shift(w *World, p *pass, a plan.Action, want traffic.Split) []func() error 
 			}
 			w.laws.before(p, a)
 			w.plane.write(i, want)
+			w.live.routes[i].ours++
 			return nil
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 
@@ -28,8 +29,8 @@ func (l *laws) before(p *pass, a plan.Action) {
 		l.scales(p, a)
 	case plan.DeleteRevision:
 		l.checked[2]++
-		if r, ok := l.w.live.named(a.Name); ok && (r.Replicas > 0 || l.exposure(r.Hash) > 0) {
-			l.breaks(2, "deletes %s, which has %d replicas and may get %d %%", l.w.name(r.Hash), r.Replicas, l.exposure(r.Hash))
+		if r, ok := l.w.live.named(a.Name); ok && (r.Replicas > 0 || len(l.w.pods.set(r.Hash).pods) > 0) {
+			l.breaks(2, "deletes %s, which has %d replicas", l.w.name(r.Hash), r.Replicas)
 		}
 	case plan.ScaleWorkload:
 		l.scalesWorkload(p, a)
@@ -67,21 +68,21 @@ func (l *laws) rises(p *pass, slot int, share int32) {
 	case ready >= need, other == 0:
 	case ready == 0:
 		l.breaks(1, "gives %s %d %% without a ready endpoint, although the other slot has %d", slots[slot], share, other)
-	case slots[slot] == traffic.Stable && p.read.rollout.Status.StableRevision != "" && l.kept(p, slot, need):
-		// Kept in full, and short by no doing of ours: as fast as it can carry.
+	case l.kept(p, slot):
+		// Short by no doing of ours: as fast as it can carry.
 	default:
 		l.breaks(2, "gives %s %d %% with %d ready endpoints, which needs %d", slots[slot], share, ready, need)
 	}
 }
 
-// kept reports whether the revision behind a slot wants as many pods as are needed.
-func (l *laws) kept(p *pass, slot int, need int32) bool {
-	svc := p.read.services[slot]
-	if svc.Selects == "" {
+// kept reports whether a slot stands for a revision that is kept in full, or
+// for the same one as the other slot.
+func (l *laws) kept(p *pass, slot int) bool {
+	svc, other, ro := p.read.services[slot], p.read.services[1-slot], p.read.rollout
+	if svc.Selects == "" || other != nil && svc.Selects == other.Selects {
 		return true
 	}
-	r, ok := p.read.set(svc.Selects)
-	return ok && r.Replicas >= need
+	return svc.Selects == ro.Status.StableRevision && !dynamic(ro)
 }
 
 func endpoints(s *plan.Service) int32 {
@@ -102,7 +103,8 @@ func (l *laws) selects(p *pass, a plan.SelectRevision) {
 	}
 	l.checked[1]++
 	l.checked[2]++
-	for slot, svc := range p.read.services {
+	for slot := range slots {
+		svc := p.read.services[slot]
 		if svc == nil || svc.Name != a.Service {
 			continue
 		}
@@ -110,9 +112,10 @@ func (l *laws) selects(p *pass, a plan.SelectRevision) {
 		r, _ := p.read.set(a.Revision)
 		switch {
 		case share == 0, r.Ready >= p.read.need(share):
+		case r.Ready == 0 && endpoints(svc) == 0:
 		case r.Ready == 0:
 			l.breaks(1, "points %s, which gets %d %%, at %s without a ready pod", a.Service, share, l.w.name(a.Revision))
-		case endpoints(svc) > 0:
+		case endpoints(svc) > 0 && !(a.Revision == p.plan.Status.StableRevision && r.Replicas >= p.read.need(share)):
 			l.breaks(2, "points %s, which gets %d %%, at %s with %d ready pods", a.Service, share, l.w.name(a.Revision), r.Ready)
 		}
 	}
@@ -131,7 +134,8 @@ func (l *laws) requested(slot int) int32 {
 // still served, by way of a Service that selects it or of endpoints known to a proxy.
 func (l *laws) exposure(hash string) int32 {
 	var sum int32
-	for slot, svc := range l.w.live.services {
+	for slot := range slots {
+		svc := l.w.live.services[slot]
 		if svc == nil {
 			continue
 		}
@@ -144,10 +148,8 @@ func (l *laws) exposure(hash string) int32 {
 
 func (l *laws) known(slot int, hash string) bool {
 	for n := range l.w.plane.proxies {
-		for _, p := range l.w.plane.proxies[n].known[slot] {
-			if p.hash == hash {
-				return true
-			}
+		if sends(l.w.plane.proxies[n].known[slot], hash) {
+			return true
 		}
 	}
 	return false
@@ -160,9 +162,33 @@ func (l *laws) scales(p *pass, a plan.ScaleRevision) {
 		return
 	}
 	l.checked[2]++
+	if meansOf(p.read.rollout) == byReplicas {
+		l.thins(p, r, a)
+		return
+	}
 	share := l.exposure(r.Hash)
 	if n := p.read.need(share); a.Replicas < n {
 		l.breaks(2, "scales %s to %d although it may get %d %%, which needs %d", l.w.name(r.Hash), a.Replicas, share, n)
+	}
+}
+
+// thins judges the same where the pods of all revisions are the split: what is
+// left is ready, but for maxUnavailable.
+func (l *laws) thins(p *pass, r plan.Revision, a plan.ScaleRevision) {
+	left := int32(0)
+	for _, o := range p.read.sets {
+		n := o.Ready
+		if o.Hash == r.Hash {
+			n = min(n, a.Replicas)
+		}
+		left += n
+	}
+	if w := p.read.workload; w != nil {
+		left += w.Available
+	}
+	want := p.read.replicas()
+	if want -= spared(p.read.rollout, want); left < want && a.Replicas < r.Ready {
+		l.breaks(2, "scales %s to %d, which leaves %d ready pods of %d", l.w.name(r.Hash), a.Replicas, left, want)
 	}
 }
 
@@ -177,26 +203,61 @@ func (l *laws) scalesWorkload(p *pass, a plan.ScaleWorkload) {
 	if svc != nil {
 		ours -= svc.Ready[""]
 	}
+	if meansOf(p.read.rollout) == byReplicas { // no Service need be known
+		ours = 0
+		for _, r := range p.read.sets {
+			ours += r.Ready
+		}
+	}
 	if ours+a.Replicas < p.read.replicas() {
 		l.breaks(2, "scales the Deployment to %d beside %d endpoints of ours", a.Replicas, ours)
 	}
 }
 
-// returned judges law 4: after an undisturbed pass nothing is asked for an aborted canary.
+// returned judges law 4: after an undisturbed pass nothing is asked for an
+// aborted revision beyond what stable, shrunk on demand, can't carry yet.
 func (l *laws) returned(p *pass) {
 	s := p.plan.Status
 	if s.Abort == nil || s.Abort.Revision != s.CanaryRevision || p.read.rollout.DeletionTimestamp != nil {
 		return
 	}
 	l.checked[4]++
-	if l.harmedAt >= p.began || endpoints(p.read.services[0]) == 0 || l.unsteerable() || len(l.w.leaders) > 1 {
+	if l.unsteerable() || len(l.w.leaders) > 1 || !slices.Equal(generations(p.read.routes), generations(l.w.live.routes)) {
 		return
 	}
-	for _, r := range l.w.live.routes {
-		if r.split.Canary > 0 {
-			l.breaks(4, "%s is aborted and stable has %d endpoints, but the routes say %s", l.w.name(s.CanaryRevision), endpoints(p.read.services[0]), r.split)
-		}
+	var ready int32
+	if svc := p.read.services[stableService]; svc != nil {
+		ready = svc.Ready[s.StableRevision]
 	}
+	if ready == 0 || l.harmedAt >= p.began {
+		return
+	}
+	switch meansOf(p.read.rollout) {
+	case byRoute:
+		allowed := int32(0)
+		if n := p.read.replicas(); n > 0 && dynamic(p.read.rollout) {
+			allowed = max(0, 100-ready*100/n)
+		}
+		if share := l.requested(canaryService); share > allowed {
+			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
+		}
+	case bySelector:
+		svc := l.w.live.services[stableService]
+		if r, _ := p.read.set(s.StableRevision); svc != nil && svc.Selects == s.CanaryRevision && r.Ready > 0 {
+			l.breaks(4, "%s is aborted and stable has %d ready pods, but the active Service stands for it", l.w.name(s.CanaryRevision), r.Ready)
+		}
+	case byReplicas:
+	}
+}
+
+// generations that the routes were written in by others than the pass itself
+// are those it has read; by the pass itself, one more at most.
+func generations(rs []route) []int64 {
+	all := make([]int64, 0, len(rs))
+	for _, r := range rs {
+		all = append(all, r.generation-r.ours)
+	}
+	return all
 }
 
 // latch judges law 4: an abort holds for its revision until another release begins.
@@ -214,7 +275,10 @@ func (l *laws) latch(old, now *v1alpha1.RolloutStatus) {
 		return
 	}
 	l.aborts++
-	l.abortedAt = l.w.now
+	l.abortedAt, l.aborted = l.w.now, now.Abort.Revision
+	if ro := l.w.live.rollout; meansOf(ro) == byReplicas || dynamic(ro) {
+		l.abortedAt = -1
+	}
 }
 
 // cursor judges law 5.
@@ -235,7 +299,11 @@ func (l *laws) cursor(p *pass, old, now *v1alpha1.RolloutStatus) {
 
 // asks reports whether any step before index asks for anything.
 func asks(ro *v1alpha1.Rollout, index int32) bool {
-	for _, s := range ro.Spec.Strategy.Canary.Steps[:index] {
+	steps := plan.Steps(ro.Spec)
+	if int(index) == len(steps) && ro.Spec.RollbackWindow != nil {
+		return false
+	}
+	for _, s := range steps[:min(int(index), len(steps))] {
 		if s.SetWeight == nil || *s.SetWeight > 0 {
 			return true
 		}
@@ -258,14 +326,14 @@ func (l *laws) reasons(now *v1alpha1.RolloutStatus) {
 // evidence judges law 9: what a pass counted as passed had been measured and passed.
 func (l *laws) evidence(p *pass, old, now *v1alpha1.RolloutStatus) {
 	from, to := stepOf(*old), stepOf(*now)
-	if old.Release != now.Release || from < 0 || to <= from || p.read.replicas() == 0 || command(old) != command(now) {
+	if old.Release != now.Release || from < 0 || to <= from || p.read.replicas() == 0 || command(old) != command(now) || now.AnalysisSkipped != nil {
 		return
 	}
 	l.checked[9]++
-	steps := p.read.rollout.Spec.Strategy.Canary.Steps
-	i := p.read.run(cmp.Or(analysisOf(now), analysisOf(old)))
+	steps := plan.Steps(p.read.rollout.Spec)
+	i := p.read.run(cmp.Or(analysisOf(old), analysisOf(now)))
 	for step := from; step < to && int(step) < len(steps); step++ {
-		if steps[step].Analyze != nil && (i < 0 || !answered(&p.read.runs[i], step)) {
+		if steps[step].Analyze != nil && (i < 0 || !answered(&p.read.runs[i], step) && !promotesUnproven(steps[step], &p.read.runs[i])) {
 			l.breaks(9, "the analyze step %d is left without a passed answer to it", step+1)
 		}
 	}
@@ -288,6 +356,11 @@ func answered(run *v1alpha1.AnalysisRun, step int32) bool {
 	a := run.Status.Answer
 	return a != nil && a.Step == step && a.Verdict == v1alpha1.AnalysisPassed && !run.Spec.Stop &&
 		run.Status.ObservedGeneration == run.Generation
+}
+
+func promotesUnproven(s plan.Step, run *v1alpha1.AnalysisRun) bool {
+	return s.Analyze.OnInconclusive == v1alpha1.OnInconclusivePromote && run.Status.Answer != nil &&
+		run.Status.Answer.Verdict == v1alpha1.AnalysisInconclusive
 }
 
 func command(s *v1alpha1.RolloutStatus) string {

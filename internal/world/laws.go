@@ -6,6 +6,7 @@ package world
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -62,8 +63,10 @@ type laws struct {
 	disturbedAt time.Duration
 	// lostAt is since when requests are lost that could be served elsewhere; -1 when they are not.
 	lostAt time.Duration
-	// abortedAt is when the last abort was decided; -1 when traffic has left since.
+	// abortedAt is when the last abort was decided, of aborted; -1 when traffic
+	// has left since, or where nothing promises a time because pods have to start first.
 	abortedAt time.Duration
+	aborted   string
 	// slowest is the longest time from an abort to 0 %: of all, and of those that nothing disturbed.
 	slowest, slowestCalm time.Duration
 	aborts               int
@@ -125,18 +128,13 @@ func (l *laws) servable() {
 	for n := range l.w.plane.proxies {
 		proxy := &l.w.plane.proxies[n]
 		for slot := range slots {
-			alive := int32(0)
-			for _, p := range proxy.known[slot] {
-				if p.serves() {
-					alive++
-				}
-			}
+			alive := l.alive(proxy.known[slot])
 			for i := range proxy.split {
-				share := proxy.split[i].Of(slots[slot])
-				if share == 0 {
-					continue
+				s := proxy.split[i]
+				share := s.Of(slots[slot])
+				if share > 0 || slots[slot] == traffic.Canary && len(s.Matches) > 0 {
+					lost = lost || l.short(n, slot, share, alive)
 				}
-				lost = lost || l.short(n, slot, share, alive)
 			}
 		}
 	}
@@ -146,6 +144,9 @@ func (l *laws) servable() {
 // short judges one share of one proxy; true when its requests are lost though another slot could serve them.
 func (l *laws) short(n, slot int, share, alive int32) bool {
 	need := l.w.live.need(share)
+	if ro := l.w.live.rollout; ro != nil {
+		need -= spared(ro, need)
+	}
 	switch {
 	case alive >= need && alive > 0:
 		return false
@@ -157,8 +158,29 @@ func (l *laws) short(n, slot int, share, alive int32) bool {
 	return alive == 0 && l.elsewhere(n, slot)
 }
 
+// grace is how long a pod that was told to end still answers. It counts only
+// where pods themselves are the split: there, as with a Deployment, nothing but
+// this grace covers the time until everybody has noticed.
+const grace = 30 * time.Second
+
+// alive counts the pods that answer.
+func (l *laws) alive(pods []*pod) int32 {
+	ro := l.w.live.rollout
+	graceful := ro != nil && meansOf(ro) == byReplicas
+	var n int32
+	for _, p := range pods {
+		if p.serves() || graceful && p.ready && l.w.now-p.ended < grace {
+			n++
+		}
+	}
+	return n
+}
+
 // elsewhere reports whether the other slot could serve.
 func (l *laws) elsewhere(n, slot int) bool {
+	if ro := l.w.live.rollout; ro == nil || meansOf(ro) != byRoute {
+		return false
+	}
 	for _, p := range l.w.plane.proxies[n].known[1-slot] {
 		if p.serves() {
 			return true
@@ -188,7 +210,12 @@ func (l *laws) unsteerable() bool {
 			return true
 		}
 	}
-	return l.w.live.services[0] == nil || l.w.live.services[1] == nil || l.w.now < l.w.plane.stuck
+	for i := range slots {
+		if l.w.live.services[i] == nil && l.w.serviceNames[i] != "" {
+			return true
+		}
+	}
+	return l.w.now < l.w.plane.stuck
 }
 
 // calm reports whether everything agrees and every share is carried.
@@ -237,7 +264,8 @@ func (l *laws) returns() {
 		return
 	}
 	took := l.w.now - l.abortedAt
-	if l.w.plane.most(traffic.Canary) == 0 {
+	share := l.w.plane.share(l.aborted)
+	if share == 0 {
 		l.slowest = max(l.slowest, took)
 		if !l.disturbedSince(l.abortedAt) {
 			l.slowestCalm = max(l.slowestCalm, took)
@@ -246,7 +274,7 @@ func (l *laws) returns() {
 		return
 	}
 	if took > returnBound && !l.disturbedSince(l.abortedAt) {
-		l.breaks(4, "%s after an abort that nothing disturbed the canary still gets %d %%", took, l.w.plane.most(traffic.Canary))
+		l.breaks(4, "%s after an abort that nothing disturbed %s still gets %d %%", took, l.w.name(l.aborted), share)
 	}
 }
 
@@ -255,9 +283,6 @@ func (l *laws) disturbedSince(t time.Duration) bool {
 	const before = time.Minute // what went wrong may linger: backoff, absence, slow endpoints
 	return l.harmed || l.disturbedAt >= 0 && l.disturbedAt >= t-before || l.harmedAt >= 0 && l.harmedAt >= t-before
 }
-
-// served hears of every change that a proxy takes up.
-func (l *laws) served(int, int) {}
 
 // signed judges what a stored status says, against the one before it.
 func (l *laws) signed(p *pass, old, now *v1alpha1.RolloutStatus) {
@@ -277,8 +302,8 @@ func (l *laws) done(p *pass) {
 
 // twice judges law 6: the same world once more, its parts in another order, wants nothing written.
 func (l *laws) twice(p *pass) {
-	if len(p.plan.Actions) > 0 {
-		return
+	if len(p.plan.Actions) > 0 || !reflect.DeepEqual(p.read.rollout.Status.Bindings, p.plan.Status.Bindings) {
+		return // what it wants next names objects that it has not read
 	}
 	l.checked[6]++
 	again := p.read
@@ -287,7 +312,9 @@ func (l *laws) twice(p *pass) {
 	again.rollout = &ro
 	again.sets = append([]plan.Revision(nil), again.sets...)
 	l.dice.Shuffle(len(again.sets), func(i, j int) { again.sets[i], again.sets[j] = again.sets[j], again.sets[i] })
-	second := plan.Decide(again.snapshot(p.now, l.w.catalogue))
+	look := *p
+	look.read = again
+	second := plan.Decide(look.snapshot())
 	if len(second.Actions) > 0 {
 		l.breaks(6, "a second look at the same world wants: %s (%s)", second.Actions[0], second.Actions[0].Why())
 	}

@@ -24,11 +24,23 @@ const (
 	services
 	routes
 	runs
+	jobs
 	kinds
 )
 
 // slots in the order in which worlds list them.
 var slots = [...]traffic.Slot{traffic.Stable, traffic.Canary}
+
+// The Services of a world: one for each slot, and one that the slots' are
+// copied from where the controller makes them. Whatever the strategy, callers
+// come in by the routes, which a strategy without routes leaves at stable; what
+// it calls active, or the Service of the callers, is the stable slot's.
+const (
+	stableService = iota
+	canaryService
+	callerService
+	serviceCount
+)
 
 // objects are what an API server stores, or what a cache holds of it. What is
 // reachable from it is never changed, only replaced: whoever has read an
@@ -40,10 +52,11 @@ type objects struct {
 	version  int64
 	workload *workload
 	sets     []plan.Revision
-	// services in the order of slots; nil where there is none.
-	services [len(slots)]*plan.Service
+	// services by the constants above; nil where there is none.
+	services [serviceCount]*plan.Service
 	routes   []route
 	runs     []v1alpha1.AnalysisRun
+	jobs     map[string]plan.Job
 }
 
 // workload is a referenced Deployment.
@@ -58,6 +71,8 @@ type route struct {
 	// split that it carries, written in this generation.
 	split      traffic.Split
 	generation int64
+	// ours counts the generations that the controller wrote.
+	ours int64
 	// accepted is the generation that its gateway reports as accepted.
 	accepted int64
 }
@@ -77,6 +92,8 @@ func (o *objects) take(k kind, from *objects) {
 		o.routes = from.routes
 	case runs:
 		o.runs = from.runs
+	case jobs:
+		o.jobs = from.jobs
 	}
 }
 
@@ -146,28 +163,38 @@ func (o *objects) run(name string) int {
 
 // snapshot is what the controller reads of the objects.
 func (o *objects) snapshot(now time.Time, c Catalogue) plan.Snapshot {
-	s := plan.Snapshot{Now: now, Rollout: o.rollout, Revisions: o.sets, Runs: o.runs}
+	s := plan.Snapshot{Now: now, Rollout: o.rollout, Revisions: o.sets, Runs: o.runs, Jobs: o.jobs}
 	entry := c.entries[o.image()]
 	s.Template, s.Target, s.Selector = entry.template, entry.hash, c.selector
 	if o.workload != nil {
 		w := o.workload.Workload
 		s.Workload = &w
 	}
-	spec := o.rollout.Spec.Strategy.Canary
-	for i, field := range []string{"spec.strategy.canary.stableService", "spec.strategy.canary.canaryService"} {
-		name, into := spec.StableService, &s.StableService
-		if slots[i] == traffic.Canary {
-			name, into = spec.CanaryService, &s.CanaryService
-		}
-		*into = plan.Service{Name: name}
-		if svc := o.services[i]; svc != nil {
-			*into = *svc
-			continue
-		}
-		s.Problems = append(s.Problems, plan.Problem{Field: field, Message: "Service " + name + " does not exist; create it"})
+	b := plan.Bindings(o.rollout)
+	s.StableService, s.CanaryService, s.CallerService = o.service(&s, b, b.StableService), o.service(&s, b, b.CanaryService), o.service(&s, b, b.Service)
+	if len(b.Routes) > 0 {
+		s.Traffic = o.observed(&s)
 	}
-	s.Traffic = o.observed(&s)
 	return s
+}
+
+// service finds a Service by its name; one that should be there and is not is a problem.
+func (o *objects) service(s *plan.Snapshot, b v1alpha1.Bindings, name string) plan.Service {
+	if name == "" {
+		return plan.Service{}
+	}
+	for _, svc := range o.services {
+		if svc != nil && svc.Name == name {
+			return *svc
+		}
+	}
+	if name != b.Service && plan.MakesServices(o.rollout) {
+		return plan.Service{Name: name, Missing: true}
+	}
+	s.Problems = append(s.Problems, plan.Problem{
+		Field: "spec.strategy", Message: "Service " + name + " does not exist; create it", Bound: plan.Rebinding(o.rollout),
+	})
+	return plan.Service{Name: name}
 }
 
 // observed is what routers report of the routes. Part of the truth would look like the whole.
@@ -175,7 +202,9 @@ func (o *objects) observed(s *plan.Snapshot) traffic.Observed {
 	seen := make([]traffic.Observed, 0, len(o.routes))
 	for _, r := range o.routes {
 		if r.gone {
-			s.Problems = append(s.Problems, plan.Problem{Field: "spec.strategy.canary.routes", Message: "HTTPRoute does not exist; create it"})
+			s.Problems = append(s.Problems, plan.Problem{
+				Field: "spec.strategy.canary.routes", Message: "HTTPRoute does not exist; create it", Bound: plan.Rebinding(o.rollout),
+			})
 			return traffic.Observed{}
 		}
 		requested := []traffic.Split{r.split}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -23,8 +24,8 @@ type people struct {
 	git v1alpha1.RolloutSpec
 	// said counts commands, for their ids.
 	said int
-	// steps that people change the plan to.
-	plans [][]v1alpha1.Step
+	// strategies that people change to.
+	strategies []v1alpha1.Strategy
 	// load of the HPA, in pods' worth of work; 0 without an HPA.
 	load float64
 	// strangers may delete routes and Services, and the Rollout.
@@ -37,36 +38,49 @@ func (h *people) some() {
 	if w.live.rollout == nil {
 		return
 	}
-	switch n := w.rng.IntN(24); {
-	case n < 6:
-		h.want(w.catalogue.images[w.rng.IntN(len(w.catalogue.images))])
-	case n < 8:
-		h.scale(int32(w.rng.IntN(10)))
-	case n < 9:
-		w.logf("in one write:")
-		h.scale(int32(1 + w.rng.IntN(8)))
-		h.want(w.catalogue.images[w.rng.IntN(len(w.catalogue.images))])
-	case n < 11:
-		h.pause(w.rng.IntN(2) == 0)
-	case n < 12:
-		h.replan(h.plans[w.rng.IntN(len(h.plans))])
-	case n < 14:
-		h.say(v1alpha1.VerbAbort)
-	case n < 17:
-		h.say(v1alpha1.VerbPromote)
-	case n < 18:
-		h.say(v1alpha1.VerbPromoteFull)
-	case n < 19:
-		h.sayStale()
-	case n < 21:
-		h.sync()
-	case n < 22:
-		h.editRoute(int32(w.rng.IntN(101)))
-	case n < 23:
-		h.editService()
-	case h.strangers:
-		h.delete()
+	deeds := [...]struct {
+		of100 int
+		do    func()
+	}{
+		{25, func() { h.want(pick(w.rng, w.catalogue.images...)) }},
+		{8, func() { h.scale(int32(w.rng.IntN(10))) }},
+		{4, func() { h.rewrite(pick(w.rng, w.catalogue.images...), int32(1+w.rng.IntN(8))) }},
+		{8, func() { h.pause(w.rng.IntN(2) == 0) }},
+		{4, func() { h.restrategy(pick(w.rng, h.strategies...)) }},
+		{8, func() { h.say(v1alpha1.VerbAbort) }},
+		{12, func() { h.say(v1alpha1.VerbPromote) }},
+		{4, func() { h.say(v1alpha1.VerbPromoteFull) }},
+		{8, func() {
+			h.say(pick(w.rng, v1alpha1.VerbRetry, v1alpha1.VerbPause, v1alpha1.VerbResume, v1alpha1.VerbRestart, v1alpha1.VerbUndo, v1alpha1.VerbSkipAnalysis))
+		}},
+		{4, h.sayStale},
+		{6, h.sync},
+		{3, func() { h.editRoute(int32(w.rng.IntN(101))) }},
+		{3, h.editService},
+		{3, h.delete},
 	}
+	n := w.rng.IntN(100)
+	for _, d := range deeds {
+		if n -= d.of100; n < 0 {
+			d.do()
+			return
+		}
+	}
+}
+
+// rewrite changes template and replicas in one write.
+func (h *people) rewrite(image string, replicas int32) {
+	w := h.w
+	if w.live.workload != nil {
+		return
+	}
+	w.logf("user wants %s and %d replicas, in one write", image, replicas)
+	if replicas > w.live.replicas() {
+		w.laws.harm()
+	}
+	w.editRollout(true, func(r *v1alpha1.Rollout) {
+		r.Spec.Template, r.Spec.Replicas = w.catalogue.entries[image].template, &replicas
+	})
 }
 
 // want changes the template, in the Rollout or in the Deployment.
@@ -98,13 +112,17 @@ func (h *people) pause(paused bool) {
 	h.w.editRollout(true, func(r *v1alpha1.Rollout) { r.Spec.Paused = paused })
 }
 
-// replan changes the steps under way.
-func (h *people) replan(steps []v1alpha1.Step) {
-	h.w.logf("user changes the steps")
-	h.w.editRollout(true, func(r *v1alpha1.Rollout) {
-		canary := *r.Spec.Strategy.Canary
-		canary.Steps = steps
-		r.Spec.Strategy.Canary = &canary
+// restrategy changes the strategy, or within one its steps.
+func (h *people) restrategy(s v1alpha1.Strategy) {
+	w := h.w
+	w.logf("user changes the strategy to %s", strategyName(s))
+	w.editRollout(true, func(r *v1alpha1.Rollout) {
+		if old := r.Spec.Strategy.Canary; old != nil && s.Canary != nil && len(old.Routes) > 0 && len(s.Canary.Routes) > 0 && w.chance(80) {
+			canary := *old // another plan under the same routes
+			canary.Steps, canary.Ramp, canary.Analysis = s.Canary.Steps, s.Canary.Ramp, s.Canary.Analysis
+			s = v1alpha1.Strategy{Canary: &canary}
+		}
+		r.Spec.Strategy = s
 	})
 }
 
@@ -128,6 +146,7 @@ func (h *people) sayStale() {
 
 func (h *people) command(cmd v1alpha1.Command) {
 	h.said++
+	cmd.By = "user"
 	cmd.ID = fmt.Sprintf("c%d", h.said)
 	raw, err := json.Marshal(cmd)
 	if err != nil {
@@ -174,8 +193,10 @@ func (h *people) restoreRoutes() {
 // restoreServices writes the Services as they stand in Git: not narrowed.
 func (h *people) restoreServices() {
 	h.w.laws.harm()
-	canary := h.w.live.rollout.Spec.Strategy.Canary
-	for i, name := range []string{canary.StableService, canary.CanaryService} {
+	for i, name := range h.w.serviceNames {
+		if name == "" || h.ours(i) {
+			continue
+		}
 		if h.w.live.services[i] == nil {
 			h.w.live.services[i] = emptyService(name)
 			h.w.pods.listed[i] = nil
@@ -184,10 +205,16 @@ func (h *people) restoreServices() {
 	}
 }
 
+// ours: the controller makes the Service itself, so Git knows nothing of it.
+func (h *people) ours(slot int) bool {
+	r := h.w.live.rollout
+	return slot != callerService && r != nil && plan.MakesServices(r)
+}
+
 func (h *people) editRoute(weight int32) {
 	w := h.w
 	i := w.rng.IntN(len(w.live.routes))
-	if w.live.routes[i].gone {
+	if w.live.routes[i].gone || meansOf(w.live.rollout) != byRoute {
 		return
 	}
 	w.logf("user gives the canary %d %% in route %d", weight, i+1)
@@ -198,7 +225,7 @@ func (h *people) editRoute(weight int32) {
 func (h *people) editService() {
 	w := h.w
 	i := w.rng.IntN(len(slots))
-	if w.live.services[i] == nil || len(w.live.sets) == 0 {
+	if w.live.services[i] == nil || len(w.live.sets) == 0 || !bound(w.live.rollout, w.serviceNames[i]) {
 		return
 	}
 	r := w.live.sets[w.rng.IntN(len(w.live.sets))]
@@ -210,6 +237,9 @@ func (h *people) editService() {
 // delete takes a route, a Service or, seldom, the Rollout away. What is not the Rollout comes back later.
 func (h *people) delete() {
 	w := h.w
+	if !h.strangers {
+		return
+	}
 	back := Span{time.Second, 3 * time.Minute}
 	switch w.rng.IntN(5) {
 	case 0:
@@ -226,7 +256,9 @@ func (h *people) delete() {
 	default:
 		w.logf("user deletes a Service")
 		w.laws.harm()
-		w.live.services[w.rng.IntN(len(slots))] = nil
+		i := w.rng.IntN(len(slots))
+		w.live.services[i] = nil
+		w.pods.lookAt(i)
 		w.touch(services)
 		w.in(back, "Service comes back", func() {
 			if w.live.rollout != nil {
@@ -287,6 +319,9 @@ func (h *people) leave() {
 		h.restoreServices()
 	}
 	h.pause(false)
+	if w.live.rollout.Status.Paused != nil {
+		h.say(v1alpha1.VerbResume)
+	}
 	if w.live.rollout.Status.StableRevision == "" && w.catalogue.entries[w.live.image()].Health != Good {
 		h.want(w.catalogue.images[0]) // a first revision that never gets ready never rests
 	}

@@ -77,7 +77,6 @@ func (p *plane) serve(n, i int, generation int64, s traffic.Split) {
 		return
 	}
 	proxy.generation[i], proxy.split[i] = generation, s
-	p.w.laws.served(n, i)
 }
 
 // hear tells the proxies of new endpoints; each takes them up when it does.
@@ -100,6 +99,33 @@ func (p *plane) delete(i int) {
 	rs[i].generation++
 	p.w.live.routes = rs
 	p.w.touch(routes)
+}
+
+// share is the largest that any proxy sends to endpoints of a revision, by any route.
+func (p *plane) share(hash string) int32 {
+	var most int32
+	for n := range p.proxies {
+		proxy := &p.proxies[n]
+		for _, s := range proxy.split {
+			var sum int32
+			for slot := range slots {
+				if sends(proxy.known[slot], hash) {
+					sum += s.Of(slots[slot])
+				}
+			}
+			most = max(most, sum)
+		}
+	}
+	return most
+}
+
+func sends(pods []*pod, hash string) bool {
+	for _, p := range pods {
+		if p.hash == hash {
+			return true
+		}
+	}
+	return false
 }
 
 // most is the largest share that any proxy gives a slot now.

@@ -16,7 +16,7 @@ const (
 	// restBound is within what everything has come to rest once faults and people are gone.
 	restBound = 3 * time.Hour
 	// restEvents bounds the events until then: more is a livelock.
-	restEvents = 60000
+	restEvents = 10000
 )
 
 func emptyService(name string) *plan.Service {
@@ -41,7 +41,10 @@ func (h *people) rest() error {
 		if !h.wanted() || helped > 20 {
 			break
 		}
-		helped++
+		if helped++; helped > 15 {
+			h.say(v1alpha1.VerbAbort)
+			continue
+		}
 		h.say(v1alpha1.VerbPromote)
 	}
 	return w.atRest()
@@ -51,6 +54,17 @@ func (h *people) rest() error {
 func (h *people) wanted() bool {
 	r := h.w.live.rollout
 	return r != nil && (r.Status.Phase == v1alpha1.PhasePaused || r.Status.Phase == v1alpha1.PhaseHolding)
+}
+
+// keepsAborted reports whether the pods of an aborted revision stay.
+func keepsAborted(r *v1alpha1.Rollout) bool {
+	switch s := r.Spec.Strategy; {
+	case s.Canary != nil:
+		return s.Canary.AbortScaleDownDelaySeconds == nil
+	case s.BlueGreen != nil:
+		return s.BlueGreen.AbortScaleDownDelaySeconds == nil
+	}
+	return false
 }
 
 // standing says where a release is.
@@ -81,6 +95,9 @@ func (w *World) atRest() error {
 	}
 	s := r.Status
 	target := w.catalogue.entries[w.live.image()].hash
+	if s.Undo != nil {
+		target = s.Undo.To
+	}
 	switch {
 	case s.Phase == v1alpha1.PhaseHealthy && s.StableRevision == target:
 	case s.Phase == v1alpha1.PhaseDegraded && s.Abort != nil && s.Abort.Revision == target:
@@ -108,16 +125,26 @@ func (w *World) settled(s v1alpha1.RolloutStatus) error {
 	}
 	for _, r := range w.live.sets {
 		want := int32(0)
-		if r.Hash == s.StableRevision {
+		switch {
+		case r.Hash == s.StableRevision:
 			want = w.live.replicas()
+		case s.Abort != nil && s.Abort.Revision == r.Hash && keepsAborted(w.live.rollout):
+			continue
 		}
 		if r.Replicas != want {
 			return l.fails(0, "at rest %s has %d replicas and should have %d", w.name(r.Hash), r.Replicas, want)
 		}
 	}
-	for i, svc := range w.live.services {
-		if svc.Selects != s.StableRevision {
-			return l.fails(0, "at rest Service %s stands for %q", slots[i], w.name(svc.Selects))
+	for _, svc := range w.live.services {
+		want := ""
+		if svc == nil {
+			continue
+		}
+		if bound(w.live.rollout, svc.Name) {
+			want = s.StableRevision
+		}
+		if svc.Selects != want {
+			return l.fails(0, "at rest Service %s stands for %q instead of %q", svc.Name, w.name(svc.Selects), w.name(want))
 		}
 	}
 	l.checked[6]++
@@ -143,9 +170,9 @@ func (w *World) handedBack() error {
 			return w.laws.fails(0, "deleted, and route %d still says %s", i+1, r.split)
 		}
 	}
-	for i, svc := range w.live.services {
+	for _, svc := range w.live.services {
 		if svc != nil && svc.Selects != "" {
-			return w.laws.fails(0, "deleted, and Service %s still stands for %s", slots[i], w.name(svc.Selects))
+			return w.laws.fails(0, "deleted, and Service %s still stands for %s", svc.Name, w.name(svc.Selects))
 		}
 	}
 	if d := w.live.workload; d != nil && d.Before != nil {

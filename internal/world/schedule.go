@@ -6,19 +6,19 @@ package world
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 // Schedules plays random schedules, one for each seed.
 type Schedules struct {
-	catalogue Catalogue
-	plans     [][]v1alpha1.Step
+	catalogue  Catalogue
+	plain, all [][]v1alpha1.Step
 }
 
 // NewSchedules prepares what all schedules share.
@@ -36,30 +36,9 @@ func NewSchedules() (Schedules, error) {
 	if err != nil {
 		return Schedules{}, fmt.Errorf("identify templates: %w", err)
 	}
-	return Schedules{catalogue: c, plans: plans()}, nil
-}
-
-func weight(n int32) v1alpha1.Step { return v1alpha1.Step{SetWeight: &n} }
-
-func pauseFor(d time.Duration) v1alpha1.Step {
-	return v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: d}}}
-}
-
-// plans are the steps that schedules choose from.
-func plans() [][]v1alpha1.Step {
-	analyze := v1alpha1.Step{Analyze: &v1alpha1.Analyze{MaxDuration: &metav1.Duration{Duration: 5 * time.Minute}}}
-	strict := v1alpha1.Step{Analyze: &v1alpha1.Analyze{
-		MaxDuration: &metav1.Duration{Duration: 3 * time.Minute}, OnInconclusive: v1alpha1.OnInconclusiveAbort,
-	}}
-	forever := v1alpha1.Step{Pause: &v1alpha1.Pause{}}
-	return [][]v1alpha1.Step{
-		nil,
-		{weight(5), weight(50), weight(99)},
-		{weight(25), analyze, weight(75), pauseFor(5 * time.Second), weight(50), weight(99)},
-		{weight(10), forever, weight(100)},
-		{weight(0), pauseFor(10 * time.Second), weight(20), strict, weight(20), weight(60)},
-		{analyze, weight(50), weight(0), weight(50), strict},
-	}
+	s := Schedules{catalogue: c}
+	s.plain, s.all = plans()
+	return s, nil
 }
 
 // Outcome is what became of one schedule.
@@ -115,18 +94,27 @@ func (s Schedules) play(w *World, h *people) error {
 // draw makes the world of a seed and the people in it.
 func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	steps := s.plans[rng.IntN(len(s.plans))]
-	r := rolloutOf(rng, steps)
-	setup := Setup{Rollout: r, Catalogue: s.catalogue, Lags: lagsOf(rng), Routes: 1 + rng.IntN(4)/3, Seed: seed, Transcript: transcript}
-	if rng.IntN(7) == 0 {
+	r := rolloutOf(rng, strategyOf(rng, s.plain, s.all))
+	setup := Setup{
+		Rollout: r, Catalogue: s.catalogue, Lags: lagsOf(rng), Routes: 1 + rng.IntN(4)/3,
+		Services: [...]string{stableName, canaryName, callerName}, Seed: seed, Transcript: transcript,
+	}
+	switch rng.IntN(7) {
+	case 0:
 		setup.Workload = *r.Spec.Replicas
+	case 1:
+		setup.Bare = plan.MakesServices(r)
 	}
 	w := New(setup)
+	w.logf("%d replicas, %s", *r.Spec.Replicas, strategyName(r.Spec.Strategy))
 	w.mischief.restarts = Span{time.Second, time.Minute}
 	if rng.IntN(4) > 0 {
 		w.mischief.percent = rng.IntN(15)
 	}
-	h := &people{w: w, git: w.live.rollout.Spec, plans: s.plans, strangers: rng.IntN(2) == 0}
+	h := &people{w: w, git: w.live.rollout.Spec, strangers: rng.IntN(2) == 0}
+	for range 4 {
+		h.strategies = append(h.strategies, strategyOf(rng, s.plain, s.all))
+	}
 	if rng.IntN(6) == 0 {
 		h.load = 1 + 5*rng.Float64()
 		w.autoscaling(h)
@@ -148,30 +136,17 @@ func (w *World) autoscaling(h *people) {
 	})
 }
 
-func pick[T any](rng *rand.Rand, of ...T) T { return of[rng.IntN(len(of))] }
-
-func rolloutOf(rng *rand.Rand, steps []v1alpha1.Step) *v1alpha1.Rollout {
-	canary := &v1alpha1.CanaryStrategy{
-		StableService: "shop-stable", CanaryService: "shop-canary",
-		Routes:                     []v1alpha1.RouteRef{{Kind: "HTTPRoute", Name: "shop"}},
-		ScaleDownDelaySeconds:      new(pick[int32](rng, 0, 5, 30)),
-		AbortScaleDownDelaySeconds: new(pick[int32](rng, 0, 30)),
-		Steps:                      steps,
-		Analysis:                   &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "errors"}}, Block: &metav1.Duration{Duration: 30 * time.Second}},
-	}
-	asks := slices.ContainsFunc(steps, func(s v1alpha1.Step) bool { return s.Analyze != nil })
-	if !asks && rng.IntN(2) == 0 {
-		canary.Analysis = nil
-	}
+func rolloutOf(rng *rand.Rand, strategy v1alpha1.Strategy) *v1alpha1.Rollout {
 	return &v1alpha1.Rollout{
-		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: "test"},
+		ObjectMeta: metav1.ObjectMeta{Name: callerName, Namespace: "test"},
 		Spec: v1alpha1.RolloutSpec{
 			Replicas:                new(1 + rng.Int32N(8)),
 			MinReadySeconds:         pick[int32](rng, 0, 0, 5),
 			ProgressDeadlineSeconds: new(pick[int32](rng, 60, 300, 600)),
 			OnDeadline:              pick(rng, v1alpha1.OnDeadlineAbort, v1alpha1.OnDeadlineAbort, v1alpha1.OnDeadlineDegrade),
 			RevisionHistoryLimit:    new(pick[int32](rng, 0, 2, 10)),
-			Strategy:                v1alpha1.Strategy{Canary: canary},
+			RollbackWindow:          pick(rng, nil, nil, &v1alpha1.RollbackWindow{Revisions: 2}),
+			Strategy:                strategy,
 		},
 	}
 }

@@ -26,6 +26,8 @@ type World struct {
 	analyst   analyst
 	mischief  mischief
 	laws      laws
+	// serviceNames by the constants of services; empty where the strategy has none.
+	serviceNames [serviceCount]string
 }
 
 // Setup is what a world starts from.
@@ -38,6 +40,10 @@ type Setup struct {
 	Lags Lags
 	// Routes is the number of route objects.
 	Routes int
+	// Services are the names of those of the stable slot, of the canary's and of the one both are copied from.
+	Services [3]string
+	// Bare has no Service exist that the controller would make itself.
+	Bare bool
 	// Workload has the Rollout take over from a Deployment of that many replicas; 0 for none.
 	Workload int32
 	// Seed of everything that is drawn.
@@ -74,15 +80,20 @@ func (w *World) create(s Setup) {
 		r.Spec.Template, r.Spec.Selector = w.catalogue.entries[first].template, w.catalogue.selector
 	}
 	w.live.rollout, w.live.version = r, 1
-	canary := r.Spec.Strategy.Canary
-	for i, name := range []string{canary.StableService, canary.CanaryService} {
-		w.live.services[i] = &plan.Service{Name: name, Ready: map[string]int32{}}
+	w.serviceNames = s.Services
+	for i, name := range s.Services {
+		if name != "" && (!s.Bare || i == callerService) {
+			w.live.services[i] = emptyService(name)
+		}
 	}
 	for range max(s.Routes, 1) {
 		w.live.routes = append(w.live.routes, route{split: traffic.CanaryAt(0), generation: 1, accepted: 1})
 	}
 	w.plane.begin(len(w.live.routes))
 	w.pods.adopt(s.Workload)
+	if s.Workload == 0 {
+		w.laws.harm() // nothing serves at first, and nothing is lost by that
+	}
 }
 
 // touch tells every cache that a kind of object has changed.
@@ -119,7 +130,7 @@ func (w *World) remove() {
 	for _, s := range w.live.sets {
 		w.pods.delete(s.Hash)
 	}
-	w.live.sets, w.live.runs = nil, nil
+	w.live.sets, w.live.runs, w.live.jobs = nil, nil, nil
 	w.touch(rollouts)
 }
 
