@@ -185,7 +185,8 @@ func (f facts) exposed(hash string) bool {
 
 // carrying counts the pods of a revision that callers can reach.
 func (f facts) carrying(hash string) int32 {
-	n := f.revisions[hash].Available
+	r := f.revisions[hash]
+	n := min(r.Available, r.Replicas) // a ReplicaSet's status lags behind what was asked of it
 	switch {
 	case f.means != byReplicas:
 		return min(n, f.StableService.Ready[hash])

@@ -44,7 +44,9 @@ func desire(c cursor, f facts) desired {
 	if f.means == byReplicas {
 		desireRatio(&d, c, f)
 		desireAdoption(&d, c, f)
-		d.run = desireRun(c, f, traffic.CanaryAt(c.weight(f)))
+		if c.mode(f) == forward {
+			d.run = desireRun(c, f, traffic.CanaryAt(c.weight(f)))
+		}
 		return d
 	}
 	d.createMissing(c, f)
@@ -152,6 +154,12 @@ func desireStable(d *desired, c cursor, f facts) {
 	d.stableSelects = c.stable
 	if f.most(traffic.Canary) == 0 || c.canary == "" && f.CanaryService.Selects == "" {
 		d.canarySelects = c.stable
+	}
+	if c.mode(f) == rebinding { // what is given back already stays so
+		d.stableSelects, d.canarySelects = "", ""
+		if s := f.CanaryService.Selects; s != "" && s != c.stable && f.most(traffic.Canary) == 0 {
+			d.canarySelects = c.stable
+		}
 	}
 	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0) {
 		d.split = traffic.CanaryAt(leastCanary(c, f))
