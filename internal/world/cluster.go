@@ -30,9 +30,14 @@ func (p *pod) serves() bool { return p.ready && !p.terminated }
 
 // podSet is the pods of one ReplicaSet, or of the Deployment (empty hash).
 type podSet struct {
-	pods    []*pod
+	pods []*pod
+	// leaving were evicted.
+	leaving []*pod
 	syncing bool
 }
+
+// ending is how long a pod that was told to end is still there.
+const ending = 10 * time.Second
 
 // cluster is the ReplicaSet controller, the Deployment's, the kubelets and the EndpointSlice controller.
 type cluster struct {
@@ -229,6 +234,7 @@ func (c *cluster) evict(name string) {
 			if p.name == name {
 				p.terminated, p.ended = true, c.w.now
 				s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
+				s.leaving = append(s.leaving, p)
 				c.changed(p.hash)
 				return
 			}
@@ -239,8 +245,14 @@ func (c *cluster) evict(name string) {
 // list gives the pods of a revision as the API server does.
 func (c *cluster) list(hash string) []plan.Pod {
 	var all []plan.Pod
-	for _, p := range c.set(hash).pods {
+	s := c.set(hash)
+	for _, p := range s.pods {
 		all = append(all, plan.Pod{Name: p.name, Created: epoch.Add(p.created.Truncate(time.Second))})
+	}
+	for _, p := range s.leaving {
+		if c.w.now-p.ended < ending {
+			all = append(all, plan.Pod{Name: p.name, Created: epoch.Add(p.created.Truncate(time.Second)), Terminating: true})
+		}
 	}
 	return all
 }

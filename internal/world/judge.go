@@ -175,11 +175,11 @@ func (l *laws) scales(p *pass, a plan.ScaleRevision) {
 // thins judges the same where the pods of all revisions are the split: what is
 // left is ready, but for maxUnavailable.
 func (l *laws) thins(p *pass, r plan.Revision, a plan.ScaleRevision) {
-	left := int32(0)
+	var left, had int32
 	for _, o := range p.read.sets {
-		n := o.Ready
+		n := o.Available
 		if o.Hash == r.Hash {
-			n = min(n, a.Replicas)
+			had, n = n, min(n, a.Replicas)
 		}
 		left += n
 	}
@@ -187,8 +187,8 @@ func (l *laws) thins(p *pass, r plan.Revision, a plan.ScaleRevision) {
 		left += w.Available
 	}
 	want := p.read.replicas()
-	if want -= spared(p.read.rollout, want); left < want && a.Replicas < r.Ready {
-		l.breaks(2, "scales %s to %d, which leaves %d ready pods of %d", l.w.name(r.Hash), a.Replicas, left, want)
+	if want -= spared(p.read.rollout, want); left < want && a.Replicas < had {
+		l.breaks(2, "scales %s to %d, which leaves %d available pods of %d", l.w.name(r.Hash), a.Replicas, left, want)
 	}
 }
 
@@ -234,11 +234,7 @@ func (l *laws) returned(p *pass) {
 	}
 	switch meansOf(p.read.rollout) {
 	case byRoute:
-		allowed := int32(0)
-		if n := p.read.replicas(); n > 0 && dynamic(p.read.rollout) {
-			allowed = max(0, 100-ready*100/n)
-		}
-		if share := l.requested(canaryService); share > allowed {
+		if share := l.requested(canaryService); share > 0 && !dynamic(p.read.rollout) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
 	case bySelector:
@@ -276,7 +272,8 @@ func (l *laws) latch(old, now *v1alpha1.RolloutStatus) {
 	}
 	l.aborts++
 	l.abortedAt, l.aborted = l.w.now, now.Abort.Revision
-	if ro := l.w.live.rollout; meansOf(ro) == byReplicas || dynamic(ro) {
+	l.capableAt = l.abortedAt
+	if meansOf(l.w.live.rollout) == byReplicas {
 		l.abortedAt = -1
 	}
 }
@@ -326,7 +323,8 @@ func (l *laws) reasons(now *v1alpha1.RolloutStatus) {
 // evidence judges law 9: what a pass counted as passed had been measured and passed.
 func (l *laws) evidence(p *pass, old, now *v1alpha1.RolloutStatus) {
 	from, to := stepOf(*old), stepOf(*now)
-	if old.Release != now.Release || from < 0 || to <= from || p.read.replicas() == 0 || command(old) != command(now) || now.AnalysisSkipped != nil {
+	if old.Release != now.Release || from < 0 || to <= from || p.read.replicas() == 0 || command(old) != command(now) || now.AnalysisSkipped != nil ||
+		len(plan.Analyses(p.read.rollout.Spec)) == 0 {
 		return
 	}
 	l.checked[9]++

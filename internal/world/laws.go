@@ -67,6 +67,8 @@ type laws struct {
 	// has left since, or where nothing promises a time because pods have to start first.
 	abortedAt time.Duration
 	aborted   string
+	// capableAt is since when stable could carry everything.
+	capableAt time.Duration
 	// slowest is the longest time from an abort to 0 %: of all, and of those that nothing disturbed.
 	slowest, slowestCalm time.Duration
 	aborts               int
@@ -238,7 +240,7 @@ func (l *laws) calm() bool {
 	}
 	for n := range w.plane.proxies {
 		for i, s := range w.plane.proxies[n].split {
-			if !s.Equal(w.live.routes[i].split) {
+			if !s.Equal(w.live.routes[i].split) || w.plane.proxies[n].generation[i] != w.live.routes[i].generation {
 				return false
 			}
 		}
@@ -263,10 +265,13 @@ func (l *laws) returns() {
 	if l.abortedAt < 0 {
 		return
 	}
-	took := l.w.now - l.abortedAt
 	share := l.w.plane.share(l.aborted)
+	if ro := l.w.live.rollout; share > 0 && ro != nil && dynamic(ro) && !l.capable() {
+		l.capableAt = l.w.now
+	}
+	took := l.w.now - l.capableAt
 	if share == 0 {
-		l.slowest = max(l.slowest, took)
+		l.slowest = max(l.slowest, l.w.now-l.abortedAt)
 		if !l.disturbedSince(l.abortedAt) {
 			l.slowestCalm = max(l.slowestCalm, took)
 		}
@@ -276,6 +281,17 @@ func (l *laws) returns() {
 	if took > returnBound && !l.disturbedSince(l.abortedAt) {
 		l.breaks(4, "%s after an abort that nothing disturbed %s still gets %d %%", took, l.w.name(l.aborted), share)
 	}
+}
+
+// capable reports whether every proxy knows enough of stable's pods to carry
+// everything: until then a stable that was shrunk on demand may get less.
+func (l *laws) capable() bool {
+	for n := range l.w.plane.proxies {
+		if l.alive(l.w.plane.proxies[n].known[stableService]) < l.w.live.replicas() {
+			return false
+		}
+	}
+	return true
 }
 
 // disturbedSince: nothing can be promised about times then.

@@ -319,9 +319,7 @@ func (h *people) leave() {
 		h.restoreServices()
 	}
 	h.pause(false)
-	if w.live.rollout.Status.Paused != nil {
-		h.say(v1alpha1.VerbResume)
-	}
+	h.say(v1alpha1.VerbResume)
 	if w.live.rollout.Status.StableRevision == "" && w.catalogue.entries[w.live.image()].Health != Good {
 		h.want(w.catalogue.images[0]) // a first revision that never gets ready never rests
 	}

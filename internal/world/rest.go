@@ -28,26 +28,37 @@ func emptyService(name string) *plan.Service {
 func (h *people) rest() error {
 	w := h.w
 	deadline, events := w.now+restBound, w.happened+restEvents
-	for helped := 0; ; {
+	for waits, helped := w.now, 0; ; {
 		more, err := w.step()
 		switch {
 		case err != nil:
 			return err
 		case w.now > deadline || w.happened > events:
 			return w.laws.fails(0, "no rest after %s and %d events: %s", restBound, restEvents, w.standing())
-		case more:
+		case !h.wanted():
+			waits = w.now
+		case (w.now-waits > patience || !more) && helped < 30:
+			helped++
+			waits = w.now
+			h.help(helped)
 			continue
 		}
-		if !h.wanted() || helped > 20 {
-			break
+		if !more {
+			return w.atRest()
 		}
-		if helped++; helped > 15 {
-			h.say(v1alpha1.VerbAbort)
-			continue
-		}
-		h.say(v1alpha1.VerbPromote)
 	}
-	return w.atRest()
+}
+
+// patience is how long somebody is waited for before a person comes.
+const patience = 6 * time.Minute
+
+// help does what a person does who is waited for: promote, and when that does not help, abort.
+func (h *people) help(times int) {
+	if times > 12 {
+		h.say(v1alpha1.VerbAbort)
+		return
+	}
+	h.say(v1alpha1.VerbPromote)
 }
 
 // wanted reports whether a person is waited for.
