@@ -75,21 +75,9 @@ func (c *controller) notice(k kind) {
 	c.stale[k] = true
 	c.later(c.w.lags.Notice, "cache hears of "+k.String(), func() {
 		c.stale[k] = false
-		old := c.cache
 		c.cache.take(k, &c.w.live)
-		if k != rollouts || changedMeta(old.rollout, c.cache.rollout) {
-			c.enqueue()
-		}
+		c.enqueue()
 	})
-}
-
-// changedMeta is the predicate of the watch of Rollouts: its own status does not wake it.
-func changedMeta(old, now *v1alpha1.Rollout) bool {
-	if old == nil || now == nil {
-		return old != now
-	}
-	return old.Generation != now.Generation ||
-		old.Annotations[v1alpha1.CommandAnnotation] != now.Annotations[v1alpha1.CommandAnnotation]
 }
 
 func (c *controller) enqueue() {
@@ -113,6 +101,7 @@ type pass struct {
 	read objects
 	plan plan.Plan
 	gate *plan.GateAnswer
+	pods []plan.Pod
 	// wrote counts what it wrote; harmless passes write nothing.
 	wrote int
 	// now is the time that it decided at.
@@ -140,16 +129,18 @@ func (c *controller) begin() {
 // decide plans on what the pass has read. Pods are always read live.
 func (c *controller) decide(p *pass) {
 	p.now = c.now()
-	p.gate = c.gate
-	p.plan = plan.Decide(p.snapshot())
+	p.gate, p.pods = c.gate, nil
+	s := p.snapshot()
+	if _, wanted := plan.RestartWanted(s); wanted {
+		p.pods = c.w.pods.list(p.read.rollout.Status.StableRevision)
+		s.Pods = p.pods
+	}
+	p.plan = plan.Decide(s)
 }
 
 func (p *pass) snapshot() plan.Snapshot {
 	s := p.read.snapshot(p.now, p.c.w.catalogue)
-	s.Gate = p.gate
-	if _, wanted := plan.RestartWanted(s); wanted {
-		s.Pods = p.c.w.pods.list(p.read.rollout.Status.StableRevision)
-	}
+	s.Gate, s.Pods = p.gate, p.pods
 	return s
 }
 

@@ -42,6 +42,9 @@ func TestDebug(t *testing.T) {
 	}
 	w.logf("%+v", w.live.routes)
 	w.logf("%+v", w.live.jobs)
+	for _, c := range w.leaders {
+		fmt.Println("leader", c.queued, c.busy, c.again, clock(c.wakeAt), clock(w.now), c.stale, c.cache.routes)
+	}
 	if len(w.leaders) > 0 {
 		c := w.leaders[0]
 		p := &pass{c: c, read: w.live, now: c.now(), gate: c.gate}
@@ -49,7 +52,7 @@ func TestDebug(t *testing.T) {
 		w.logf("DECIDE wake %s actions %v message %s", pl.Wake, pl.Actions, pl.Status.Message)
 		w.logf("diff %s", difference(w.live.rollout.Status, pl.Status))
 	}
-	for _, l := range w.lines[len(w.lines)-14:] {
+	for _, l := range w.lines[len(w.lines)-18:] {
 		fmt.Println(l)
 	}
 	fmt.Println(err)

@@ -301,7 +301,7 @@ func asks(ro *v1alpha1.Rollout, index int32) bool {
 		return false
 	}
 	for _, s := range steps[:min(int(index), len(steps))] {
-		if s.SetWeight == nil || *s.SetWeight > 0 {
+		if waits := s.SetWeight == nil && s.SetScale == nil && s.Mirror == nil && s.MatchRoute == nil; waits || s.SetWeight != nil && *s.SetWeight > 0 {
 			return true
 		}
 	}

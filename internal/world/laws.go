@@ -229,6 +229,9 @@ func (l *laws) calm() bool {
 	for slot := range slots {
 		behind := w.pods.behind(slot)
 		most := w.plane.most(slots[slot])
+		if slots[slot] == traffic.Canary && w.plane.matches() {
+			most = max(most, 1)
+		}
 		if most > 0 && (int32(len(behind)) < w.live.need(most) || len(behind) == 0) || !same(behind, w.pods.listed[slot]) {
 			return false
 		}

@@ -116,6 +116,7 @@ func (h *people) pause(paused bool) {
 func (h *people) restrategy(s v1alpha1.Strategy) {
 	w := h.w
 	w.logf("user changes the strategy to %s", strategyName(s))
+	w.laws.harm() // other bounds may hold from now on
 	w.editRollout(true, func(r *v1alpha1.Rollout) {
 		if old := r.Spec.Strategy.Canary; old != nil && s.Canary != nil && len(old.Routes) > 0 && len(s.Canary.Routes) > 0 && w.chance(80) {
 			canary := *old // another plan under the same routes

@@ -128,6 +128,18 @@ func sends(pods []*pod, hash string) bool {
 	return false
 }
 
+// matches reports whether any proxy sends chosen requests to the canary.
+func (p *plane) matches() bool {
+	for n := range p.proxies {
+		for _, s := range p.proxies[n].split {
+			if len(s.Matches) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // most is the largest share that any proxy gives a slot now.
 func (p *plane) most(slot traffic.Slot) int32 {
 	var most int32

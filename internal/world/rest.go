@@ -64,7 +64,11 @@ func (h *people) help(times int) {
 // wanted reports whether a person is waited for.
 func (h *people) wanted() bool {
 	r := h.w.live.rollout
-	return r != nil && (r.Status.Phase == v1alpha1.PhasePaused || r.Status.Phase == v1alpha1.PhaseHolding)
+	if r == nil {
+		return false
+	}
+	overdue := r.Status.Phase == v1alpha1.PhaseDegraded && r.Status.Abort == nil
+	return overdue || r.Status.Phase == v1alpha1.PhasePaused || r.Status.Phase == v1alpha1.PhaseHolding
 }
 
 // keepsAborted reports whether the pods of an aborted revision stay.
