@@ -127,6 +127,9 @@ func canarySize(c cursor, f facts) sized {
 			n, reason = floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
 		}
 	}
+	if n < has && f.replicas > 0 && !f.serves(traffic.Stable, c.stable, 1) {
+		n, reason = has, "kept until the stable Service is known to stand for stable alone"
+	}
 	if f.StableService.Selects == c.canary && n < f.replicas {
 		n, reason = f.replicas, "it stands behind the stable Service"
 	}
@@ -155,11 +158,8 @@ func desireStable(d *desired, c cursor, f facts) {
 	if f.most(traffic.Canary) == 0 || c.canary == "" && f.CanaryService.Selects == "" {
 		d.canarySelects = c.stable
 	}
-	if c.mode(f) == rebinding { // what is given back already stays so
-		d.stableSelects, d.canarySelects = "", ""
-		if s := f.CanaryService.Selects; s != "" && s != c.stable && f.most(traffic.Canary) == 0 {
-			d.canarySelects = c.stable
-		}
+	if c.mode(f) == rebinding && lonely(c, f) {
+		d.stableSelects, d.canarySelects = "", "" // both are given back
 	}
 	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0) {
 		d.split = traffic.CanaryAt(leastCanary(c, f))

@@ -67,6 +67,8 @@ func wantedMix(c cursor, f facts) mix {
 		return mixFor(f, c.weight(f))
 	case initial:
 		return mix{canary: f.replicas}
+	case resting:
+		return mix{stable: stableSize(c, f).n}
 	}
 	return mix{stable: f.replicas}
 }
