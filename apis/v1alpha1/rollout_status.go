@@ -225,9 +225,15 @@ type ServiceEndpoints struct {
 	Service string `json:"service"`
 	// revision of all its ready endpoints.
 	Revision string `json:"revision"`
-	// since is when that was first seen. A data plane may notice later, so that
-	// weight is given only after convergence.settle.
+	// ready is how many there are.
+	// +optional
+	Ready int32 `json:"ready,omitempty"`
+	// since is when so many were first seen. A data plane may notice later, so
+	// that weight for them is given only after convergence.settle.
 	Since metav1.Time `json:"since"`
+	// before is how many of them the data plane had noticed by then.
+	// +optional
+	Before int32 `json:"before,omitempty"`
 }
 
 // RevisionWeight is the share of one Service and of the revision behind it.

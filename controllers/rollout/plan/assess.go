@@ -45,9 +45,9 @@ type facts struct {
 	shiftedAt time.Time
 	// acceptedAt is since when every route reports that as accepted; zero while one does not.
 	acceptedAt time.Time
-	// servedSince is since when all ready endpoints of a slot are of the
-	// revision that its Service selects; absent while that is not so.
-	servedSince map[traffic.Slot]time.Time
+	// listed is what the endpoints of each slot have been for how long; absent
+	// while they are not of one revision alone.
+	listed map[traffic.Slot]listed
 }
 
 // assess reads the snapshot. It decides nothing.
@@ -77,7 +77,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	if old == nil {
 		old = &v1alpha1.TrafficStatus{}
 	}
-	f.servedSince = servedSince(f, old.Endpoints)
+	f.listed = listedSince(f, old.Endpoints)
 	f.shiftedAt = stamp(f.Now)
 	if f.means != byRoute {
 		return f
@@ -96,23 +96,6 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	return f
 }
 
-func servedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]time.Time {
-	since := map[traffic.Slot]time.Time{}
-	for _, slot := range slots {
-		s := f.slot(slot)
-		if s.Selects == "" || !s.only(s.Selects, 1) {
-			continue
-		}
-		since[slot] = stamp(f.Now)
-		for _, e := range old {
-			if e.Service == s.Name && e.Revision == s.Selects {
-				since[slot] = e.Since.Time
-			}
-		}
-	}
-	return since
-}
-
 // slots in the order in which they are looked at.
 var slots = []traffic.Slot{traffic.Stable, traffic.Canary}
 
@@ -127,17 +110,6 @@ func (f facts) slot(slot traffic.Slot) Service {
 // share of spec.replicas, rounded up.
 func (f facts) need(weight int32) int32 {
 	return int32((int64(f.replicas)*int64(weight) + 99) / 100)
-}
-
-// serves reports whether a slot can be given a first weight: it lists at least
-// n ready endpoints of a revision and of no other, for long enough that the
-// data plane has noticed too.
-func (f facts) serves(slot traffic.Slot, revision string, n int32) bool {
-	if n == 0 {
-		return f.slot(slot).Selects == revision
-	}
-	since, ok := f.servedSince[slot]
-	return ok && f.slot(slot).only(revision, n) && !f.Now.Before(since.Add(f.strategy.settle))
 }
 
 // settled reports whether the routes have been accepted as they are for long enough.
@@ -186,10 +158,11 @@ func (f facts) exposed(hash string) bool {
 
 // carrying counts the pods of a revision that callers can reach.
 func (f facts) carrying(hash string) int32 {
-	n := f.revisions[hash].Available
+	r := f.revisions[hash]
+	n := min(r.Available, r.Replicas) // a ReplicaSet's status lags behind what was asked of it
 	switch {
 	case f.means != byReplicas:
-		return min(n, f.StableService.Ready[hash])
+		return min(n, f.noticed(traffic.Stable, hash))
 	case f.CallerService.Name != "":
 		return min(n, f.CallerService.Ready[hash])
 	}

@@ -93,13 +93,25 @@ func rebind(c cursor, f facts) cursor {
 	return c
 }
 
-// handOver releases what the old bindings steer, once no other revision has
-// pods that a widened Service could reach.
-func handOver(c cursor, f facts) []Action {
+// lonely: no revision but stable has pods that a widened Service could reach.
+func lonely(c cursor, f facts) bool {
 	for hash, r := range f.revisions {
-		if hash != c.stable && r.Current > 0 && c.stable != "" {
-			return nil
+		if hash != c.stable && (r.Current > 0 || r.Replicas > 0) && c.stable != "" {
+			return false
 		}
+	}
+	return true
+}
+
+// handedOver: all traffic is with stable, and its Service is given back already.
+func handedOver(c cursor, f facts) bool {
+	return f.StableService.Selects == "" && lonely(c, f) && (f.means != byRoute || f.Traffic.RequestedAll(stableOnly()))
+}
+
+// handOver releases what the old bindings steer.
+func handOver(c cursor, f facts) []Action {
+	if !lonely(c, f) {
+		return nil
 	}
 	var actions []Action
 	if f.means == byRoute && !f.Traffic.RequestedAll(stableOnly()) {

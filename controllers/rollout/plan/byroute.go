@@ -35,7 +35,7 @@ func affordable(c cursor, f facts) traffic.Split {
 		return held(want, f, min(want.Canary, has))
 	}
 	n := f.need(want.Canary)
-	if !canary.only(c.canary, n) || f.revisions[c.canary].Available < n {
+	if !f.serves(traffic.Canary, c.canary, n) || f.revisions[c.canary].Available < n {
 		return want.At(max(min(want.Canary, has), least))
 	}
 	return want.At(max(want.Canary, least))
@@ -53,7 +53,7 @@ func held(want traffic.Split, f facts, weight int32) traffic.Split {
 // shrunk by scaleStable Dynamic, could not carry more than the rest yet. It
 // never gives the canary more than it has.
 func leastCanary(c cursor, f facts) int32 {
-	ready := f.StableService.Ready[c.stable]
+	ready := f.noticed(traffic.Stable, c.stable)
 	if !f.strategy.dynamic || f.replicas == 0 || ready >= f.replicas || f.CanaryService.ready() == 0 {
 		return 0
 	}
@@ -85,8 +85,6 @@ func desirePromotion(d *desired, c cursor, f facts) {
 func serve(want traffic.Split, f facts) traffic.Split {
 	stable, canary := f.StableService.ready() > 0, f.CanaryService.ready() > 0
 	switch {
-	case f.StableService.Selects == f.CanaryService.Selects:
-		return want
 	case want.Stable > 0 && !stable && canary:
 		return want.At(100)
 	case want.Reaches(traffic.Canary) && !canary && stable:

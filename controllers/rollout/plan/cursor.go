@@ -81,7 +81,7 @@ func (m mode) String() string {
 func (c cursor) mode(f facts) mode {
 	back := c.aborted() || f.Target == c.stable
 	switch {
-	case f.rebinding && (c.canary == "" || c.stable == "" || back && onStable(c, f)):
+	case f.rebinding && (c.canary == "" || c.stable == "" || back && (onStable(c, f) || handedOver(c, f))):
 		return rebinding
 	case c.canary == "":
 		return resting

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -61,6 +62,9 @@ func (f facts) wanting(c cursor) facts {
 	return f
 }
 
+// podPause is how often pods on their way out are looked at.
+const podPause = 5 * time.Second
+
 // soon looks again at once: what was decided names objects that were not read.
 const soon = 10 * time.Millisecond
 
@@ -78,14 +82,17 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	if !f.acceptedAt.IsZero() {
 		consider(f.settlesAt())
 	}
-	for _, since := range f.servedSince {
-		consider(since.Add(f.strategy.settle))
+	for _, l := range f.listed {
+		consider(l.since.Add(f.strategy.settle))
 	}
 	for _, at := range d.retired {
 		consider(at)
 	}
 	if at := f.Rollout.Spec.RestartAt; at != nil {
 		consider(at.Time)
+	}
+	if slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating }) {
+		consider(f.Now.Add(podPause)) // nothing tells when a pod has gone
 	}
 	if m := c.mode(f); m == initial || m == forward {
 		wakeForStep(c, f, consider)

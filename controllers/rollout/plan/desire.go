@@ -44,7 +44,9 @@ func desire(c cursor, f facts) desired {
 	if f.means == byReplicas {
 		desireRatio(&d, c, f)
 		desireAdoption(&d, c, f)
-		d.run = desireRun(c, f, traffic.CanaryAt(c.weight(f)))
+		if c.mode(f) == forward {
+			d.run = desireRun(c, f, traffic.CanaryAt(c.weight(f)))
+		}
 		return d
 	}
 	d.createMissing(c, f)
@@ -125,6 +127,9 @@ func canarySize(c cursor, f facts) sized {
 			n, reason = floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
 		}
 	}
+	if n < has && f.replicas > 0 && !f.serves(traffic.Stable, c.stable, 1) {
+		n, reason = has, "kept until the stable Service is known to stand for stable alone"
+	}
 	if f.StableService.Selects == c.canary && n < f.replicas {
 		n, reason = f.replicas, "it stands behind the stable Service"
 	}
@@ -152,6 +157,9 @@ func desireStable(d *desired, c cursor, f facts) {
 	d.stableSelects = c.stable
 	if f.most(traffic.Canary) == 0 || c.canary == "" && f.CanaryService.Selects == "" {
 		d.canarySelects = c.stable
+	}
+	if c.mode(f) == rebinding && lonely(c, f) {
+		d.stableSelects, d.canarySelects = "", "" // both are given back
 	}
 	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0) {
 		d.split = traffic.CanaryAt(leastCanary(c, f))

@@ -24,7 +24,7 @@ func diff(c cursor, f facts, d desired) []Action {
 		return keepCapacity(c, f, d)
 	}
 	if m == rebinding {
-		return slices.Concat(grow(c, f, d), shrink(c, f, d), handOver(c, f))
+		return slices.Concat(grow(c, f, d), point(c, f, d), shrink(c, f, d), handOver(c, f))
 	}
 	return slices.Concat(
 		keep(f),

@@ -69,6 +69,8 @@ func wantedMix(c cursor, f facts) mix {
 	}
 	if m == initial {
 		return mix{canary: f.replicas}
+	case resting:
+		return mix{stable: stableSize(c, f).n}
 	}
 	return mix{stable: f.replicas}
 }

@@ -96,9 +96,9 @@ func switchMissing(c cursor, f facts) (hold, bool) {
 	case !switched && preview.Name != "" && n > 0 && !f.serves(traffic.Canary, c.canary, n):
 		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
 			preview.Name, n, c.canary, preview.Ready[c.canary]), true
-	case switched && !f.serves(traffic.Stable, c.canary, n):
+	case switched && !f.serves(traffic.Stable, c.canary, f.need(100)):
 		return waits(v1alpha1.ReasonWaitingForTraffic, "switching: waiting for Service %s to list %d ready endpoints of %s alone for %s, has %d",
-			active.Name, n, c.canary, f.strategy.settle, active.Ready[c.canary]), true
+			active.Name, f.need(100), c.canary, f.strategy.settle, active.Ready[c.canary]), true
 	}
 	return hold{}, false
 }

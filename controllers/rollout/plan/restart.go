@@ -79,10 +79,10 @@ func replace(c cursor, f facts) []Action {
 	if c.mode(f) != resting || f.Rollout.Spec.Paused || c.paused != nil {
 		return nil
 	}
-	old, r := outdated(c, f), f.revisions[c.stable]
+	old, carrying := outdated(c, f), f.carrying(c.stable)
 	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating })
-	if len(old) == 0 || leaving || r.Available <= f.replicas {
+	if len(old) == 0 || leaving || carrying <= f.replicas {
 		return nil
 	}
-	return []Action{EvictPod{why(fmt.Sprintf("created before the restart asked for; %d to go, %d of %d pods available", len(old), r.Available, f.replicas)), old[0].Name}}
+	return []Action{EvictPod{why(fmt.Sprintf("created before the restart asked for; %d to go, %d of %d pods available", len(old), carrying, f.replicas)), old[0].Name}}
 }

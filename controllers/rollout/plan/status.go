@@ -72,9 +72,10 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 		t.Since = timed(f.shiftedAt)
 	}
 	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
-		if since, ok := f.servedSince[slot]; ok {
-			s := f.slot(slot)
-			t.Endpoints = append(t.Endpoints, v1alpha1.ServiceEndpoints{Service: s.Name, Revision: s.Selects, Since: metav1.NewTime(since)})
+		if l, ok := f.listed[slot]; ok {
+			t.Endpoints = append(t.Endpoints, v1alpha1.ServiceEndpoints{
+				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before,
+			})
 		}
 	}
 	if f.means != byReplicas && (len(t.Confirmed) == 0 || len(f.Traffic.Requested) > 1) {

@@ -1,0 +1,87 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"time"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// listed is what the EndpointSlices of a slot say, and for how long. A data
+// plane hears of endpoints later than of weights: those listed lately can't be
+// counted on yet.
+type listed struct {
+	revision string
+	// ready endpoints are listed since a time.
+	ready int32
+	since time.Time
+	// before is how many of them could be counted on already then.
+	before int32
+}
+
+// listedSince compares what is listed with what the status remembers. Beside a
+// referenced workload the first revision is counted in a Service that is not
+// narrowed yet.
+func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]listed {
+	all := map[traffic.Slot]listed{}
+	for _, slot := range slots {
+		s := f.slot(slot)
+		revision := s.Selects
+		if revision == "" && f.Workload != nil {
+			revision = f.written
+		}
+		n := s.Ready[revision]
+		if revision == "" || n == 0 || s.Selects != "" && !s.only(revision, 1) {
+			continue
+		}
+		now := listed{revision, n, stamp(f.Now), 0}
+		for _, e := range old {
+			if e.Service == s.Name && e.Revision == revision {
+				now = listed{revision, e.Ready, e.Since.Time, e.Before}.become(n, f)
+			}
+		}
+		all[slot] = now
+	}
+	return all
+}
+
+// become takes in another number of endpoints. Fewer are known at once.
+func (l listed) become(n int32, f facts) listed {
+	sure := l.sure(f)
+	switch {
+	case n == l.ready:
+		return l
+	case n <= sure:
+		return listed{l.revision, n, l.since, n}
+	}
+	return listed{l.revision, n, stamp(f.Now), sure}
+}
+
+// sure is the number of endpoints that the data plane has noticed.
+func (l listed) sure(f facts) int32 {
+	if f.Now.Before(l.since.Add(f.strategy.settle)) {
+		return l.before
+	}
+	return l.ready
+}
+
+// noticed is the number of a revision's endpoints in a slot that the data plane has noticed.
+func (f facts) noticed(slot traffic.Slot, revision string) int32 {
+	l, ok := f.listed[slot]
+	if !ok || l.revision != revision {
+		return 0
+	}
+	return l.sure(f)
+}
+
+// serves reports whether a slot can be given what n pods carry: it lists ready
+// endpoints of a revision and of no other, and the data plane has noticed n of them.
+func (f facts) serves(slot traffic.Slot, revision string, n int32) bool {
+	if n == 0 {
+		return f.slot(slot).Selects == revision
+	}
+	return f.slot(slot).only(revision, n) && f.noticed(slot, revision) >= n
+}

@@ -1,0 +1,315 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+// pod is one pod with a kubelet behind it.
+type pod struct {
+	hash    string
+	name    string
+	created time.Duration
+	// ready since; meaningless while not ready.
+	ready      bool
+	since      time.Duration
+	terminated bool
+	// ended is when it was told to.
+	ended time.Duration
+}
+
+// serves reports whether requests sent to the pod are answered. A pod that was
+// told to end does not count, although it may answer for a while.
+func (p *pod) serves() bool { return p.ready && !p.terminated }
+
+// podSet is the pods of one ReplicaSet, or of the Deployment (empty hash).
+type podSet struct {
+	pods []*pod
+	// leaving were evicted.
+	leaving []*pod
+	syncing bool
+}
+
+// ending is how long a pod that was told to end is still there.
+const ending = 10 * time.Second
+
+// cluster is the ReplicaSet controller, the Deployment's, the kubelets and the EndpointSlice controller.
+type cluster struct {
+	w       *World
+	of      map[string]*podSet
+	made    int
+	listing [serviceCount]bool
+	// listed are the pods behind each Service, as its EndpointSlices say.
+	listed [serviceCount][]*pod
+	// slow multiplies the lag of EndpointSlices.
+	slow time.Duration
+}
+
+// adopt starts with the pods of a Deployment, up and listed everywhere.
+func (c *cluster) adopt(n int32) {
+	set := &podSet{}
+	c.of[""] = set
+	for range n {
+		set.pods = append(set.pods, &pod{ready: true})
+	}
+	for i := range c.listed {
+		c.relist(i)
+	}
+	for i := range slots {
+		for p := range c.w.plane.proxies {
+			c.w.plane.proxies[p].known[i] = c.listed[i]
+		}
+	}
+}
+
+// set of a revision, made when it is not there yet.
+func (c *cluster) set(hash string) *podSet {
+	s := c.of[hash]
+	if s == nil {
+		s = &podSet{}
+		c.of[hash] = s
+	}
+	return s
+}
+
+// changed has the controllers follow a change of a revision's pods or of their number.
+func (c *cluster) changed(hash string) {
+	s := c.set(hash)
+	if !s.syncing {
+		s.syncing = true
+		c.w.in(c.w.lags.Sync, "sync ReplicaSet", func() { c.sync(hash) })
+	}
+	for i := range c.listing {
+		c.lookAt(i)
+	}
+}
+
+// sync is one pass of the ReplicaSet controller, or of the Deployment's.
+func (c *cluster) sync(hash string) {
+	s := c.set(hash)
+	s.syncing = false
+	want, exists := c.wanted(hash)
+	if !exists {
+		return
+	}
+	for int32(len(s.pods)) < want {
+		c.start(hash, s)
+	}
+	if extra := len(s.pods) - int(want); extra > 0 {
+		c.end(s, extra)
+		c.changed(hash)
+	}
+	c.report(hash, s)
+}
+
+func (c *cluster) wanted(hash string) (int32, bool) {
+	if hash == "" {
+		if c.w.live.workload == nil {
+			return 0, false
+		}
+		return c.w.live.workload.Replicas, true
+	}
+	r, ok := c.w.live.set(hash)
+	return r.Replicas, ok
+}
+
+// end removes pods, those that are not ready first, then the youngest.
+func (c *cluster) end(s *podSet, n int) {
+	slices.SortStableFunc(s.pods, func(a, b *pod) int {
+		switch {
+		case a.ready != b.ready && b.ready:
+			return 1
+		case a.ready != b.ready:
+			return -1
+		}
+		return int(a.since - b.since)
+	})
+	for _, p := range s.pods[len(s.pods)-n:] {
+		p.terminated, p.ended = true, c.w.now
+	}
+	s.pods = slices.Clone(s.pods[:len(s.pods)-n])
+}
+
+// delete removes a ReplicaSet's pods with it.
+func (c *cluster) delete(hash string) {
+	s := c.set(hash)
+	c.end(s, len(s.pods))
+	c.changed(hash)
+}
+
+// report writes the status of a ReplicaSet or of the Deployment.
+func (c *cluster) report(hash string, s *podSet) {
+	current, ready, available := int32(len(s.pods)), int32(0), int32(0)
+	minReady := time.Duration(0)
+	if ro := c.w.live.rollout; ro != nil {
+		minReady = time.Duration(ro.Spec.MinReadySeconds) * time.Second
+	}
+	for _, p := range s.pods {
+		if !p.ready {
+			continue
+		}
+		ready++
+		if c.w.now >= p.since+minReady {
+			available++
+		}
+	}
+	if hash == "" {
+		w := *c.w.live.workload
+		if w.Current != current || w.Available != available {
+			w.Current, w.Available = current, available
+			c.w.live.workload = &w
+			c.w.touch(workloads)
+		}
+		return
+	}
+	r, ok := c.w.live.set(hash)
+	if ok && (r.Current != current || r.Ready != ready || r.Available != available) {
+		r.Current, r.Ready, r.Available = current, ready, available
+		c.w.live.update(r, true)
+		c.w.touch(replicaSets)
+	}
+}
+
+// start makes a pod, which gets ready when its kubelet has it so.
+func (c *cluster) start(hash string, s *podSet) {
+	c.made++
+	p := &pod{hash: hash, name: "pod-" + strconv.Itoa(c.made), created: c.w.now}
+	s.pods = append(s.pods, p)
+	health := c.w.catalogue.byHash[hash].Health
+	delay := c.w.lags.Start
+	switch health {
+	case Broken:
+		return
+	case Slow:
+		delay = Span{4 * delay.Min, 8 * delay.Max}
+	case Good, Crashing:
+	}
+	c.w.in(delay, "pod gets ready", func() { c.up(p, health) })
+}
+
+func (c *cluster) up(p *pod, health Health) {
+	if p.terminated || p.ready {
+		return
+	}
+	p.ready, p.since = true, c.w.now
+	c.changed(p.hash)
+	if ro := c.w.live.rollout; ro != nil && ro.Spec.MinReadySeconds > 0 {
+		c.w.in(Exactly(time.Duration(ro.Spec.MinReadySeconds)*time.Second), "pod gets available", func() { c.changed(p.hash) })
+	}
+	if health == Crashing && !c.w.mischief.over {
+		c.w.in(Span{time.Second, 20 * time.Second}, "pod crashes", func() { c.crash(p, 10*time.Second) })
+	}
+}
+
+// crash takes a pod down for a while.
+func (c *cluster) crash(p *pod, restart time.Duration) {
+	if p.terminated || !p.ready {
+		return
+	}
+	p.ready = false
+	c.w.laws.harm()
+	c.changed(p.hash)
+	c.w.in(Exactly(restart), "pod restarts", func() { c.up(p, c.w.catalogue.byHash[p.hash].Health) })
+}
+
+// vanish takes a pod away for good; its controller makes another.
+func (c *cluster) vanish(p *pod) {
+	s := c.set(p.hash)
+	p.terminated, p.ended = true, c.w.now
+	s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
+	c.w.laws.harm()
+	c.changed(p.hash)
+}
+
+// evict ends a pod by the eviction API.
+func (c *cluster) evict(name string) {
+	for _, s := range c.of {
+		for _, p := range s.pods {
+			if p.name == name {
+				p.terminated, p.ended = true, c.w.now
+				s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
+				s.leaving = append(s.leaving, p)
+				c.changed(p.hash)
+				return
+			}
+		}
+	}
+}
+
+// list gives the pods of a revision as the API server does.
+func (c *cluster) list(hash string) []plan.Pod {
+	var all []plan.Pod
+	s := c.set(hash)
+	for _, p := range s.pods {
+		all = append(all, plan.Pod{Name: p.name, Created: epoch.Add(p.created.Truncate(time.Second))})
+	}
+	for _, p := range s.leaving {
+		if c.w.now-p.ended < ending {
+			all = append(all, plan.Pod{Name: p.name, Created: epoch.Add(p.created.Truncate(time.Second)), Terminating: true})
+		}
+	}
+	return all
+}
+
+// lookAt has the EndpointSlice controller look at a Service soon.
+func (c *cluster) lookAt(slot int) {
+	if c.listing[slot] {
+		return
+	}
+	c.listing[slot] = true
+	lag := c.w.lags.List
+	if c.slow > 1 {
+		lag = Span{lag.Min * c.slow, lag.Max * c.slow}
+	}
+	c.w.in(lag, "list endpoints", func() { c.relist(slot) })
+}
+
+// relist brings a Service's EndpointSlices up to date.
+func (c *cluster) relist(slot int) {
+	c.listing[slot] = false
+	pods := c.behind(slot)
+	if slices.Equal(pods, c.listed[slot]) {
+		return
+	}
+	c.listed[slot] = pods
+	if old := c.w.live.services[slot]; old != nil {
+		svc := plan.Service{Name: old.Name, Selects: old.Selects, Ready: map[string]int32{}}
+		for _, p := range pods {
+			svc.Ready[p.hash]++
+		}
+		c.w.live.services[slot] = &svc
+		c.w.touch(services)
+	}
+	if slot < len(slots) {
+		c.w.plane.hear(slot, pods)
+	}
+}
+
+// behind are the pods that a Service's EndpointSlices should list now.
+func (c *cluster) behind(slot int) []*pod {
+	svc := c.w.live.services[slot]
+	if svc == nil {
+		return nil
+	}
+	var pods []*pod
+	add := func(hash string) {
+		if s := c.of[hash]; s != nil && (svc.Selects == "" || svc.Selects == hash) {
+			for _, p := range s.pods {
+				if p.serves() {
+					pods = append(pods, p)
+				}
+			}
+		}
+	}
+	add("")
+	for _, r := range c.w.live.sets {
+		add(r.Hash)
+	}
+	return pods
+}

@@ -1,0 +1,288 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/internal/names"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// effects gives the writes of an action, each one request to the API server.
+// What an action is not allowed to do is found by the laws, not here.
+//
+//nolint:gocyclo // one flat switch over a closed set: that it is exhaustive can be seen at a glance
+func effects(w *World, p *pass, a plan.Action) []func() error {
+	w.logf("%s (%s)", a, a.Why())
+	one := func(write func() error) []func() error {
+		return []func() error{func() error {
+			w.laws.before(p, a)
+			return write()
+		}}
+	}
+	switch a := a.(type) {
+	case plan.HoldFinalizer:
+		return one(func() error { return setFinalizer(w, true) })
+	case plan.DropFinalizer:
+		return one(func() error { return setFinalizer(w, false) })
+	case plan.CreateRevision:
+		return one(func() error { return createRevision(w, p, a) })
+	case plan.ScaleRevision:
+		return one(func() error { return scaleRevision(w, a) })
+	case plan.DeleteRevision:
+		return one(func() error { return deleteRevision(w, a) })
+	case plan.SelectRevision:
+		return one(func() error { return selectRevision(w, a) })
+	case plan.CreateService:
+		return one(func() error { return createService(w, a) })
+	case plan.MarkRevision:
+		return one(func() error { return markRevision(w, a) })
+	case plan.StartJob:
+		return one(func() error { return w.startJob(a) })
+	case plan.DeleteJob:
+		return one(func() error { return w.deleteJob(a) })
+	case plan.AskGate:
+		p.c.ask(a)
+		return nil
+	case plan.EvictPod:
+		return one(func() error { w.pods.evict(a.Name); return nil })
+	case plan.ShiftTraffic:
+		return shift(w, p, a, a.Split)
+	case plan.ReleaseTraffic:
+		return shift(w, p, a, traffic.CanaryAt(0))
+	case plan.ScaleWorkload:
+		return one(func() error { return scaleWorkload(w, a) })
+	case plan.StartRun:
+		return one(func() error { return startRun(w, a) })
+	case plan.AskRun:
+		return one(func() error {
+			return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Question = a.Question })
+		})
+	case plan.StopRun:
+		return one(func() error {
+			return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Stop, s.Question = true, nil })
+		})
+	default:
+		return one(func() error { return fmt.Errorf("unknown action %T", a) })
+	}
+}
+
+func setFinalizer(w *World, hold bool) error {
+	if w.live.rollout == nil {
+		return nil
+	}
+	w.editRollout(false, func(r *v1alpha1.Rollout) {
+		r.Finalizers = nil
+		if hold {
+			r.Finalizers = []string{v1alpha1.Finalizer}
+		}
+	})
+	return nil
+}
+
+func createRevision(w *World, p *pass, a plan.CreateRevision) error {
+	if w.live.rollout == nil {
+		return errRefused
+	}
+	if _, exists := w.live.set(a.Hash); exists {
+		return nil
+	}
+	w.live.update(plan.Revision{
+		Hash: a.Hash, Name: names.ReplicaSet(p.read.rollout.Name, a.Hash), Number: a.Number,
+		Images: []string{w.catalogue.byHash[a.Hash].image}, Replicas: a.Replicas, Mark: a.Mark,
+	}, true)
+	w.touch(replicaSets)
+	w.pods.changed(a.Hash)
+	return nil
+}
+
+func (o *objects) named(name string) (plan.Revision, bool) {
+	i := slices.IndexFunc(o.sets, func(r plan.Revision) bool { return r.Name == name })
+	if i < 0 {
+		return plan.Revision{}, false
+	}
+	return o.sets[i], true
+}
+
+func scaleRevision(w *World, a plan.ScaleRevision) error {
+	r, ok := w.live.named(a.Name)
+	switch {
+	case !ok:
+		return errRefused
+	case r.Replicas != a.From:
+		return errConflict
+	}
+	r.Replicas = a.Replicas
+	w.live.update(r, true)
+	w.touch(replicaSets)
+	w.pods.changed(r.Hash)
+	return nil
+}
+
+func deleteRevision(w *World, a plan.DeleteRevision) error {
+	if r, ok := w.live.named(a.Name); ok {
+		w.live.update(r, false)
+		w.touch(replicaSets)
+		w.pods.delete(r.Hash)
+	}
+	return nil
+}
+
+func selectRevision(w *World, a plan.SelectRevision) error {
+	for i, svc := range w.live.services {
+		if svc != nil && svc.Name == a.Service {
+			w.selects(i, a.Revision)
+			return nil
+		}
+	}
+	return errRefused
+}
+
+// selects points a Service at a revision, or at all of them.
+func (w *World) selects(slot int, revision string) {
+	svc := *w.live.services[slot]
+	svc.Selects = revision
+	w.live.services[slot] = &svc
+	w.touch(services)
+	w.pods.lookAt(slot)
+}
+
+func createService(w *World, a plan.CreateService) error {
+	if w.live.services[callerService] == nil {
+		return errRefused
+	}
+	for i, name := range w.serviceNames {
+		if name == a.Name && w.live.services[i] == nil {
+			w.live.services[i] = emptyService(name)
+			w.pods.listed[i] = nil
+			w.touch(services)
+			w.pods.lookAt(i)
+		}
+	}
+	return nil
+}
+
+func markRevision(w *World, a plan.MarkRevision) error {
+	r, ok := w.live.named(a.Name)
+	if !ok {
+		return errRefused
+	}
+	r.Mark = a.Mark
+	w.live.update(r, true)
+	w.touch(replicaSets)
+	return nil
+}
+
+// startJob creates a Job, which ends after a while: badly for a bad revision.
+func (w *World) startJob(a plan.StartJob) error {
+	if _, exists := w.live.jobs[a.Name]; exists {
+		return nil
+	}
+	w.setJob(a.Name, plan.Job{}, true)
+	w.in(Span{time.Second, 30 * time.Second}, "Job ends", func() {
+		if _, exists := w.live.jobs[a.Name]; exists {
+			bad := w.catalogue.byHash[a.Revision].Bad
+			w.setJob(a.Name, plan.Job{Succeeded: !bad, Failed: bad}, true)
+		}
+	})
+	return nil
+}
+
+func (w *World) deleteJob(a plan.DeleteJob) error {
+	w.setJob(a.Name, plan.Job{}, false)
+	return nil
+}
+
+func (w *World) setJob(name string, job plan.Job, exists bool) {
+	all := maps.Clone(w.live.jobs)
+	if all == nil {
+		all = map[string]plan.Job{}
+	}
+	delete(all, name)
+	if exists {
+		all[name] = job
+	}
+	w.live.jobs = all
+	w.touch(jobs)
+}
+
+// ask asks a gate, which allows three times of four, later or sooner.
+func (c *controller) ask(a plan.AskGate) {
+	if c.asking {
+		return
+	}
+	c.asking = true
+	attempts := 1
+	if c.gate != nil && c.gate.Release == a.Release && c.gate.Step == a.Step {
+		attempts = c.gate.Attempts + 1
+	}
+	c.later(Span{10 * time.Millisecond, 10 * time.Second}, "gate answers", func() {
+		c.asking = false
+		c.gate = &plan.GateAnswer{Release: a.Release, Step: a.Step, Allowed: c.w.chance(75), At: c.now(), Attempts: attempts}
+		c.enqueue()
+	})
+}
+
+// shift writes every route that does not carry the split already.
+func shift(w *World, p *pass, a plan.Action, want traffic.Split) []func() error {
+	var writes []func() error
+	for i := range w.live.routes {
+		writes = append(writes, func() error {
+			r := w.live.routes[i]
+			_, release := a.(plan.ReleaseTraffic)
+			switch {
+			case r.gone && release, !r.gone && r.split.Equal(want):
+				return nil
+			case r.gone:
+				return errRefused
+			}
+			w.laws.before(p, a)
+			w.plane.write(i, want)
+			w.live.routes[i].ours++
+			return nil
+		})
+	}
+	return writes
+}
+
+func scaleWorkload(w *World, a plan.ScaleWorkload) error {
+	if w.live.workload == nil {
+		return errRefused
+	}
+	d := *w.live.workload
+	if d.Before == nil {
+		from := a.From
+		d.Before = &from
+	}
+	if a.Restore {
+		d.Before = nil
+	}
+	d.Replicas = a.Replicas
+	w.live.workload = &d
+	w.touch(workloads)
+	w.pods.changed("")
+	return nil
+}
+
+func startRun(w *World, a plan.StartRun) error {
+	if w.live.run(a.Name) >= 0 || w.live.rollout == nil {
+		return nil
+	}
+	run := v1alpha1.AnalysisRun{
+		ObjectMeta: metav1.ObjectMeta{Name: a.Name, Generation: 1, Labels: map[string]string{v1alpha1.RevisionLabel: a.Revision}},
+		Spec:       a.Spec,
+	}
+	w.live.runs = append(slices.Clone(w.live.runs), run)
+	w.touch(runs)
+	w.analyst.follow(a.Name)
+	return nil
+}

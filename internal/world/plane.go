@@ -1,0 +1,152 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"time"
+
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// proxy is one instance of the data plane. Instances lag on their own, so that
+// a change is served by one before it is by another.
+type proxy struct {
+	// split that it serves for each route, and the generation it is from.
+	split      []traffic.Split
+	generation []int64
+	// known are the endpoints that it sends each slot's requests to.
+	known [len(slots)][]*pod
+	heard [len(slots)]int
+}
+
+// plane is the data plane: the gateways and their proxies.
+type plane struct {
+	w       *World
+	proxies [2]proxy
+	heard   [len(slots)]int
+	// stuck is until when no gateway accepts anything.
+	stuck time.Duration
+}
+
+func (p *plane) begin(routes int) {
+	for i := range p.proxies {
+		for range routes {
+			p.proxies[i].split = append(p.proxies[i].split, traffic.CanaryAt(0))
+			p.proxies[i].generation = append(p.proxies[i].generation, 1)
+		}
+	}
+}
+
+// write stores a split in a route. Some proxies serve it before the gateway
+// says that it is accepted, all of them at the latest Serve after that.
+func (p *plane) write(i int, s traffic.Split) {
+	w := p.w
+	rs := append([]route(nil), w.live.routes...)
+	rs[i].split = s
+	rs[i].generation++
+	rs[i].gone = false
+	w.live.routes = rs
+	w.touch(routes)
+	generation := rs[i].generation
+	accepts := max(w.now, p.stuck) + w.draw(w.lags.Accept)
+	for n := range p.proxies {
+		at := accepts + w.draw(w.lags.Serve)
+		if w.lags.Serve.Min < w.lags.Serve.Max && w.chance(30) {
+			at = w.now + w.draw(Span{0, accepts - w.now})
+		}
+		w.at(at, "proxy serves", func() { p.serve(n, i, generation, s) })
+	}
+	w.at(accepts, "gateway accepts", func() { p.accept(i, generation) })
+}
+
+func (p *plane) accept(i int, generation int64) {
+	if p.w.live.routes[i].generation != generation || p.w.live.routes[i].gone {
+		return
+	}
+	rs := append([]route(nil), p.w.live.routes...)
+	rs[i].accepted = generation
+	p.w.live.routes = rs
+	p.w.touch(routes)
+}
+
+// serve has one proxy take up what a route said, unless it has newer already.
+func (p *plane) serve(n, i int, generation int64, s traffic.Split) {
+	proxy := &p.proxies[n]
+	if proxy.generation[i] >= generation {
+		return
+	}
+	proxy.generation[i], proxy.split[i] = generation, s
+}
+
+// hear tells the proxies of new endpoints; each takes them up when it does.
+func (p *plane) hear(slot int, pods []*pod) {
+	p.heard[slot]++
+	order := p.heard[slot]
+	for n := range p.proxies {
+		p.w.in(p.w.lags.Learn, "proxy learns endpoints", func() {
+			if proxy := &p.proxies[n]; proxy.heard[slot] < order {
+				proxy.heard[slot], proxy.known[slot] = order, pods
+			}
+		})
+	}
+}
+
+// delete takes a route object away. Its proxies go on as they were: nothing of ours is judged by that.
+func (p *plane) delete(i int) {
+	rs := append([]route(nil), p.w.live.routes...)
+	rs[i].gone = true
+	rs[i].generation++
+	p.w.live.routes = rs
+	p.w.touch(routes)
+}
+
+// share is the largest that any proxy sends to endpoints of a revision, by any route.
+func (p *plane) share(hash string) int32 {
+	var most int32
+	for n := range p.proxies {
+		proxy := &p.proxies[n]
+		for _, s := range proxy.split {
+			var sum int32
+			for slot := range slots {
+				if sends(proxy.known[slot], hash) {
+					sum += s.Of(slots[slot])
+				}
+			}
+			most = max(most, sum)
+		}
+	}
+	return most
+}
+
+func sends(pods []*pod, hash string) bool {
+	for _, p := range pods {
+		if p.hash == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// matches reports whether any proxy sends chosen requests to the canary.
+func (p *plane) matches() bool {
+	for n := range p.proxies {
+		for _, s := range p.proxies[n].split {
+			if len(s.Matches) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// most is the largest share that any proxy gives a slot now.
+func (p *plane) most(slot traffic.Slot) int32 {
+	var most int32
+	for n := range p.proxies {
+		for _, s := range p.proxies[n].split {
+			most = max(most, s.Of(slot))
+		}
+	}
+	return most
+}

@@ -1,0 +1,122 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"flag"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var (
+	seeds    = flag.Uint64("seeds", 20000, "random schedules to play")
+	seed     = flag.Uint64("seed", 0, "play this one schedule and print its transcript")
+	firstOne = flag.Uint64("first", 0, "the first seed; 0 takes the time of day")
+)
+
+// TestRandomSchedules checks the nine laws after every event of random schedules.
+func TestRandomSchedules(t *testing.T) {
+	s, err := NewSchedules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *seed != 0 {
+		o := s.Play(*seed, true)
+		t.Log("\n" + strings.Join(o.Transcript, "\n"))
+		if o.Err != nil {
+			t.Fatalf("seed %d: %v", *seed, o.Err)
+		}
+		return
+	}
+	first := *firstOne
+	if first == 0 {
+		first = uint64(time.Now().UnixMicro())
+	}
+	began := time.Now()
+	sum, failed := playAll(s, first, *seeds)
+	t.Logf("%d schedules from seed %d in %s, %d events, checked by law %v", sum.schedules, first, time.Since(began).Round(time.Millisecond), sum.events, sum.checked)
+	t.Logf("%d aborts; to 0 %%: at worst %s, undisturbed %s", sum.aborts, sum.slowest, sum.slowestCalm)
+	if len(failed) == 0 {
+		return
+	}
+	for kind, f := range failed {
+		t.Errorf("%d schedules, the shortest is seed %d: %s", f.times, f.shortest.Seed, kind)
+	}
+	for _, f := range failed {
+		o := s.Play(f.shortest.Seed, true)
+		t.Errorf("seed %d: %v\n%s", o.Seed, o.Err, strings.Join(o.Transcript, "\n"))
+	}
+}
+
+type sum struct {
+	schedules, events    int
+	checked              [len(lawNames)]int
+	aborts               int
+	slowest, slowestCalm time.Duration
+}
+
+func (s *sum) add(o Outcome) {
+	s.schedules++
+	s.events += o.Events
+	for i, n := range o.Checked {
+		s.checked[i] += n
+	}
+	s.aborts += o.Aborts
+	s.slowest, s.slowestCalm = max(s.slowest, o.Slowest), max(s.slowestCalm, o.SlowestCalm)
+}
+
+// failure is one way of breaking a law.
+type failure struct {
+	times    int
+	shortest Outcome
+}
+
+// shape is a failure without its numbers and revisions.
+func shape(err error) string {
+	text := regexp.MustCompile(`[bcdfghjklmnpqrstvwxz24-9]{10}|v[0-9][a-z-]*|[0-9][0-9.hms]*`).ReplaceAllString(err.Error(), "#")
+	return text[:min(len(text), 110)]
+}
+
+// playAll plays schedules on all processors and sorts the failures by their shapes.
+func playAll(s Schedules, first, n uint64) (sum, map[string]*failure) {
+	var (
+		next   atomic.Uint64
+		mu     sync.Mutex
+		all    sum
+		failed = map[string]*failure{}
+		wg     sync.WaitGroup
+	)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < n; i = next.Add(1) - 1 {
+				o := s.Play(first+i, false)
+				mu.Lock()
+				all.add(o)
+				if o.Err != nil {
+					keep(failed, o)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return all, failed
+}
+
+func keep(failed map[string]*failure, o Outcome) {
+	f := failed[shape(o.Err)]
+	if f == nil {
+		f = &failure{shortest: o}
+		failed[shape(o.Err)] = f
+	}
+	f.times++
+	if o.Events < f.shortest.Events {
+		f.shortest = o
+	}
+}

@@ -1,0 +1,164 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"math/rand/v2"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// World is a simulated cluster with one Rollout in it.
+type World struct {
+	kernel
+	lags      Lags
+	catalogue Catalogue
+	live      objects
+	pods      cluster
+	plane     plane
+	leaders   []*controller
+	analyst   analyst
+	mischief  mischief
+	laws      laws
+	// serviceNames by the constants of services; empty where the strategy has none.
+	serviceNames [serviceCount]string
+}
+
+// Setup is what a world starts from.
+type Setup struct {
+	// Rollout as a person wrote it, with a canary strategy.
+	Rollout *v1alpha1.Rollout
+	// Catalogue of the templates that will be wanted; the first is wanted at first.
+	Catalogue Catalogue
+	// Lags of the cluster.
+	Lags Lags
+	// Routes is the number of route objects.
+	Routes int
+	// Services are the names of those of the stable slot, of the canary's and of the one both are copied from.
+	Services [3]string
+	// Bare has no Service exist that the controller would make itself.
+	Bare bool
+	// Workload has the Rollout take over from a Deployment of that many replicas; 0 for none.
+	Workload int32
+	// Seed of everything that is drawn.
+	Seed uint64
+	// Transcript is kept when true.
+	Transcript bool
+}
+
+// New makes a world with one controller, in which nothing has happened yet.
+func New(s Setup) *World {
+	w := &World{
+		kernel: kernel{rng: rand.New(rand.NewPCG(s.Seed, s.Seed)), talks: s.Transcript, words: s.Catalogue.words()},
+		lags:   s.Lags, catalogue: s.Catalogue,
+	}
+	w.pods = cluster{w: w, of: map[string]*podSet{}}
+	w.plane = plane{w: w}
+	w.analyst = analyst{w: w}
+	w.mischief = mischief{w: w}
+	w.laws = newLaws(w)
+	w.create(s)
+	w.lead()
+	return w
+}
+
+func (w *World) create(s Setup) {
+	r := s.Rollout.DeepCopy()
+	r.Generation = 1
+	first := w.catalogue.images[0]
+	if s.Workload > 0 {
+		w.live.workload = &workload{image: first, Workload: plan.Workload{Name: r.Name, Replicas: s.Workload, Current: s.Workload, Available: s.Workload}}
+		r.Spec.WorkloadRef = &v1alpha1.WorkloadRef{APIVersion: "apps/v1", Kind: "Deployment", Name: r.Name}
+		r.Spec.Template, r.Spec.Selector = nil, nil
+	} else {
+		r.Spec.Template, r.Spec.Selector = w.catalogue.entries[first].template, w.catalogue.selector
+	}
+	w.live.rollout, w.live.version = r, 1
+	w.serviceNames = s.Services
+	for i, name := range s.Services {
+		if name != "" && (!s.Bare || i == callerService) {
+			w.live.services[i] = emptyService(name)
+		}
+	}
+	for range max(s.Routes, 1) {
+		w.live.routes = append(w.live.routes, route{split: traffic.CanaryAt(0), generation: 1, accepted: 1})
+	}
+	w.plane.begin(len(w.live.routes))
+	w.pods.adopt(s.Workload)
+	if s.Workload == 0 {
+		w.laws.harm() // nothing serves at first, and nothing is lost by that
+	}
+}
+
+// touch tells every cache that a kind of object has changed.
+func (w *World) touch(k kind) {
+	for _, c := range w.leaders {
+		c.notice(k)
+	}
+}
+
+// editRollout replaces the Rollout by an edited copy. A new generation is what
+// a change of the spec makes.
+func (w *World) editRollout(generation bool, edit func(*v1alpha1.Rollout)) {
+	if w.live.rollout == nil {
+		return
+	}
+	r := *w.live.rollout
+	edit(&r)
+	if generation {
+		r.Generation++
+	}
+	w.live.rollout = &r
+	w.live.version++
+	if r.DeletionTimestamp != nil && len(r.Finalizers) == 0 {
+		w.remove()
+		return
+	}
+	w.touch(rollouts)
+}
+
+// remove lets the Rollout go, and what it owns with it.
+func (w *World) remove() {
+	w.logf("the Rollout is gone, its pods go with it")
+	w.live.rollout = nil
+	for _, s := range w.live.sets {
+		w.pods.delete(s.Hash)
+	}
+	w.live.sets, w.live.runs, w.live.jobs = nil, nil, nil
+	w.touch(rollouts)
+}
+
+// deletion asks for the Rollout's deletion.
+func (w *World) deletion() {
+	w.editRollout(true, func(r *v1alpha1.Rollout) {
+		at := metav1.NewTime(w.time())
+		r.DeletionTimestamp = &at
+	})
+}
+
+// step lets the next event happen and checks the laws; false when nothing is left to happen.
+func (w *World) step() (bool, error) {
+	e, ok := w.next()
+	if !ok {
+		return false, nil
+	}
+	e.Do()
+	return true, w.laws.verdict(e)
+}
+
+// run lets events happen until a time, or until none is left.
+func (w *World) run(until time.Duration) error {
+	for len(w.queue) > 0 && w.queue[0].at <= until {
+		if _, err := w.step(); err != nil {
+			return err
+		}
+	}
+	w.now = max(w.now, until)
+	return nil
+}
