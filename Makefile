@@ -57,6 +57,7 @@ lint: bin/golangci-lint ## Run the linters
 test: $(CLUSTER) ## Run unit tests and tests against a real API server
 	$(CLUSTER) build --api
 	go test -timeout 20m $(TESTFLAGS) ./...
+	go test -C analysis/promqltest $(TESTFLAGS) ./...
 
 .PHONY: bench
 bench: ## Run the benchmarks
