@@ -143,7 +143,8 @@ func TestCombine(t *testing.T) {
 		"NaN":       {reason: "never an abort or a pass out of NaN", evidence: []Evidence{{nan, 1}}, err: ErrCombine},
 		"Negative":  {reason: "evidence is not negative", evidence: []Evidence{{-1, 1}}, err: ErrCombine},
 		"NoWeight":  {reason: "a metric without weight is not gating", evidence: []Evidence{{5, 0}}, err: ErrCombine},
-		"Overflow":  {reason: "never infinite", evidence: []Evidence{{1e300, 1e300}}, err: ErrCombine},
+		"Extreme":   {reason: "overwhelming evidence aborts, and does not overflow", evidence: []Evidence{{1e304, 1e300}, {1e304, 1e300}}, value: 1e304},
+		"Overflow":  {reason: "weights must have a sum", evidence: []Evidence{{1, 1e308}, {1, 1e308}}, err: ErrCombine},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -30,21 +30,23 @@ type Evidence struct {
 // the first block; a metric that has no data yet takes part with 1, and one
 // whose data ends keeps its last value.
 func Combine(evidence []Evidence) (value float64, culprit int, err error) {
-	var sum, weights, most float64
-	for i, e := range evidence {
+	var weights float64
+	for _, e := range evidence {
 		if !within(e.Value, 0, math.MaxFloat64) || !within(e.Weight, math.SmallestNonzeroFloat64, math.MaxFloat64) {
 			return 0, 0, ErrCombine
 		}
-		part := e.Weight * e.Value
+		weights += e.Weight
+	}
+	if !within(weights, math.SmallestNonzeroFloat64, math.MaxFloat64) {
+		return 0, 0, ErrCombine
+	}
+	var most float64
+	for i, e := range evidence {
+		part := e.Weight / weights * e.Value // in this order it cannot overflow
+		value += part
 		if part > most {
 			most, culprit = part, i
 		}
-		sum += part
-		weights += e.Weight
-	}
-	value = sum / weights
-	if !within(value, 0, math.MaxFloat64) {
-		return 0, 0, ErrCombine
 	}
 	return value, culprit, nil
 }

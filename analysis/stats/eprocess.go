@@ -31,7 +31,8 @@ type Settings struct {
 	// at most 1. It must be 1 when Horizon is below 2.
 	First float64
 	// Horizon is the number of blocks over which the rest is spent evenly.
-	// Later blocks start nothing, so later regressions take longer to see.
+	// Later blocks start nothing, so later regressions take longer to see. At
+	// most a million.
 	Horizon int64
 	// Phi is the noise factor, the number of bad events that one independent
 	// cause may bring; see [NoiseFactor]. 1 to 20.
@@ -156,7 +157,7 @@ func checkBets(bets []float64) error {
 
 const (
 	maxRatio   = 1000
-	maxHorizon = 1 << 40
+	maxHorizon = 1_000_000 // blocks of 10 s: 115 days
 	minBet     = 0.001
 )
 

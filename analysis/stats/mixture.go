@@ -16,7 +16,7 @@ const dust = 1e-12
 // canary falls below the smallest float64 within hours.
 //
 //	LS_j = ln( exp(LS_j) + pi_k ) + logE_j       -Inf before the first block
-//	M_k  = mean_j exp(LS_j) + unspent            unspent = 1 - pi_1 - ... - pi_k
+//	M_k  = mean_j exp(LS_j) + 1 - pi_1 - ... - pi_k      the unspent mass
 //
 // with pi_1 = first and pi_k = (1-first)/(horizon-1) up to block horizon.
 type mixture struct {

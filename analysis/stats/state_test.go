@@ -61,6 +61,23 @@ func TestReloadingASignTestChangesNothing(t *testing.T) {
 	}
 }
 
+// TestTheLongestHorizonIsSpentAndLoads: rounding of a million shares must
+// neither leave mass nor make a good state look damaged.
+func TestTheLongestHorizonIsSpentAndLoads(t *testing.T) {
+	p := newFail(t, FailOptions{Horizon: maxHorizon})
+	for range maxHorizon {
+		update(t, p, Counts{0, 10}, Counts{1, 90})
+		if p.Blocks()%99_999 == 0 {
+			if err := p.Clone().Load(p.State()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if left := p.mix.unspent; left > 1e-9 || p.Clone().Load(p.State()) != nil {
+		t.Errorf("%v of the start mass is left, state %q", left, p.State())
+	}
+}
+
 func throughJSON(t *testing.T, s State) (out State) {
 	t.Helper()
 	data, err := json.Marshal(s)

@@ -78,6 +78,29 @@ func TestNoiseFactorPaysForClusters(t *testing.T) {
 	}
 }
 
+// TestSharesOfARequestKeepTheGuarantee: a unit may be bad by half. All that is
+// needed is that no unit brings more than 1.
+func TestSharesOfARequestKeepTheGuarantee(t *testing.T) {
+	const seed = 6
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 500 {
+		for _, kappa := range []float64{1.5, 4, 64, 0.02, 0.5} {
+			c := null(r, kappa)
+			// Half the harm, so half the rates are tolerated.
+			limit := Limit{Ratio: c.limit.Ratio, Absolute: c.limit.Absolute / 2}
+			e := expectation(c, 1, func(canary, stable Counts) float64 {
+				canary.Bad /= 2
+				stable.Bad /= 2
+				return math.Exp(LogE(canary, stable, limit.Ratio, limit.Absolute, kappa))
+			})
+			if e > 1+slack {
+				t.Fatalf("E = %.17g with kappa %v and %+v", e, kappa, c)
+			}
+		}
+	}
+}
+
 // TestExpectationOfAProcessIsAtMostOne enumerates every path of three blocks
 // with two requests in each arm, through start mixture, cap and noise factor.
 func TestExpectationOfAProcessIsAtMostOne(t *testing.T) {
