@@ -63,6 +63,10 @@ test: $(CLUSTER) ## Run unit tests and tests against a real API server
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: stats-sim
+stats-sim: ## Simulate how often the analysis errs and how fast it is, into docs/benchmarks-analysis.md
+	go run ./hack/statsim -out docs/benchmarks-analysis.md
+
 .PHONY: verify
 verify: ## Check what reviewers need not: generated files, lint, arrows, budgets, licences
 	hack/verify-generated.sh $(GENERATED)

@@ -24,9 +24,6 @@ func Upper(c Counts, alpha, phi float64) float64 {
 	reached := func(p float64) bool {
 		return passEvidence(c, Limit{Absolute: p}, phi) >= -math.Log(alpha)
 	}
-	if !reached(1) {
-		return 1
-	}
 	return bisect(0, 1, reached)
 }
 
@@ -87,10 +84,10 @@ func (p *EProcess) BlocksTo(threshold float64, canary, stable Counts, limit int)
 }
 
 // ETA is how long a number of requests takes; ok is false when it is never,
-// because there is no traffic, or more than a year.
+// because there is no traffic, more than a year, or no number.
 func ETA(requests, perSecond float64) (d time.Duration, ok bool) {
 	const year = 365 * 24 * 3600
-	seconds := max(0, requests) / perSecond
+	seconds := requests / perSecond
 	if !within(seconds, 0, year) {
 		return 0, false
 	}
@@ -98,7 +95,7 @@ func ETA(requests, perSecond float64) (d time.Duration, ok bool) {
 }
 
 // bisect finds, to the precision of a float64, where reached turns true between
-// low, where it is false, and high, where it is true.
+// low, where it is false, and high, which it returns if there is no such place.
 func bisect(low, high float64, reached func(float64) bool) float64 {
 	for {
 		middle := low + (high-low)/2

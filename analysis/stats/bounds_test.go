@@ -100,6 +100,8 @@ func TestETA(t *testing.T) {
 		"Never":     {requests: math.Inf(1), rps: 10},
 		"Years":     {requests: 1e12, rps: 1},
 		"Nonsense":  {requests: 1, rps: -1},
+		"Negative":  {requests: -1, rps: 1},
+		"NaN":       {requests: math.NaN(), rps: 1},
 	}
 	for name, tc := range cases {
 		if got, ok := ETA(tc.requests, tc.rps); got != tc.want || ok != tc.ok {
@@ -125,6 +127,17 @@ func TestUpperKnowsNothingFromNothing(t *testing.T) {
 	if one, three := Upper(Counts{1, 1000}, 0.05, 1), Upper(Counts{1, 1000}, 0.05, 3); three <= one {
 		t.Errorf("noise does not widen the bound: %v with 1, %v with 3", one, three)
 	}
+}
+
+func TestToleranceFollowsTheObjective(t *testing.T) {
+	for budget, want := range map[float64]Limit{0.001: {1.5, 0.0005}, 0: {1.5, 0.001}, -1: {1.5, 0.001}} {
+		if got := Tolerance(budget); got != want {
+			t.Errorf("budget %v: %+v, want %+v", budget, got, want)
+		}
+	}
+	// At its objective, what stable tolerates is what a burn rate of 2 does.
+	tolerance, burn := Tolerance(0.001), BurnLimit(MaxBurnRate, 0.001, 1)
+	near(t, "limit at the objective", tolerance.Ratio*0.001+tolerance.Absolute, burn.Absolute)
 }
 
 func TestCombine(t *testing.T) {
@@ -194,6 +207,13 @@ func TestNoiseFactorLeavesOutWhatSaysNothing(t *testing.T) {
 		"AllBad":    {reason: "no variance", blocks: []Counts{{10, 10}, {10, 10}}, want: 1.5},
 		"NoCounts":  {reason: "NaN must not spread", blocks: []Counts{{math.NaN(), 10}, {1, 10}}, want: 1.5},
 		"Clamped":   {reason: "an incident must not silence the test for good", blocks: []Counts{{0, 1e6}, {1e6, 1e6}}, want: 20},
+	}
+	regular := make([]Counts, 720)
+	for i := range regular {
+		regular[i] = Counts{10, 1000}
+	}
+	if got := NoiseFactor(regular); got != 1 {
+		t.Errorf("errors more regular than chance: %v, want no bonus for it", got)
 	}
 	for name, tc := range cases {
 		if got := NoiseFactor(tc.blocks); got != tc.want {

@@ -53,6 +53,7 @@ var arrows = []arrow{
 
 	{"e2e", "*"},
 	{"e2e/*", "*"},
+	{"hack/statsim", "analysis/stats"},
 	{"hack/*", ""},
 }
 
