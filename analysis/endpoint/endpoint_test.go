@@ -21,7 +21,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -225,37 +224,39 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreBounded(t *testing.T) {
-	var opened atomic.Int32
-	busy, release := make(chan struct{}, 4*maxConnections), make(chan struct{})
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		busy <- struct{}{}
+func TestRequestsAreBounded(t *testing.T) {
+	asked, release := make(chan struct{}, 2*maxConnections), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
 		<-release
 		reply(w, 200, "{}")
 	}))
-	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			opened.Add(1)
-		}
-	}
-	server.Start()
 	defer server.Close()
 	connections := NewPool(kind, Options{})
+	target := analysis.Target{Address: server.URL}
 	done := make(chan error)
-	for range 4 * maxConnections {
-		go func() { done <- get(t, connections, analysis.Target{Address: server.URL}) }()
+	for range maxConnections {
+		go func() { done <- get(t, connections, target) }()
 	}
 	for range maxConnections {
-		<-busy
+		<-asked
+	}
+	hasty, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := getWithin(hasty, connections, target); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("one request more than there are connections: error %v, want it to wait", err)
+	}
+	if len(asked) > 0 {
+		t.Errorf("the server got more than %d requests at once", maxConnections)
 	}
 	close(release)
-	for range 4 * maxConnections {
+	for range maxConnections {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	}
-	if n := opened.Load(); n > maxConnections {
-		t.Errorf("%d connections for %d requests, want at most %d", n, 4*maxConnections, maxConnections)
+	if err := get(t, connections, target); err != nil {
+		t.Errorf("a request when connections are free: %v", err)
 	}
 }
 
@@ -308,12 +309,16 @@ func TestExplainIsStable(t *testing.T) {
 // get asks a target for anything, and says in words why there was no answer.
 func get(t *testing.T, p *Pool, target analysis.Target) error {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), p.Timeout())
+	defer cancel()
+	return getWithin(ctx, p, target)
+}
+
+func getWithin(ctx context.Context, p *Pool, target analysis.Target) error {
 	s, err := p.Server(target)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), p.Timeout())
-	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL().String(), http.NoBody)
 	if err != nil {
 		return err

@@ -100,6 +100,12 @@ func (s *Server) Quote(text string) string {
 	return text
 }
 
+// Partial says that a server warns of its own answer.
+func (s *Server) Partial(warnings string) string {
+	return fmt.Sprintf("%s warns that its answer may be incomplete (%s); mend the server or the query until it no longer warns",
+		s.name, s.Quote(warnings))
+}
+
 // Interrupted says that whoever asked did not wait for the answer.
 func (s *Server) Interrupted(err error) error {
 	return fmt.Errorf("%s was not waited for: %w", s.name, err)

@@ -70,10 +70,10 @@ func (c Counter) NativeObserved(histogram Selector) string {
 
 // NativeWithin asks how many observations of a native histogram within the
 // block were at most at a bound, in the unit of the histogram. Unless the bound
-// is an edge of a bucket, the answer is interpolated and no whole number.
+// is an edge of a bucket, the answer is interpolated, and rounded.
 func (c Counter) NativeWithin(histogram Selector, bound float64) string {
 	before := fmt.Sprintf("last_over_time(%s[%s] offset %s)", histogram, duration(memory), duration(c.Block))
-	return c.grown(cumulative(histogram.String(), bound), cumulative(before, bound))
+	return "round(" + c.grown(cumulative(histogram.String(), bound), cumulative(before, bound)) + ")"
 }
 
 // cumulative is how many observations up to a bound native histograms have
@@ -90,12 +90,6 @@ func (c Counter) grown(is, was string) string {
 	}
 	return fmt.Sprintf("sum((((%s - %s) >= 0) or %s) and on (%s) (%s offset %s))",
 		is, was, is, labelNames(targets), c.Present, duration(c.Block))
-}
-
-// Edges asks which edges the buckets of a classic histogram have: one element
-// for each, in its label le.
-func Edges(histogram Selector) string {
-	return fmt.Sprintf("count by (le) (%s)", histogram.suffixed("_bucket"))
 }
 
 // Bracket finds the edges nearest to a bound: the greatest that is not above

@@ -16,11 +16,8 @@ package prometheus
 import (
 	"context"
 	"fmt"
-	"math"
-	"strconv"
 	"time"
 
-	"github.com/prometheus/common/model"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/analysis"
@@ -36,7 +33,8 @@ type Options struct {
 
 // Provider asks Prometheus servers. Use [New].
 type Provider struct {
-	oracle *oracle
+	pool *endpoint.Pool
+	once *endpoint.Once
 }
 
 var _ analysis.Provider = (*Provider)(nil)
@@ -45,7 +43,7 @@ var _ analysis.Provider = (*Provider)(nil)
 // of connections to each and closes idle ones.
 func New(o Options) *Provider {
 	kind := endpoint.Kind{Title: "Prometheus", Field: "prometheus", Example: "http://prometheus.monitoring:9090"}
-	return &Provider{oracle: newOracle(endpoint.NewPool(kind, endpoint.Options{Timeout: o.Timeout}))}
+	return &Provider{pool: endpoint.NewPool(kind, endpoint.Options{Timeout: o.Timeout}), once: endpoint.NewOnce()}
 }
 
 // Entry makes a new provider known as [analysis.Prometheus].
@@ -58,53 +56,13 @@ func (p *Provider) Measure(ctx context.Context, target analysis.Target, m v1alph
 	if m.Threshold == nil {
 		return v1alpha1.Measurement{}, fmt.Errorf("metric %q: has no query for Prometheus; set threshold", m.Name)
 	}
-	got, err := p.oracle.ask(ctx, target, m.Threshold.Query, at)
+	got, err := p.Query(ctx, target, m.Threshold.Query, at)
 	if err != nil {
 		return v1alpha1.Measurement{}, err
 	}
-	x := v1alpha1.Measurement{At: metav1.NewTime(at)}
-	x.Value, x.Message = read(got)
+	x := v1alpha1.Measurement{At: metav1.NewTime(at), Value: got.String(), Message: got.Message}
+	if !got.Known && got.Message == "" {
+		x.Message = "the query gives nothing: no series matches; check its selectors, and whether the canary is scraped and has traffic"
+	}
 	return x, nil
-}
-
-// read gives the one finite number of an answer, or says why there is none and what to do.
-func read(a answer) (value, message string) {
-	f, ok, message := one(a)
-	if message != "" {
-		return "", message
-	}
-	if !ok {
-		return "", "the query gives nothing: no series matches; check its selectors, and whether the canary is scraped and has traffic"
-	}
-	return strconv.FormatFloat(f, 'g', -1, 64), ""
-}
-
-// one gives the one finite number of an answer, if there is any. Otherwise it
-// says in words why the answer can't be used, unless it is just empty.
-func one(a answer) (f float64, ok bool, message string) {
-	if a.partial != "" {
-		return 0, false, a.partial
-	}
-	var v model.SampleValue
-	switch r := a.result.(type) {
-	case *model.Scalar:
-		v = r.Value
-	case model.Vector:
-		switch {
-		case len(r) == 0:
-			return 0, false, ""
-		case len(r) > 1:
-			return 0, false, fmt.Sprintf("the query gives %d values where one is needed; aggregate them, such as with sum(...)", len(r))
-		case r[0].Histogram != nil:
-			return 0, false, "the query gives a histogram where a number is needed; use histogram_quantile or histogram_fraction"
-		}
-		v = r[0].Value
-	default:
-		return 0, false, "the query gives no number; write one that gives a single value, such as sum(rate(...[1m]))"
-	}
-	f = float64(v)
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0, false, fmt.Sprintf("the query gives %s, as a division by zero does; write it so that it gives a number without traffic too, or nothing", v)
-	}
-	return f, true, ""
 }

@@ -22,9 +22,9 @@ import (
 const secret = "s3cr3t-pass"
 
 func TestContract(t *testing.T) {
+	p := New(Options{Timeout: 300 * time.Millisecond})
 	providertest.Run(t, providertest.Fixture{
-		Provider: New(Options{Timeout: 300 * time.Millisecond}),
-		Secret:   secret,
+		Secret: secret,
 		Source: func(t *testing.T, b providertest.Behaviour) providertest.Source {
 			t.Helper()
 			server := providertest.NewPrometheus(t)
@@ -32,10 +32,12 @@ func TestContract(t *testing.T) {
 			if b == providertest.Gone {
 				server.Down()
 			}
+			target := analysis.Target{Address: server.Address, Access: analysis.Access{Username: "user", Password: secret}}
 			return providertest.Source{
-				Target: analysis.Target{Address: strings.Replace(server.Address, "http://", "http://user:"+secret+"@", 1)},
-				Metric: metric("up"),
-				Asked:  func() int { return len(server.Queries()) },
+				Ask: func(ctx context.Context, at time.Time) (analysis.Answer, error) {
+					return p.Query(ctx, target, "up", at)
+				},
+				Asked: func() int { return len(server.Queries()) },
 			}
 		},
 	})
@@ -46,6 +48,7 @@ const echo = "not for " + secret + " or dXNlcjpzM2NyM3QtcGFzcw=="
 
 var replies = map[providertest.Behaviour]providertest.Reply{
 	providertest.One:      providertest.Values("0.25"),
+	providertest.Whole:    providertest.Values("37"),
 	providertest.Nothing:  providertest.Values(),
 	providertest.NaN:      providertest.Values("NaN"),
 	providertest.Infinite: providertest.Values("+Inf"),

@@ -85,7 +85,7 @@ func TestClassicHistogram(t *testing.T) {
 
 func TestEdges(t *testing.T) {
 	h := load(t, latency)
-	if got := h.labels(t, prometheus.Edges(selector(t, `d_seconds{instance="a"}`)), "le", time.Minute); got != "+Inf 0.1 0.3 1.0" {
+	if got := h.labels(t, prometheus.EdgesQuery(selector(t, `d_seconds{instance="a"}`)), "le", time.Minute); got != "+Inf 0.1 0.3 1.0" {
 		t.Errorf("Edges: le %s, want all of the histogram's", got)
 	}
 }

@@ -5,10 +5,19 @@ package prometheus
 
 import (
 	"context"
+	"io"
+	"math"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
 
 	"github.com/sluice-dev/sluice/analysis"
 	"github.com/sluice-dev/sluice/analysis/providertest"
@@ -108,5 +117,98 @@ func TestWhoWaitsOnGetsTheAnswer(t *testing.T) {
 	}
 	if n := len(server.Queries()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+func TestEdges(t *testing.T) {
+	tests := map[string]struct {
+		reason, body string
+		want         []float64
+		err          string
+	}{
+		"edges": {
+			reason: "edges are sorted by their number, and those of both spellings are one",
+			body:   vector(`{"le":"+Inf"}`, `{"le":"10"}`, `{"le":"0.25"}`, `{"le":"1.0"}`, `{"le":"1"}`),
+			want:   []float64{0.25, 1, 10, math.Inf(1)},
+		},
+		"none": {
+			reason: "no histogram has no edges",
+			body:   vector(), want: []float64{},
+		},
+		"no histogram": {
+			reason: "what has buckets without edges is none",
+			body:   vector(`{}`),
+			err:    `Prometheus at ADDRESS: d_seconds_bucket has le="", which is no number; select a histogram`,
+		},
+		"partial": {
+			reason: "edges that may be missing are not good enough",
+			body:   `{"status":"success","warnings":["store 2 is away"],"data":{"resultType":"vector","result":[]}}`,
+			err:    "Prometheus at ADDRESS warns that its answer may be incomplete (store 2 is away); mend the server or the query until it no longer warns",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			server := providertest.NewPrometheus(t)
+			server.Reply(providertest.Reply{Body: tc.body})
+			got, err := New(Options{}).Edges(t.Context(), analysis.Target{Address: server.Address}, Select("d_seconds"), time.Unix(1_700_000_000, 0))
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.err, strings.ReplaceAll(text(err), server.Address, "ADDRESS")); diff != "" {
+				t.Errorf("%s: -want error +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// vector is an answer with one element for each set of labels.
+func vector(metrics ...string) string {
+	var elements []string
+	for _, m := range metrics {
+		elements = append(elements, `{"metric":`+m+`,"value":[1,"1"]}`)
+	}
+	return `{"status":"success","data":{"resultType":"vector","result":[` + strings.Join(elements, ",") + `]}}`
+}
+
+func TestRange(t *testing.T) {
+	from := time.Unix(1_700_000_000, 0)
+	tests := map[string]struct {
+		reason, result string
+		want           []model.SamplePair
+		err            string
+	}{
+		"one series": {
+			reason: "values come with their times, and gaps stay gaps",
+			result: `[{"metric":{},"values":[[1700000000,"1"],[1700000020,"3"]]}]`,
+			want:   []model.SamplePair{{Timestamp: 1_700_000_000_000, Value: 1}, {Timestamp: 1_700_000_020_000, Value: 3}},
+		},
+		"none": {reason: "no series, no values", result: `[]`},
+		"several": {
+			reason: "of several series none is the right one",
+			result: `[{"metric":{"a":"1"},"values":[[1,"1"]]},{"metric":{"a":"2"},"values":[[1,"1"]]}]`,
+			err:    "the query gives 2 series where one is needed; aggregate them, such as with sum(...)",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var asked url.Values
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_ = r.ParseForm()
+				asked = r.Form
+				_, _ = io.WriteString(w, `{"status":"success","data":{"resultType":"matrix","result":`+tc.result+`}}`)
+			}))
+			defer server.Close()
+			got, err := New(Options{}).Range(t.Context(), analysis.Target{Address: server.URL}, "up",
+				promv1.Range{Start: from, End: from.Add(20 * time.Second), Step: 10 * time.Second})
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+			if text(err) != tc.err {
+				t.Errorf("%s: error %v, want %q", tc.reason, err, tc.err)
+			}
+			if asked.Get("start") != "1700000000" || asked.Get("end") != "1700000020" || asked.Get("step") != "10" {
+				t.Errorf("asked for %v", asked)
+			}
+		})
 	}
 }
