@@ -57,12 +57,17 @@ lint: bin/golangci-lint ## Run the linters
 test: $(CLUSTER) ## Run unit tests and tests against a real API server
 	$(CLUSTER) build --api
 	go test -timeout 20m $(TESTFLAGS) ./...
+	go test -C analysis/promqltest $(TESTFLAGS) ./...
 
 .PHONY: bench
 bench: bin/sluice $(CLUSTER) ## Measure the controller's cost in requests and memory, and run Go's benchmarks
 	$(CLUSTER) build --api
 	go run ./e2e/bench $(BENCHFLAGS)
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: stats-sim
+stats-sim: ## Simulate how often the analysis errs and how fast it is, into docs/benchmarks-analysis.md
+	go run ./hack/statsim -out docs/benchmarks-analysis.md
 
 .PHONY: verify
 verify: ## Check what reviewers need not: generated files, lint, arrows, budgets, licences

@@ -42,6 +42,10 @@ type Provider interface {
 type Target struct {
 	// Address is its base URL. A password in it never shows in a message.
 	Address string
+	// Access is how it lets us in.
+	Access Access
+	// AllowedHosts, if any, are all that may be asked; see [Allowed].
+	AllowedHosts []string
 }
 
 // Entry makes a provider known by its name.

@@ -2,21 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package providertest is the suite that every provider of measurements
-// passes, and servers for it to talk to. It holds what analysis.Provider
-// promises: one value or a reason, one request for each measurement, no
-// judgement, no secret in any text, and an end when it is told to end.
+// passes, and servers for it to talk to. It holds what providers promise: one
+// finite number or a reason why there is none, counts that are whole, one request
+// for each question, no secret in any text, and an end when told to end.
 package providertest
 
 import (
 	"context"
 	"errors"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sluice-dev/sluice/analysis"
-	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
 // Behaviour is what a source does when it is asked.
@@ -25,6 +24,8 @@ type Behaviour string
 const (
 	// One gives the number 0.25.
 	One Behaviour = "one value"
+	// Whole gives the number 37.
+	Whole Behaviour = "whole number"
 	// Nothing gives an answer without a value.
 	Nothing Behaviour = "no value"
 	// NaN gives not-a-number.
@@ -51,111 +52,120 @@ const (
 
 // Source is one place to measure at.
 type Source struct {
-	// Target to measure at.
-	Target analysis.Target
-	// Metric to measure.
-	Metric v1alpha1.Metric
+	// Ask asks the provider under test to measure here, once.
+	Ask func(ctx context.Context, at time.Time) (analysis.Answer, error)
 	// Asked counts the requests that the source got.
 	Asked func() int
 }
 
-// Fixture is what the suite needs to know of a provider.
+// Fixture is what the suite needs to know of a provider, whose time limit should
+// be a second or less.
 type Fixture struct {
-	// Provider under test. Its own time limit should be a second or less.
-	Provider analysis.Provider
-	// Source makes a source that behaves as told until the test ends. Its
-	// target holds the secret, if targets of this provider can.
+	// Source makes a source that behaves as told until the test ends. It is
+	// reached with the secret, if the provider knows secrets.
 	Source func(t *testing.T, b Behaviour) Source
 	// Secret must not show in any message or error.
 	Secret string
+	// Never lists what sources of this provider can't do.
+	Never []Behaviour
 }
 
 // patience is well above any provider's time limit in a test, and well below go test's.
 const patience = 20 * time.Second
 
-// Run holds a provider to the contract of analysis.Provider.
+// Run holds a provider to the contract.
 func Run(t *testing.T, f Fixture) {
 	t.Helper()
-	t.Run("one value", f.oneValue)
-	for _, b := range []Behaviour{Nothing, NaN, Infinite, Several, Partial} {
-		t.Run(string(b), func(t *testing.T) { f.noValue(t, b) })
+	all := map[Behaviour]func(*testing.T, Behaviour){One: f.number, Whole: f.number, Nothing: f.nothing}
+	for _, b := range []Behaviour{NaN, Infinite, Several, Partial} {
+		all[b] = f.useless
 	}
 	for _, b := range []Behaviour{Refuses, Fails, Garbage, Huge, Hangs, Gone} {
-		t.Run(string(b), func(t *testing.T) { f.noAnswer(t, b) })
+		all[b] = f.noAnswer
+	}
+	for b, check := range all {
+		if !slices.Contains(f.Never, b) {
+			t.Run(string(b), func(t *testing.T) { check(t, b) })
+		}
 	}
 	t.Run("ends when told to", f.ends)
 }
 
-func (f Fixture) oneValue(t *testing.T) {
-	s := f.Source(t, One)
-	at := time.Unix(1_700_000_000, 0)
-	x, err := f.Provider.Measure(limited(t), s.Target, s.Metric, at)
+// number must come out as it went in. As a count only a whole one will do.
+func (f Fixture) number(t *testing.T, b Behaviour) {
+	t.Helper()
+	want := map[Behaviour]float64{One: 0.25, Whole: 37}[b]
+	s := f.Source(t, b)
+	a, err := s.Ask(limited(t), time.Unix(1_700_000_000, 0))
 	if err != nil {
-		t.Fatalf("Measure: unexpected error: %v", err)
+		t.Fatalf("unexpected error: %v", err)
 	}
-	if v, err := strconv.ParseFloat(x.Value, 64); err != nil || v != 0.25 {
-		t.Errorf("Measure: value %q, want 0.25", x.Value)
+	if !a.Known || a.Value != want || a.Message != "" {
+		t.Errorf("answer %+v, want %g and no message", a, want)
 	}
-	if x.Message != "" {
-		t.Errorf("Measure: message %q beside a value, want none", x.Message)
+	if n, err := a.Count(); (err == nil) != (b == Whole) || err == nil && n != int64(want) {
+		t.Errorf("as a count: %d, error %v", n, err)
 	}
-	if !x.At.Time.Equal(at) {
-		t.Errorf("Measure: at %s, want the time asked for, %s", x.At.Time, at)
-	}
-	f.always(t, s, x, nil)
+	f.always(t, s, a, nil)
 }
 
-func (f Fixture) noValue(t *testing.T, b Behaviour) {
+// nothing is an answer: neither a number, nor a fault.
+func (f Fixture) nothing(t *testing.T, b Behaviour) {
 	t.Helper()
 	s := f.Source(t, b)
-	x, err := f.Provider.Measure(limited(t), s.Target, s.Metric, time.Now())
+	a, err := s.Ask(limited(t), time.Now())
+	if err != nil || a.Known {
+		t.Errorf("answer %+v, error %v; want no number and no error", a, err)
+	}
+	f.always(t, s, a, err)
+}
+
+// useless answers say why.
+func (f Fixture) useless(t *testing.T, b Behaviour) {
+	t.Helper()
+	s := f.Source(t, b)
+	a, err := s.Ask(limited(t), time.Now())
 	if err != nil {
-		t.Fatalf("Measure: unexpected error: %v; an answer without a usable value is a measurement with a message", err)
+		t.Fatalf("unexpected error: %v; an answer without a usable value is an answer with a message", err)
 	}
-	if x.Value != "" {
-		t.Errorf("Measure: value %q, want none", x.Value)
+	if a.Known || a.Message == "" {
+		t.Errorf("answer %+v, want no number, and a message", a)
 	}
-	if x.Message == "" {
-		t.Error("Measure: neither a value nor a message")
-	}
-	f.always(t, s, x, nil)
+	f.always(t, s, a, nil)
 }
 
 func (f Fixture) noAnswer(t *testing.T, b Behaviour) {
 	t.Helper()
 	s := f.Source(t, b)
-	x, err := f.Provider.Measure(limited(t), s.Target, s.Metric, time.Now())
+	a, err := s.Ask(limited(t), time.Now())
 	if err == nil {
-		t.Fatalf("Measure: no error, measurement %+v", x)
+		t.Fatalf("no error, answer %+v", a)
 	}
-	if x.Value != "" {
-		t.Errorf("Measure: value %q beside an error, want none", x.Value)
+	if a.Known {
+		t.Errorf("answer %+v beside an error, want none", a)
 	}
-	f.always(t, s, x, err)
-	_, again := f.Provider.Measure(limited(t), s.Target, s.Metric, time.Now())
+	f.always(t, s, a, err)
+	_, again := s.Ask(limited(t), time.Now())
 	if again == nil || again.Error() != err.Error() {
-		t.Errorf("Measure: the same cause reads differently the second time:\n %v\n %v", err, again)
+		t.Errorf("the same cause reads differently the second time:\n %v\n %v", err, again)
 	}
 }
 
 // always holds whatever the source does.
-func (f Fixture) always(t *testing.T, s Source, x v1alpha1.Measurement, err error) {
+func (f Fixture) always(t *testing.T, s Source, a analysis.Answer, err error) {
 	t.Helper()
-	text := x.Message
+	text := a.Message
 	if err != nil {
 		text += err.Error()
 	}
 	if f.Secret != "" && strings.Contains(text, f.Secret) {
-		t.Errorf("Measure: the secret shows in %q", text)
+		t.Errorf("the secret shows in %q", text)
 	}
 	if len(text) > 1024 || strings.Contains(text, "\n") {
-		t.Errorf("Measure: the message is not one short line: %q", text)
-	}
-	if x.Outcome != "" {
-		t.Errorf("Measure: outcome %q, want none: a provider does not judge", x.Outcome)
+		t.Errorf("the message is not one short line: %q", text)
 	}
 	if n := s.Asked(); n > 1 {
-		t.Errorf("Measure: the source was asked %d times for one measurement", n)
+		t.Errorf("the source was asked %d times for one answer", n)
 	}
 }
 
@@ -164,12 +174,12 @@ func (f Fixture) ends(t *testing.T) {
 	ctx, cancel := context.WithCancel(limited(t))
 	cancel()
 	start := time.Now()
-	x, err := f.Provider.Measure(ctx, s.Target, s.Metric, time.Now())
+	a, err := s.Ask(ctx, time.Now())
 	if !errors.Is(err, context.Canceled) {
-		t.Errorf("Measure: measurement %+v, error %v; want context.Canceled", x, err)
+		t.Errorf("answer %+v, error %v; want context.Canceled", a, err)
 	}
 	if took := time.Since(start); took > patience/2 {
-		t.Errorf("Measure: took %s after the context had ended", took)
+		t.Errorf("took %s after the context had ended", took)
 	}
 }
 
