@@ -63,14 +63,14 @@ func bounds(f facts) (surge, unavailable int32) {
 // wantedMix is the mix that the cursor asks for. Each revision that is neither
 // stable nor in flight should have no pods.
 func wantedMix(c cursor, f facts) mix {
-	m := c.mode(f)
-	if m == forward {
+	switch c.mode(f) {
+	case forward:
 		return mixFor(f, c.weight(f))
-	}
-	if m == initial {
+	case initial:
 		return mix{canary: f.replicas}
 	case resting:
 		return mix{stable: stableSize(c, f).n}
+	case returning, rebinding:
 	}
 	return mix{stable: f.replicas}
 }
