@@ -31,7 +31,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, from
 		return plan.Snapshot{}, err
 	}
 	o := &observation{
-		from: from, live: r.live, routers: r.routers, bound: plan.Bindings(ro), leaving: plan.Rebinding(ro),
+		from: from, live: r.live, routers: r.routers, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)},
 		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, o.routes, o.successors, o.analysis, o.jobs, o.pods} {
@@ -39,6 +39,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, from
 			return plan.Snapshot{}, err
 		}
 	}
+	o.s.Problems = o.found
 	return o.s, nil
 }
 
@@ -47,21 +48,28 @@ type observation struct {
 	from    client.Reader
 	live    client.Reader
 	routers *routers.Registry
-	// bound are the objects that carry the traffic; leaving says that the spec names others.
-	bound   v1alpha1.Bindings
-	leaving bool
-	s       plan.Snapshot
+	// bound are the objects that carry the traffic.
+	bound v1alpha1.Bindings
+	s     plan.Snapshot
+	problems
 	// replicaSets by name, for telling whose pod an endpoint is.
 	replicaSets map[string]string
 }
 
-func (o *observation) problem(field, format string, args ...any) {
-	o.s.Problems = append(o.s.Problems, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...)})
+// problems collects what a person has to mend.
+type problems struct {
+	found []plan.Problem
+	// leaving says that the spec names other objects than those that carry the traffic.
+	leaving bool
+}
+
+func (p *problems) problem(field, format string, args ...any) {
+	p.found = append(p.found, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
 // unbound is a problem with an object that carries the traffic now.
-func (o *observation) unbound(field, format string, args ...any) {
-	o.s.Problems = append(o.s.Problems, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...), Bound: o.leaving})
+func (p *problems) unbound(field, format string, args ...any) {
+	p.found = append(p.found, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...), Bound: p.leaving})
 }
 
 func (o *observation) namespaced(name string) types.NamespacedName {
@@ -195,7 +203,7 @@ func (o *observation) successors(ctx context.Context) error {
 			return err
 		}
 	}
-	o.s.Problems = append(o.s.Problems, next.s.Problems...)
+	o.found = append(o.found, next.found...)
 	return nil
 }
 
@@ -244,6 +252,6 @@ func (o *observation) analysis(ctx context.Context) error {
 			o.s.Templates = append(o.s.Templates, t)
 		}
 	}
-	o.s.Problems = append(o.s.Problems, plan.CheckAnalysis(o.s.Rollout, o.s.Templates)...)
+	o.found = append(o.found, plan.CheckAnalysis(o.s.Rollout, o.s.Templates)...)
 	return nil
 }

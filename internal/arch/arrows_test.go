@@ -38,7 +38,7 @@ var arrows = []arrow{
 	{"internal/kube", "apis/*"},
 	{"internal/convert", "apis/*"},
 	{"internal/view", "apis/* routers/traffic controllers/rollout/plan internal/names"},
-	{"internal/world", "apis/* routers/traffic controllers/rollout/plan"},
+	{"internal/world", "apis/* routers/traffic controllers/rollout/plan internal/names"},
 	{"internal/dashboard", "apis/* internal/view internal/kube ui"},
 	{"internal/cli", "apis/* internal/view internal/world internal/convert internal/dashboard internal/kube internal/names " +
 		"controllers/rollout/plan analysis/judge analysis/schedule"},

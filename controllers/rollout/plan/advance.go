@@ -34,7 +34,7 @@ var transitions = []rule{
 	{"Supersede", []mode{forward, returning}, wantsAnother, supersede},
 	{"RollBack", []mode{returning}, takenBack, latchRollback},
 	{"ReleaseAgain", []mode{returning}, wantedAgain, beginTarget},
-	{"RolledBack", []mode{returning}, backOnStable, cursor.ended},
+	{"RolledBack", []mode{returning}, backOnStable, cursor.end},
 	{"StrategyChanged", []mode{forward}, boundElsewhere, latchStrategyChange},
 	{"AnalysisFailed", []mode{forward}, analysisFailed, abortOnAnalysis},
 	{"Inconclusive", []mode{forward}, inconclusive, abortInconclusive},
@@ -60,7 +60,7 @@ func advance(c cursor, f facts) cursor {
 			return c // the new objects have not been read yet
 		}
 	}
-	return c.clock(f)
+	return keepTime(c, f)
 }
 
 func fire(c cursor, f facts) (cursor, bool) {
@@ -75,11 +75,11 @@ func fire(c cursor, f facts) (cursor, bool) {
 	return c, false
 }
 
-// clock starts the progress deadline's clock when the step begins to wait for
+// keepTime starts the progress deadline's clock when the step begins to wait for
 // the cluster, and stops it while anything else holds the release.
-func (c cursor) clock(f facts) cursor {
+func keepTime(c cursor, f facts) cursor {
 	switch {
-	case !c.waitsForCluster(f):
+	case !waitsForCluster(c, f):
 		c.waiting = time.Time{}
 	case c.waiting.IsZero():
 		c.waiting = stamp(f.Now)
@@ -87,7 +87,7 @@ func (c cursor) clock(f facts) cursor {
 	return c
 }
 
-func (c cursor) waitsForCluster(f facts) bool {
+func waitsForCluster(c cursor, f facts) bool {
 	m := c.mode(f)
 	if !c.free(f) || (m != forward && m != initial) {
 		return false
@@ -135,7 +135,7 @@ func firstCarries(c cursor, f facts) bool { return c.reached(f) }
 func promote(c cursor, f facts) cursor {
 	c = c.record(f, v1alpha1.CausePromoted)
 	c.stable = c.canary
-	return c.end()
+	return c.end(f)
 }
 
 // backOnStable: a rollback is complete. An aborted revision stays in flight
@@ -194,7 +194,7 @@ func deadlineAborts(c cursor, f facts) bool {
 // longer than the deadline. A person's or a metric's time does not count, nor
 // does the time under a pause or a mistake.
 func overdue(c cursor, f facts) bool {
-	return !c.waiting.IsZero() && c.waitsForCluster(f) && f.Now.After(c.waiting.Add(f.deadline()))
+	return !c.waiting.IsZero() && waitsForCluster(c, f) && f.Now.After(c.waiting.Add(f.deadline()))
 }
 
 func abortOnDeadline(c cursor, f facts) cursor {

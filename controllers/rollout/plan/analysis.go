@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/names"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -27,10 +28,10 @@ const (
 // desireRun gives the AnalysisRun that should be under way: from the canary's
 // first traffic, or the first analyze step, to the end of the release.
 func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec {
-	a := c.analysis(f)
+	a := analysisAt(c, f)
 	step, ok := c.current(f)
 	asked := ok && step.Analyze != nil
-	if a == nil || f.replicas == 0 || (split.Canary == 0 && !asked && f.run(c) == nil) {
+	if a == nil || f.replicas == 0 || (split.Canary == 0 && !asked && runAt(c, f) == nil) {
 		return nil
 	}
 	spec := v1alpha1.AnalysisRunSpec{
@@ -81,7 +82,7 @@ func args(c cursor, f facts) []v1alpha1.ResolvedArg {
 			}
 		}
 	}
-	for _, arg := range c.analysis(f).Args {
+	for _, arg := range analysisAt(c, f).Args {
 		values[arg.Name] = resolve(c, f, arg)
 	}
 	resolved := make([]v1alpha1.ResolvedArg, 0, len(values))
@@ -192,4 +193,39 @@ func missingArgs(a *v1alpha1.Analysis, templates []v1alpha1.AnalysisTemplate, at
 		}
 	}
 	return found
+}
+
+// whereAt says which of the release's analyses speaks at the cursor.
+func whereAt(c cursor, f facts) where {
+	if step, ok := c.current(f); ok {
+		return step.where
+	}
+	if n := len(f.strategy.steps); n > 0 {
+		return f.strategy.steps[n-1].where
+	}
+	return ""
+}
+
+// analysisAt is what speaks at the cursor; nil when there is none, or somebody skips it.
+func analysisAt(c cursor, f facts) *v1alpha1.Analysis {
+	if c.skipped != nil {
+		return nil
+	}
+	return f.strategy.analyses[whereAt(c, f)]
+}
+
+// runAt finds the AnalysisRun that speaks for the cursor.
+func runAt(c cursor, f facts) *v1alpha1.AnalysisRun {
+	name := runName(c, f)
+	for i := range f.Runs {
+		if f.Runs[i].Name == name {
+			return &f.Runs[i]
+		}
+	}
+	return nil
+}
+
+// runName names the AnalysisRun that speaks for the cursor.
+func runName(c cursor, f facts) string {
+	return names.AnalysisRun(f.Rollout.Name, c.release, string(whereAt(c, f)))
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
-	"github.com/sluice-dev/sluice/internal/names"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -167,22 +166,6 @@ func (f facts) carrying(hash string) int32 {
 		return min(n, f.CallerService.Ready[hash])
 	}
 	return n
-}
-
-// run finds the AnalysisRun that speaks for the cursor.
-func (f facts) run(c cursor) *v1alpha1.AnalysisRun {
-	name := runName(c, f)
-	for i := range f.Runs {
-		if f.Runs[i].Name == name {
-			return &f.Runs[i]
-		}
-	}
-	return nil
-}
-
-// runName names the AnalysisRun that speaks for the cursor.
-func runName(c cursor, f facts) string {
-	return names.AnalysisRun(f.Rollout.Name, c.release, string(c.where(f)))
 }
 
 func (f facts) deadline() time.Duration {

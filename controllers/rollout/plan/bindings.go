@@ -75,7 +75,7 @@ func meansOf(b v1alpha1.Bindings) means {
 // ones do not name: Services are widened, routes give stable everything.
 func released(_ cursor, f facts) bool {
 	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Name != "" && s.Selects != "" && !f.keeps(s.Name) {
+		if s.Name != "" && s.Selects != "" && !keeps(f, s.Name) {
 			return false
 		}
 	}
@@ -83,7 +83,7 @@ func released(_ cursor, f facts) bool {
 }
 
 // keeps reports whether the wanted bindings name a Service too.
-func (f facts) keeps(service string) bool {
+func keeps(f facts, service string) bool {
 	return service == f.wanted.StableService || service == f.wanted.CanaryService
 }
 
@@ -118,7 +118,7 @@ func handOver(c cursor, f facts) []Action {
 		actions = append(actions, ReleaseTraffic{"the strategy names other routes now"})
 	}
 	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Name != "" && s.Selects != "" && !f.keeps(s.Name) {
+		if s.Name != "" && s.Selects != "" && !keeps(f, s.Name) {
 			actions = append(actions, SelectRevision{"the strategy names other Services now", s.Name, ""})
 		}
 	}

@@ -23,7 +23,7 @@ func desireWeight(d *desired, c cursor, f facts) {
 // affordable is what may be given to the canary slot now: what the steps ask
 // for as far as both sides can carry it.
 func affordable(c cursor, f facts) traffic.Split {
-	want, has := c.split(f), f.requestedCanary()
+	want, has := c.asks(f).split, f.requestedCanary()
 	least := leastCanary(c, f)
 	canary := f.CanaryService
 	switch {

@@ -17,7 +17,7 @@ func desireSwitch(d *desired, c cursor, f facts) {
 	deserted := f.StableService.ready() == 0 && r.Ready == 0 && f.revisions[c.stable].Ready > 0
 	switch {
 	case switched && deserted:
-	case switched, c.weight(f) == 100 && c.free(f) && whole(c, f):
+	case switched, c.asks(f).weight == 100 && c.free(f) && whole(c, f):
 		d.stableSelects = c.canary
 	}
 }

@@ -136,7 +136,7 @@ func cantPromote(c cursor, f facts, cmd v1alpha1.Command) string {
 func promoteStep(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
 	message := fmt.Sprintf("step %s ended by %s", c.position(f), cmd.By)
 	if step, _ := c.current(f); step.Approve != nil {
-		c, message = c.approval(f, cmd), fmt.Sprintf("step %s approved by %s", c.position(f), cmd.By)
+		c, message = approved(c, f, cmd), fmt.Sprintf("step %s approved by %s", c.position(f), cmd.By)
 	}
 	return c.at(c.step+1, f.Now), message
 }

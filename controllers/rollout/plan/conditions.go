@@ -144,7 +144,7 @@ func analysisHealthy(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	if c.aborted() && (c.abort.Reason == v1alpha1.ReasonAnalysisFailed || c.abort.Reason == v1alpha1.ReasonAnalysisInconclusive) {
 		return condition(v1alpha1.ConditionAnalysisHealthy, false, c.abort.Reason, c.abort.Message), true
 	}
-	if c.mode(f) != forward || f.run(c) == nil {
+	if c.mode(f) != forward || runAt(c, f) == nil {
 		return condition(v1alpha1.ConditionAnalysisHealthy, true, v1alpha1.ReasonAnalysisNotRunning, "no analysis is under way"), len(f.strategy.analyses) > 0
 	}
 	if h, held := analysisHold(c, f); held && h.reason != v1alpha1.ReasonAnalyzing {

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
-	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // maxHistory bounds status.history.
@@ -111,97 +110,10 @@ func (c cursor) current(f facts) (Step, bool) {
 // promoting reports whether all steps are done.
 func (c cursor) promoting(f facts) bool { return int(c.step) >= len(f.strategy.steps) }
 
-// walked are the steps up to and with the current one.
-func (c cursor) walked(f facts) []Step {
-	return f.strategy.steps[:min(int(c.step)+1, len(f.strategy.steps))]
-}
-
-// weight is the canary's share that the steps ask for at the cursor, in percent.
-func (c cursor) weight(f facts) int32 {
-	if c.promoting(f) {
-		return 100
-	}
-	var weight int32
-	for _, step := range c.walked(f) {
-		if step.SetWeight != nil {
-			weight = *step.SetWeight
-		}
-	}
-	return weight
-}
-
-// split is all that the steps ask of the routes at the cursor: weight, matches
-// and mirror. A promotion ends what goes beside the weight.
-func (c cursor) split(f facts) traffic.Split {
-	s := traffic.CanaryAt(c.weight(f))
-	if c.promoting(f) {
-		return s
-	}
-	for _, step := range c.walked(f) {
-		switch {
-		case step.Mirror != nil:
-			s.Mirror = step.Mirror.Percent
-		case step.MatchRoute != nil:
-			s.Matches = slices.DeleteFunc(s.Matches, func(m v1alpha1.MatchRoute) bool { return m.Name == step.MatchRoute.Name })
-			if len(step.MatchRoute.Match) > 0 {
-				s.Matches = append(s.Matches, *step.MatchRoute)
-			}
-		}
-	}
-	if len(s.Matches) == 0 {
-		s.Matches = nil
-	}
-	return s
-}
-
-// scale is the number of canary pods that the steps ask for at the cursor: what
-// the weight needs, at least one for what goes beside it, or more by setScale.
-func (c cursor) scale(f facts) int32 {
-	if c.promoting(f) {
-		return f.replicas
-	}
-	var set int32
-	for _, step := range c.walked(f) {
-		switch s := step.SetScale; {
-		case s == nil:
-		case s.Replicas != nil:
-			set = *s.Replicas
-		case s.Percent != nil:
-			set = f.need(*s.Percent)
-		default:
-			set = 0
-		}
-	}
-	n := max(set, f.need(c.weight(f)))
-	if f.replicas > 0 && c.split(f).Reaches(traffic.Canary) {
-		n = max(n, 1)
-	}
-	return n
-}
-
-// where says which of the release's analyses speaks at the cursor.
-func (c cursor) where(f facts) where {
-	if step, ok := c.current(f); ok {
-		return step.where
-	}
-	if n := len(f.strategy.steps); n > 0 {
-		return f.strategy.steps[n-1].where
-	}
-	return ""
-}
-
-// analysis that speaks at the cursor; nil when there is none, or somebody skips it.
-func (c cursor) analysis(f facts) *v1alpha1.Analysis {
-	if c.skipped != nil {
-		return nil
-	}
-	return f.strategy.analyses[c.where(f)]
-}
-
 // begin puts a revision in flight, at the first step. One that was promoted
 // lately enough needs none.
 func (c cursor) begin(revision string, f facts) cursor {
-	fast := c.promotedLately(f, revision)
+	fast := promotedLately(c, f, revision)
 	c.canary, c.release, c.startedAt = revision, c.release+1, stamp(f.Now)
 	c.abort, c.skipped, c.approvals = nil, nil, nil
 	if fast {
@@ -210,38 +122,13 @@ func (c cursor) begin(revision string, f facts) cursor {
 	return c.at(0, f.Now)
 }
 
-// promotedLately reports whether a revision is among the latest promoted ones
-// that spec.rollbackWindow lets a release go back to without steps.
-func (c cursor) promotedLately(f facts, revision string) bool {
-	window := f.Rollout.Spec.RollbackWindow
-	if window == nil {
-		return false
-	}
-	left := window.Revisions
-	for _, o := range c.history {
-		if o.Cause != v1alpha1.CausePromoted || o.Revision == c.stable {
-			continue
-		}
-		if left == 0 {
-			return false
-		}
-		if o.Revision == revision {
-			return f.revisions[revision].Name != ""
-		}
-		left--
-	}
-	return false
-}
-
 func (c cursor) at(step int32, now time.Time) cursor {
 	c.step, c.since, c.waiting = step, stamp(now), time.Time{}
 	return c
 }
 
-func (c cursor) ended(facts) cursor { return c.end() }
-
 // end takes the revision in flight out of it.
-func (c cursor) end() cursor {
+func (c cursor) end(facts) cursor {
 	c.canary, c.abort, c.skipped, c.approvals = "", nil, nil, nil
 	c.step, c.since, c.waiting = 0, time.Time{}, time.Time{}
 	return c
@@ -272,4 +159,27 @@ func (c cursor) position(f facts) string {
 		return "promoting"
 	}
 	return fmt.Sprintf("%d/%d", c.step+1, len(f.strategy.steps))
+}
+
+// promotedLately reports whether a revision is among the latest promoted ones
+// that spec.rollbackWindow lets a release go back to without steps.
+func promotedLately(c cursor, f facts, revision string) bool {
+	window := f.Rollout.Spec.RollbackWindow
+	if window == nil {
+		return false
+	}
+	left := window.Revisions
+	for _, o := range c.history {
+		if o.Cause != v1alpha1.CausePromoted || o.Revision == c.stable {
+			continue
+		}
+		if left == 0 {
+			return false
+		}
+		if o.Revision == revision {
+			return f.revisions[revision].Name != ""
+		}
+		left--
+	}
+	return false
 }

@@ -28,9 +28,9 @@ func Decide(s Snapshot) Plan {
 		return release(f)
 	}
 	c := settle(cursorOf(s.Rollout.Status), f)
-	f = f.wanting(c)
+	f = wanting(c, f)
 	c = handleCommand(c, f)
-	f = f.wanting(c) // the command may have been an undo
+	f = wanting(c, f) // the command may have been an undo
 	c = advance(c, f)
 	d := desire(c, f)
 	return Plan{
@@ -54,7 +54,7 @@ func settle(c cursor, f facts) cursor {
 }
 
 // wanting puts the revision that an undo asks for in the template's place.
-func (f facts) wanting(c cursor) facts {
+func wanting(c cursor, f facts) facts {
 	f.Target = f.written
 	if c.undo != nil && f.revisions[c.undo.To].Name != "" {
 		f.Target = c.undo.To

@@ -45,7 +45,7 @@ func desire(c cursor, f facts) desired {
 		desireRatio(&d, c, f)
 		desireAdoption(&d, c, f)
 		if c.mode(f) == forward {
-			d.run = desireRun(c, f, traffic.CanaryAt(c.weight(f)))
+			d.run = desireRun(c, f, traffic.CanaryAt(c.asks(f).weight))
 		}
 		return d
 	}
@@ -112,15 +112,15 @@ func stableSize(c cursor, f facts) sized {
 	case c.mode(f) != forward || !f.strategy.dynamic || f.means != byRoute || f.CanaryService.Selects != c.canary:
 		return sized{f.replicas, "stable keeps spec.replicas, ready to carry all traffic"}
 	}
-	n := max(f.need(f.most(traffic.Stable)), f.need(100-c.weight(f)))
-	return sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", n, f.replicas, max(f.most(traffic.Stable), 100-c.weight(f)))}
+	n := max(f.need(f.most(traffic.Stable)), f.need(100-c.asks(f).weight))
+	return sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", n, f.replicas, max(f.most(traffic.Stable), 100-c.asks(f).weight))}
 }
 
 // canarySize is what the steps ask for, and never less than what the weight
 // that may still be served needs.
 func canarySize(c cursor, f facts) sized {
-	n := c.scale(f)
-	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.weight(f))
+	n := c.asks(f).pods
+	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.asks(f).weight)
 	has := f.revisions[c.canary].Replicas
 	if f.CanaryService.Selects == c.canary && n < has {
 		if floor := min(has, f.need(f.most(traffic.Canary))); floor > n {

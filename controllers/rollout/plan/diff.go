@@ -141,7 +141,7 @@ func judge(c cursor, f facts, d desired) []Action {
 	if d.run == nil {
 		return actions
 	}
-	run := f.run(c)
+	run := runAt(c, f)
 	switch {
 	case run == nil:
 		actions = append(actions, StartRun{"the canary gets its first traffic", name, c.canary, *d.run})

@@ -13,21 +13,21 @@ import (
 
 // analysisFailed: the AnalysisRun of this release found a breach.
 func analysisFailed(c cursor, f facts) bool {
-	run := f.run(c)
+	run := runAt(c, f)
 	return c.skipped == nil && run != nil && run.Status.Phase == v1alpha1.AnalysisFailed
 }
 
 func abortOnAnalysis(c cursor, f facts) cursor {
-	return c.latch(f, v1alpha1.ReasonAnalysisFailed, f.run(c).Status.Message, "")
+	return c.latch(f, v1alpha1.ReasonAnalysisFailed, runAt(c, f).Status.Message, "")
 }
 
 // inconclusive: an analyze step ran out of time and says Abort.
 func inconclusive(c cursor, f facts) bool {
-	return c.onInconclusive(f) == v1alpha1.OnInconclusiveAbort && answered(c, f, v1alpha1.AnalysisInconclusive)
+	return onInconclusive(c, f) == v1alpha1.OnInconclusiveAbort && answered(c, f, v1alpha1.AnalysisInconclusive)
 }
 
 // onInconclusive is what an unanswered question of the current step leads to.
-func (c cursor) onInconclusive(f facts) v1alpha1.OnInconclusive {
+func onInconclusive(c cursor, f facts) v1alpha1.OnInconclusive {
 	step, ok := c.current(f)
 	if !ok || step.Analyze == nil {
 		return v1alpha1.OnInconclusiveHold
@@ -47,7 +47,7 @@ func answered(c cursor, f facts, verdict v1alpha1.AnalysisPhase) bool {
 // analyzed: the analyze step has its evidence, or goes on without.
 func analyzed(c cursor, f facts) bool {
 	return c.skipped != nil || answered(c, f, v1alpha1.AnalysisPassed) ||
-		c.onInconclusive(f) == v1alpha1.OnInconclusivePromote && answered(c, f, v1alpha1.AnalysisInconclusive)
+		onInconclusive(c, f) == v1alpha1.OnInconclusivePromote && answered(c, f, v1alpha1.AnalysisInconclusive)
 }
 
 func abortInconclusive(c cursor, f facts) cursor {
@@ -58,7 +58,7 @@ func abortInconclusive(c cursor, f facts) cursor {
 // answer is the run's answer to the question of the current step. An answer to
 // another step, or from before the question was seen, is none.
 func answer(c cursor, f facts) (v1alpha1.Answer, bool) {
-	run := f.run(c)
+	run := runAt(c, f)
 	if run == nil || run.Spec.Question == nil || run.Status.Answer == nil {
 		return v1alpha1.Answer{}, false
 	}
@@ -72,10 +72,10 @@ func answer(c cursor, f facts) (v1alpha1.Answer, bool) {
 // least one measurement of every metric, and promotion every metric passing.
 func analysisHold(c cursor, f facts) (hold, bool) {
 	step, ok := c.current(f)
-	if c.analysis(f) == nil || !ok || f.replicas == 0 {
+	if analysisAt(c, f) == nil || !ok || f.replicas == 0 {
 		return hold{}, false
 	}
-	run := f.run(c)
+	run := runAt(c, f)
 	steps := f.strategy.steps
 	last := int(c.step) == len(steps)-1 || steps[c.step+1].where != step.where
 	if run == nil {
@@ -94,7 +94,7 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 
 // analysisPath is where in the Rollout the analysis that speaks at the cursor is written.
 func analysisPath(c cursor, f facts) string {
-	switch c.where(f) {
+	switch whereAt(c, f) {
 	case prePromotion:
 		return f.strategy.at + ".prePromotion.analysis"
 	case postPromotion:
@@ -118,7 +118,7 @@ func barFor(step Step, last bool, next Step) bar {
 }
 
 // watched reports whether the canary gets requests that an analysis could judge.
-func watched(c cursor, f facts) bool { return c.weight(f) > 0 }
+func watched(c cursor, f facts) bool { return c.asks(f).weight > 0 }
 
 // bar is what every metric must have reached before the next step.
 type bar int

@@ -65,7 +65,7 @@ func bounds(f facts) (surge, unavailable int32) {
 func wantedMix(c cursor, f facts) mix {
 	switch c.mode(f) {
 	case forward:
-		return mixFor(f, c.weight(f))
+		return mixFor(f, c.asks(f).weight)
 	case initial:
 		return mix{canary: f.replicas}
 	case resting:

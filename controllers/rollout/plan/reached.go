@@ -13,13 +13,13 @@ import (
 // reached reports whether the cluster is as the steps ask at the cursor: pods,
 // then endpoints, then traffic. Whatever it rests on is observed.
 func (c cursor) reached(f facts) bool {
-	_, missing := c.missing(f)
-	return !missing
+	_, short := missing(c, f)
+	return !short
 }
 
 // missing says what the cluster still owes the cursor: pods, then endpoints,
 // then the data plane.
-func (c cursor) missing(f facts) (hold, bool) {
+func missing(c cursor, f facts) (hold, bool) {
 	if f.means == byReplicas {
 		return podsMissing(c, f)
 	}
@@ -40,15 +40,16 @@ type owed struct {
 	split traffic.Split
 }
 
-func (c cursor) owed(f facts) owed {
+func owedAt(c cursor, f facts) owed {
 	if c.mode(f) == initial || c.promoting(f) && f.StableService.Selects == c.canary {
 		return owed{traffic.Stable, f.need(100), stableOnly()}
 	}
-	return owed{traffic.Canary, c.scale(f), c.split(f)}
+	a := c.asks(f)
+	return owed{traffic.Canary, a.pods, a.split}
 }
 
 func shortOfPods(c cursor, f facts) (hold, bool) {
-	o, r := c.owed(f), f.revisions[c.canary]
+	o, r := owedAt(c, f), f.revisions[c.canary]
 	if f.Workload != nil && c.mode(f) == initial && r.Replicas < o.n {
 		return waits(v1alpha1.ReasonWaitingForPods, "taking over from Deployment %s: %d of %d pods are ours and available", f.Workload.Name, r.Available, o.n), true
 	}
@@ -59,7 +60,7 @@ func shortOfPods(c cursor, f facts) (hold, bool) {
 }
 
 func routeMissing(c cursor, f facts) (hold, bool) {
-	o := c.owed(f)
+	o := owedAt(c, f)
 	if h, missing := endpointsMissing(c, f, o); missing {
 		return h, true
 	}
@@ -90,8 +91,8 @@ func endpointsMissing(c cursor, f facts, o owed) (hold, bool) {
 
 // switchMissing says what a blue-green release still waits for.
 func switchMissing(c cursor, f facts) (hold, bool) {
-	active, preview, n := f.StableService, f.CanaryService, c.scale(f)
-	switched := c.mode(f) == initial || c.weight(f) == 100
+	active, preview, n := f.StableService, f.CanaryService, c.asks(f).pods
+	switched := c.mode(f) == initial || c.asks(f).weight == 100
 	switch {
 	case !switched && preview.Name != "" && n > 0 && !f.serves(traffic.Canary, c.canary, n):
 		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
@@ -105,7 +106,7 @@ func switchMissing(c cursor, f facts) (hold, bool) {
 
 // waitingFor is what the cluster still owes; when it owes nothing, that traffic is as wanted.
 func waitingFor(c cursor, f facts) hold {
-	if h, missing := c.missing(f); missing {
+	if h, short := missing(c, f); short {
 		return h
 	}
 	return waits(v1alpha1.ReasonWaitingForTraffic, "%s", trafficText(f))

@@ -144,7 +144,7 @@ func role(c cursor, hash string) v1alpha1.RevisionRole {
 // analysisStatus points at the run. It repeats the run's words only when they
 // are final or hold the release: a copy of every measurement would cost a write each.
 func analysisStatus(c cursor, f facts) *v1alpha1.AnalysisStatus {
-	run := f.run(c)
+	run := runAt(c, f)
 	if run == nil {
 		return nil
 	}

@@ -145,8 +145,8 @@ func gateDue(c cursor, f facts) time.Time {
 	return a.At.Add(min(5*time.Minute, 5*time.Second<<min(a.Attempts, 10)))
 }
 
-// approval records who lets the current step go on.
-func (c cursor) approval(f facts, cmd v1alpha1.Command) cursor {
+// approved records who lets the current step go on.
+func approved(c cursor, f facts, cmd v1alpha1.Command) cursor {
 	c.approvals = append(c.approvals[:len(c.approvals):len(c.approvals)], v1alpha1.Approval{
 		PersonStatus: v1alpha1.PersonStatus{By: cmd.By, At: metav1.NewTime(stamp(f.Now)), Reason: cmd.Reason}, Step: c.step,
 	})

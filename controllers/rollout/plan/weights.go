@@ -70,7 +70,7 @@ func requestedWeights(c cursor, f facts) []v1alpha1.RevisionWeight {
 		return []v1alpha1.RevisionWeight{{Service: f.StableService.Name, Revision: f.StableService.Selects, Weight: 100}}
 	case byReplicas:
 		if c.mode(f) == forward {
-			return pairOf(c, f, c.weight(f))
+			return pairOf(c, f, c.asks(f).weight)
 		}
 		return pairOf(c, f, 0)
 	case byRoute:

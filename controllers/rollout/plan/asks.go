@@ -1,0 +1,73 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"slices"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// asks is what the steps up to the cursor's ask of the cluster.
+type asks struct {
+	// weight is the canary's share, in percent.
+	weight int32
+	// split is all that the routes should carry: the weight, matches and a mirror.
+	split traffic.Split
+	// pods of the canary: what the weight needs, at least one for what goes
+	// beside it, or more by setScale.
+	pods int32
+}
+
+// asks folds the steps. A promotion asks for everything, and ends what goes
+// beside the weight.
+func (c cursor) asks(f facts) asks {
+	if c.promoting(f) {
+		return asks{100, traffic.CanaryAt(100), f.replicas}
+	}
+	var weight, scaled int32
+	var beside traffic.Split
+	for _, step := range f.strategy.steps[:c.step+1] {
+		switch {
+		case step.SetWeight != nil:
+			weight = *step.SetWeight
+		case step.SetScale != nil:
+			scaled = scaleOf(step.SetScale, f)
+		case step.Mirror != nil:
+			beside.Mirror = step.Mirror.Percent
+		case step.MatchRoute != nil:
+			beside.Matches = withMatch(beside.Matches, *step.MatchRoute)
+		}
+	}
+	a := asks{weight: weight, split: beside.At(weight), pods: max(scaled, f.need(weight))}
+	if f.replicas > 0 && a.split.Reaches(traffic.Canary) {
+		a.pods = max(a.pods, 1)
+	}
+	return a
+}
+
+// scaleOf is the number of pods that a setScale step names; none when it ends an earlier one.
+func scaleOf(s *v1alpha1.SetScale, f facts) int32 {
+	switch {
+	case s.Replicas != nil:
+		return *s.Replicas
+	case s.Percent != nil:
+		return f.need(*s.Percent)
+	}
+	return 0
+}
+
+// withMatch puts a match route in the place of the one of its name; without
+// conditions it takes that one away.
+func withMatch(matches []v1alpha1.MatchRoute, m v1alpha1.MatchRoute) []v1alpha1.MatchRoute {
+	matches = slices.DeleteFunc(slices.Clone(matches), func(old v1alpha1.MatchRoute) bool { return old.Name == m.Name })
+	if len(m.Match) > 0 {
+		matches = append(matches, m)
+	}
+	if len(matches) == 0 {
+		return nil
+	}
+	return matches
+}
