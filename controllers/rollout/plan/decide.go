@@ -79,12 +79,7 @@ func wake(c cursor, f facts, d desired) time.Duration {
 			next = left
 		}
 	}
-	if !f.acceptedAt.IsZero() {
-		consider(f.settlesAt())
-	}
-	for _, l := range f.listed {
-		consider(l.since.Add(f.strategy.settle))
-	}
+	wakeForDataPlane(f, consider)
 	for _, at := range d.retired {
 		consider(at)
 	}
@@ -98,6 +93,16 @@ func wake(c cursor, f facts, d desired) time.Duration {
 		wakeForStep(c, f, consider)
 	}
 	return next
+}
+
+// wakeForDataPlane looks again when what was written is known to have settled.
+func wakeForDataPlane(f facts, consider func(time.Time)) {
+	if !f.acceptedAt.IsZero() {
+		consider(f.settlesAt())
+	}
+	for _, l := range f.listed {
+		consider(l.since.Add(f.strategy.settle))
+	}
 }
 
 func wakeForStep(c cursor, f facts, consider func(time.Time)) {
