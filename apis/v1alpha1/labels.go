@@ -14,6 +14,8 @@ const (
 	// RoleAnnotation says, on a ReplicaSet, which role's metadata its pods carry:
 	// the role and a digest of the metadata.
 	RoleAnnotation = "sluice.dev/role-metadata"
+	// ConfigAnnotation lists, on a ReplicaSet, the copies of ConfigMaps and Secrets that its pods use.
+	ConfigAnnotation = "sluice.dev/config"
 	// CommandAnnotation carries a person's or a pipeline's wish as a JSON [Command].
 	CommandAnnotation = "sluice.dev/command"
 	// WorkloadReplicasAnnotation remembers, on a referenced workload, the

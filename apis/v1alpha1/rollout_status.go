@@ -32,6 +32,9 @@ type RolloutStatus struct {
 	// observedGeneration is the metadata.generation that this status speaks of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// observedTemplate identifies the pod template that was seen last, as it was written.
+	// +optional
+	ObservedTemplate string `json:"observedTemplate,omitempty"`
 	// phase is the one word that says where the Rollout is.
 	// +optional
 	Phase RolloutPhase `json:"phase,omitempty"`

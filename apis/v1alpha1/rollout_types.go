@@ -113,6 +113,14 @@ type RolloutSpec struct {
 	// +optional
 	RestartAt *metav1.Time `json:"restartAt,omitempty"`
 
+	// trackConfig makes the content of the ConfigMaps and Secrets that the pod
+	// template refers to part of the revision: a change of one is a release, and
+	// each revision keeps immutable copies of its own, so that going back
+	// restores them too. Changes are noticed within 30 s. The controller needs
+	// ClusterRole sluice-config in the namespace. Default false.
+	// +optional
+	TrackConfig bool `json:"trackConfig,omitempty"`
+
 	// strategy is how a new revision reaches users. Default: a rolling update.
 	// +optional
 	Strategy Strategy `json:"strategy,omitempty"`

@@ -65,7 +65,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.ScaleRevision:
 		return w.scale(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name), a.From, a.Replicas)
 	case plan.DeleteRevision:
-		return client.IgnoreNotFound(w.client.Delete(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name)))
+		return w.deleteRevision(ctx, s, a)
 	case plan.SelectRevision:
 		return w.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a.Revision)
 	case plan.CreateService:
@@ -129,6 +129,9 @@ func (w writer) setFinalizer(ctx context.Context, ro *v1alpha1.Rollout, finalize
 // createRevision creates the ReplicaSet of the wanted template. One of that
 // name that is ours already is what was wanted.
 func (w writer) createRevision(ctx context.Context, s plan.Snapshot, a plan.CreateRevision) error {
+	if err := (copies{w.client, w.live}).make(ctx, s); err != nil {
+		return err
+	}
 	rs := replicaSet(s, a)
 	err := w.client.Create(ctx, rs, client.FieldOwner(v1alpha1.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {
@@ -142,6 +145,15 @@ func (w writer) createRevision(ctx context.Context, s plan.Snapshot, a plan.Crea
 		return fmt.Errorf("ReplicaSet %s exists and belongs to somebody else; delete or rename it", rs.Name)
 	}
 	return nil
+}
+
+// deleteRevision deletes a ReplicaSet, after the copies that only it uses: should
+// that be interrupted, the ReplicaSet is still there to tell what is left.
+func (w writer) deleteRevision(ctx context.Context, s plan.Snapshot, a plan.DeleteRevision) error {
+	if err := (copies{w.client, w.live}).drop(ctx, s.Rollout, a.Config); err != nil {
+		return err
+	}
+	return client.IgnoreNotFound(w.client.Delete(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name)))
 }
 
 // scale sets replicas, provided that they are still what was decided upon.

@@ -81,7 +81,7 @@ func (o *observation) template(ctx context.Context) error {
 	spec := o.s.Rollout.Spec
 	if spec.WorkloadRef == nil {
 		o.s.Selector = spec.Selector
-		return o.want(spec.Template)
+		return o.want(ctx, spec.Template)
 	}
 	d := &appsv1.Deployment{}
 	err := o.from.Get(ctx, o.namespaced(spec.WorkloadRef.Name), d)
@@ -93,15 +93,25 @@ func (o *observation) template(ctx context.Context) error {
 		return fmt.Errorf("read Deployment %s: %w", spec.WorkloadRef.Name, err)
 	}
 	o.s.Selector, o.s.Workload = d.Spec.Selector, workload(d)
-	return o.want(&d.Spec.Template)
+	return o.want(ctx, &d.Spec.Template)
 }
 
-// want notes the pod template and its hash.
-func (o *observation) want(t *corev1.PodTemplateSpec) error {
+// want notes the pod template and its hash. Without the configuration that it
+// tracks there is no telling which revision is wanted.
+func (o *observation) want(ctx context.Context, t *corev1.PodTemplateSpec) error {
 	if t == nil {
 		return nil
 	}
 	var err error
+	if o.s.Rollout.Spec.TrackConfig {
+		if o.s.AsWritten, err = plan.HashTemplate(*t); err != nil {
+			return err
+		}
+		var complete bool
+		if t, complete, err = track(ctx, o, t); err != nil || !complete {
+			return err
+		}
+	}
 	o.s.Template = t
 	o.s.Target, err = plan.HashTemplate(*t)
 	return err
@@ -141,6 +151,7 @@ func revision(rs *appsv1.ReplicaSet) plan.Revision {
 	number, _ := strconv.ParseInt(rs.Annotations[v1alpha1.RevisionNumberAnnotation], 10, 64) // 0 sorts first
 	r := plan.Revision{
 		Hash: rs.Labels[v1alpha1.RevisionLabel], Name: rs.Name, Number: number, Replicas: 1, Mark: rs.Annotations[v1alpha1.RoleAnnotation],
+		Config:  readConfigNote(rs.Annotations[v1alpha1.ConfigAnnotation]),
 		Current: rs.Status.Replicas, Ready: rs.Status.ReadyReplicas, Available: rs.Status.AvailableReplicas,
 	}
 	if rs.Spec.Replicas != nil {

@@ -37,6 +37,9 @@ func replicaSet(s plan.Snapshot, a plan.CreateRevision) *appsv1.ReplicaSet {
 	if a.Mark != "" {
 		meta.Annotations[v1alpha1.RoleAnnotation] = a.Mark
 	}
+	if len(s.Config) > 0 {
+		meta.Annotations[v1alpha1.ConfigAnnotation] = configNote(s.Config)
+	}
 	return &appsv1.ReplicaSet{
 		ObjectMeta: meta,
 		Spec: appsv1.ReplicaSetSpec{

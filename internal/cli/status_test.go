@@ -171,10 +171,10 @@ func TestStatusWorkload(t *testing.T) {
 		r.Spec.WorkloadRef = &v1alpha1.WorkloadRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "checkout"}
 	})
 	r := b.start("status", "checkout", "--wait")
-	unseen := "has not seen the newest template of Deployment/checkout yet (revision " + hash + ")"
+	unseen := "has not seen the newest template of Deployment/checkout yet (template " + hash + ")"
 	eventually(t, unseen, func() bool { return strings.Contains(r.out.String(), unseen) })
-	b.report("checkout", func(st *v1alpha1.RolloutStatus) { st.StableRevision = hash })
+	b.report("checkout", func(st *v1alpha1.RolloutStatus) { st.ObservedTemplate = hash })
 	if r.end(t).code != ExitOK {
-		t.Errorf("status --wait: code %d, err %q; want 0 once the Deployment's template is stable", r.code, r.err.String())
+		t.Errorf("status --wait: code %d, err %q; want 0 once the Deployment's template was seen", r.code, r.err.String())
 	}
 }

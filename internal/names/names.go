@@ -16,6 +16,9 @@ import (
 // characters less its five random ones. A ReplicaSet adds a dash for its pods.
 const maxBase = 58 - 1
 
+// maxName is the longest name of a ConfigMap or Secret.
+const maxName = 253
+
 // ReplicaSet names the ReplicaSet of a revision: <rollout>-<hash>. A rollout
 // name that would not leave room for the whole hash in pod names is shortened
 // and made unique again by a digest of the full name.
@@ -38,6 +41,9 @@ func Job(rollout string, release int64, step int32) string {
 	n := fmt.Sprintf("%d-job-%d", release, step+1)
 	return fit(rollout, maxBase-len(n)-1) + "-" + n
 }
+
+// ConfigCopy names a copy of a ConfigMap or Secret: <name>-<hash of its content>.
+func ConfigCopy(name, hash string) string { return fit(name, maxName-len(hash)-1) + "-" + hash }
 
 // OwnsPod reports whether a pod's name says that it was made by the named ReplicaSet.
 func OwnsPod(replicaSet, pod string) bool {

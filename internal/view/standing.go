@@ -4,7 +4,6 @@
 package view
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -44,10 +43,9 @@ func ProgressOf(r *v1alpha1.Rollout, wanted string) Progress {
 		p.Message = why
 		return p
 	}
-	judged := cmp.Or(r.Status.CanaryRevision, r.Status.StableRevision)
 	switch r.Status.Phase {
 	case v1alpha1.PhaseHealthy:
-		p.Standing, judged = StandingPromoted, r.Status.StableRevision
+		p.Standing = StandingPromoted
 	case v1alpha1.PhaseDegraded:
 		p.Standing = StandingFailed
 	case v1alpha1.PhaseAborting:
@@ -55,9 +53,9 @@ func ProgressOf(r *v1alpha1.Rollout, wanted string) Progress {
 	default:
 		return p
 	}
-	if wanted != "" && wanted != judged {
+	if wanted != "" && wanted != r.Status.ObservedTemplate {
 		p.Standing = StandingUnderway
-		p.Message = fmt.Sprintf("the controller has not seen the newest template of %s/%s yet (revision %s)",
+		p.Message = fmt.Sprintf("the controller has not seen the newest template of %s/%s yet (template %s)",
 			r.Spec.WorkloadRef.Kind, r.Spec.WorkloadRef.Name, wanted)
 	}
 	return p

@@ -67,6 +67,8 @@ type DeleteRevision struct {
 	why
 	// Name of the ReplicaSet.
 	Name string
+	// Config are the copies of configuration that nothing else uses; they go first.
+	Config []ConfigRef
 }
 
 // String implements Action.

@@ -89,6 +89,9 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	if slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating }) {
 		consider(f.Now.Add(podPause)) // nothing tells when a pod has gone
 	}
+	if f.Rollout.Spec.TrackConfig {
+		consider(f.Now.Add(configPause))
+	}
 	if m := c.mode(f); m == initial || m == forward {
 		wakeForStep(c, f, consider)
 	}

@@ -226,8 +226,12 @@ func forget(c cursor, f facts) []Action {
 		}
 	}
 	var actions []Action
+	gone := map[string]bool{}
 	for i := 0; i < len(empty)-limit; i++ {
-		actions = append(actions, DeleteRevision{why(fmt.Sprintf("more than revisionHistoryLimit (%d) revisions without pods", limit)), empty[i].Name})
+		actions = append(actions, DeleteRevision{
+			why(fmt.Sprintf("more than revisionHistoryLimit (%d) revisions without pods", limit)), empty[i].Name, unused(f, empty[i], gone),
+		})
+		gone[empty[i].Hash] = true
 	}
 	return actions
 }

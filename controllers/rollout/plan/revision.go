@@ -34,12 +34,16 @@ func HashTemplate(t corev1.PodTemplateSpec) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("encode pod template: %w", err)
 	}
-	sum := sha256.Sum256(canonical)
+	return digest(canonical), nil
+}
+
+func digest(raw []byte) string {
+	sum := sha256.Sum256(raw)
 	hash := make([]byte, hashLength)
 	for i := range hash {
 		hash[i] = hashAlphabet[int(sum[i])%len(hashAlphabet)]
 	}
-	return string(hash), nil
+	return string(hash)
 }
 
 // emptyByEncoding are struct fields that Go encodes as {} when unset. Elsewhere

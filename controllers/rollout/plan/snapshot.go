@@ -23,6 +23,11 @@ type Snapshot struct {
 	Template *corev1.PodTemplateSpec
 	// Target identifies Template, see [HashTemplate]; empty when there is none.
 	Target string
+	// AsWritten identifies the template before spec.trackConfig put copies in the
+	// place of what it refers to; empty without trackConfig.
+	AsWritten string
+	// Config are the copies that Template refers to; none without spec.trackConfig.
+	Config []ConfigCopy
 	// Selector matches the pods of all revisions; nil when Template is.
 	Selector *metav1.LabelSelector
 	// Workload is the referenced workload; nil without workloadRef.
@@ -119,6 +124,8 @@ type Revision struct {
 	Number int64
 	// Mark is the metadata that its pods carry for their role, see [MarkRevision].
 	Mark string
+	// Config are the copies of configuration that its pods use.
+	Config []ConfigRef
 	// Images of the containers.
 	Images []string
 	// Replicas wanted.

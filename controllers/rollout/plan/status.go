@@ -18,6 +18,7 @@ import (
 func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 	s := v1alpha1.RolloutStatus{
 		ObservedGeneration: f.Rollout.Generation,
+		ObservedTemplate:   cmp.Or(f.AsWritten, f.written),
 		Phase:              h.phase,
 		Strategy:           f.wanted.Strategy,
 		Message:            h.message,

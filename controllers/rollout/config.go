@@ -1,0 +1,156 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/internal/names"
+)
+
+// track puts copies in the place of the ConfigMaps and Secrets that the
+// template refers to, so that their content is part of the revision. It reads
+// live: they are in no cache. False means that one of them has a problem.
+func track(ctx context.Context, o *observation, t *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec, bool, error) {
+	refs := plan.ConfigRefs(t)
+	sorted := slices.SortedFunc(maps.Keys(refs), func(a, b plan.ConfigRef) int { return strings.Compare(a.String(), b.String()) })
+	before := len(o.found)
+	for _, ref := range sorted {
+		source, err := readConfig(ctx, o.live, o.s.Rollout, ref)
+		switch {
+		case apierrors.IsNotFound(err) && refs[ref]:
+		case apierrors.IsNotFound(err):
+			o.problem("spec.trackConfig", "%s, which the pod template refers to, does not exist in namespace %s; create it, or mark the reference as optional", ref, o.s.Rollout.Namespace)
+		case apierrors.IsForbidden(err):
+			o.problem("spec.trackConfig", "the controller may not read %s; bind ClusterRole sluice-config to its service account in namespace %s, or set spec.trackConfig to false", ref, o.s.Rollout.Namespace)
+		case err != nil:
+			return nil, false, fmt.Errorf("read %s: %w", ref, err)
+		default:
+			name, err := copyName(source)
+			if err != nil {
+				return nil, false, err
+			}
+			o.s.Config = append(o.s.Config, plan.ConfigCopy{From: ref, Name: name})
+		}
+	}
+	return plan.WithCopies(t, o.s.Config), len(o.found) == before, nil
+}
+
+func readConfig(ctx context.Context, from client.Reader, ro *v1alpha1.Rollout, ref plan.ConfigRef) (client.Object, error) {
+	obj := configObject(ref.Kind)
+	err := from.Get(ctx, client.ObjectKey{Namespace: ro.Namespace, Name: ref.Name}, obj)
+	return obj, err //nolint:wrapcheck // the caller tells the kinds of error apart
+}
+
+func configObject(kind string) client.Object {
+	if kind == plan.KindSecret {
+		return &corev1.Secret{}
+	}
+	return &corev1.ConfigMap{}
+}
+
+// copyName is the name of the copy of an object's present content.
+func copyName(source client.Object) (string, error) {
+	var hash string
+	var err error
+	switch o := source.(type) {
+	case *corev1.ConfigMap:
+		hash, err = plan.HashConfig(o.Data, o.BinaryData)
+	case *corev1.Secret:
+		hash, err = plan.HashConfig(o.Type, o.Data)
+	}
+	if err != nil {
+		return "", fmt.Errorf("identify the content of %s: %w", source.GetName(), err)
+	}
+	return names.ConfigCopy(source.GetName(), hash), nil
+}
+
+// copies writes the copies of tracked configuration.
+type copies struct {
+	client client.Client
+	live   client.Reader
+}
+
+// make makes the copies that a revision refers to, before the revision
+// itself. A source that has changed since it was observed ends the pass.
+func (w copies) make(ctx context.Context, s plan.Snapshot) error {
+	for _, c := range s.Config {
+		source, err := readConfig(ctx, w.live, s.Rollout, c.From)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", c.From, err)
+		}
+		if name, err := copyName(source); err != nil || name != c.Name {
+			return apierrors.NewConflict(schema.GroupResource{Resource: c.From.Kind}, c.From.Name, fmt.Errorf("its content changed: %w", err))
+		}
+		copied := configCopy(s.Rollout, source, c.Name)
+		err = w.client.Create(ctx, copied, client.FieldOwner(v1alpha1.FieldOwner))
+		if apierrors.IsAlreadyExists(err) {
+			err = w.ours(ctx, s.Rollout, plan.ConfigRef{Kind: c.From.Kind, Name: c.Name})
+		}
+		if err != nil {
+			return fmt.Errorf("copy %s: %w", c.From, err)
+		}
+	}
+	return nil
+}
+
+// ours makes sure that an object of a copy's name is a copy.
+func (w copies) ours(ctx context.Context, ro *v1alpha1.Rollout, ref plan.ConfigRef) error {
+	existing, err := readConfig(ctx, w.live, ro, ref)
+	if err == nil && !metav1.IsControlledBy(existing, ro) {
+		return fmt.Errorf("%s exists and belongs to somebody else; delete or rename it", ref)
+	}
+	return err
+}
+
+// configCopy renders an immutable copy that goes with the Rollout at the latest.
+func configCopy(ro *v1alpha1.Rollout, source client.Object, name string) client.Object {
+	meta, immutable := owned(ro, name, ""), true
+	delete(meta.Labels, v1alpha1.RevisionLabel) // several revisions may share it
+	if o, ok := source.(*corev1.Secret); ok {
+		return &corev1.Secret{ObjectMeta: meta, Type: o.Type, Data: o.Data, Immutable: &immutable}
+	}
+	o, _ := source.(*corev1.ConfigMap)
+	return &corev1.ConfigMap{ObjectMeta: meta, Data: o.Data, BinaryData: o.BinaryData, Immutable: &immutable}
+}
+
+// drop deletes copies that nothing uses any more.
+func (w copies) drop(ctx context.Context, ro *v1alpha1.Rollout, refs []plan.ConfigRef) error {
+	for _, ref := range refs {
+		if err := client.IgnoreNotFound(w.client.Delete(ctx, named(configObject(ref.Kind), ro, ref.Name))); err != nil {
+			return fmt.Errorf("delete %s: %w", ref, err)
+		}
+	}
+	return nil
+}
+
+// configNote is how a ReplicaSet remembers the copies that it uses.
+func configNote(copies []plan.ConfigCopy) string {
+	var notes []string
+	for _, c := range copies {
+		notes = append(notes, c.From.Kind+"/"+c.Name)
+	}
+	return strings.Join(notes, ",")
+}
+
+func readConfigNote(note string) (refs []plan.ConfigRef) {
+	for text := range strings.SplitSeq(note, ",") {
+		if kind, name, ok := strings.Cut(text, "/"); ok {
+			refs = append(refs, plan.ConfigRef{Kind: kind, Name: name})
+		}
+	}
+	return refs
+}
