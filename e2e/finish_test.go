@@ -25,6 +25,7 @@ func (s *story) finish() {
 	defer cancel()
 	end := time.Now()
 	s.traffic.Stop()
+	s.countDirect()
 	if err := s.learn(ctx); err != nil {
 		s.Error(err)
 	}
@@ -64,6 +65,21 @@ func (s *story) count() {
 	}
 	if tally.Requests < harness.MinRequests {
 		s.Errorf("%d requests, want at least %d", tally.Requests, harness.MinRequests)
+	}
+}
+
+// countDirect holds the promise for what was sent to a Service's own address.
+func (s *story) countDirect() {
+	s.Helper()
+	if s.direct == nil {
+		return
+	}
+	s.direct.Stop()
+	tally := s.direct.History().Count(time.Time{}, time.Now())
+	s.report.Notes = append(s.report.Notes, fmt.Sprintf("%d requests to the Service's own address, %d failed, by version %v",
+		tally.Requests, tally.ByOutcome[load.Failed], tally.ByVersion))
+	for _, f := range s.direct.History().FirstFailures(5) {
+		s.Errorf("failed at the Service's own address at %s, version %q: %s", f.At.Format(time.StampMilli), f.Version, f.Reason)
 	}
 }
 

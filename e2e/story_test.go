@@ -46,6 +46,7 @@ type story struct {
 	shop       *harness.Shop
 	seen       *harness.Recorder
 	traffic    *load.Generator
+	direct     *load.Generator   // on a Service's own address; nil without
 	versions   map[string]string // by revision hash
 	report     harness.Report
 	releasedAt time.Time
@@ -83,6 +84,7 @@ func cluster(t *testing.T) *harness.Cluster {
 var names = []string{
 	"good-release", "bad-release", "abort-by-command", "promote-by-command", "controller-killed",
 	"newer-revision", "prometheus-unreachable", "wrong-input", "workload-adoption",
+	"superseded", "abort-at-each-step", "promote-full-then-abort", "blue-green", "blue-green-switch-back", "scaled-in-mid-release",
 }
 
 func TestMain(m *testing.M) {

@@ -96,7 +96,7 @@ func (s *story) lies(ctx context.Context, r *v1alpha1.Rollout) ([]string, error)
 func columns(r *v1alpha1.Rollout) map[string]string {
 	st := r.Status
 	c := map[string]string{
-		"NAME": r.Name, "STRATEGY": "Canary", "PHASE": string(st.Phase), "WEIGHT": weight(r), "STEP": "",
+		"NAME": r.Name, "STRATEGY": st.Strategy, "PHASE": string(st.Phase), "WEIGHT": weight(r), "STEP": "",
 		"READY": strconv.Itoa(int(st.ReadyReplicas)), "IMAGE": st.Image, "STABLE": st.StableRevision, "CANARY": st.CanaryRevision, "MESSAGE": st.Message,
 	}
 	if st.CurrentStep != nil {

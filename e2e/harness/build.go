@@ -130,15 +130,49 @@ func Analyze(least time.Duration) v1alpha1.Step {
 
 // Analysis judges the canary every second by its share of 5xx answers, with 5 % as the bound.
 func Analysis(prometheus string) Modifier {
-	return func(r *v1alpha1.Rollout) {
-		r.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{
-			Prometheus: &v1alpha1.Prometheus{Address: prometheus},
-			Block:      &metav1.Duration{Duration: time.Second},
-			WarmUp:     &metav1.Duration{Duration: 3 * time.Second},
-			Metrics: []v1alpha1.Metric{{
-				Name:      "server-errors",
-				Threshold: &v1alpha1.Threshold{Query: ErrorShare, Max: ptr.To("0.05"), Consecutive: 3},
-			}},
-		}
+	return func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Analysis = errorAnalysis(prometheus) }
+}
+
+func errorAnalysis(prometheus string) *v1alpha1.Analysis {
+	return &v1alpha1.Analysis{
+		Prometheus: &v1alpha1.Prometheus{Address: prometheus},
+		Block:      &metav1.Duration{Duration: time.Second},
+		WarmUp:     &metav1.Duration{Duration: 3 * time.Second},
+		Metrics: []v1alpha1.Metric{{
+			Name:      "server-errors",
+			Threshold: &v1alpha1.Threshold{Query: ErrorShare, Max: ptr.To("0.05"), Consecutive: 3},
+		}},
 	}
+}
+
+// BlueGreen switches all traffic at once, by the selector of the active
+// Service. The preview has a pod of its own until somebody promotes, and what
+// was active keeps its pods for a while.
+func BlueGreen(mods ...func(*v1alpha1.BlueGreenStrategy)) Modifier {
+	return func(r *v1alpha1.Rollout) {
+		b := &v1alpha1.BlueGreenStrategy{
+			ActiveService:              StableService,
+			PreviewService:             CanaryService,
+			PreviewReplicas:            ptr.To[int32](1),
+			AutoPromote:                ptr.To(false),
+			ScaleDownDelaySeconds:      ptr.To[int32](20),
+			AbortScaleDownDelaySeconds: ptr.To[int32](3),
+		}
+		for _, m := range mods {
+			m(b)
+		}
+		r.Spec.Strategy = v1alpha1.Strategy{BlueGreen: b}
+	}
+}
+
+// Watched judges a blue-green release after the switch, at least for a time.
+func Watched(prometheus string, least time.Duration) func(*v1alpha1.BlueGreenStrategy) {
+	return func(b *v1alpha1.BlueGreenStrategy) {
+		b.PostPromotion = &v1alpha1.PostPromotion{Analysis: *errorAnalysis(prometheus), Analyze: Analyze(least).Analyze}
+	}
+}
+
+// Replicas sets the number of pods.
+func Replicas(n int32) Modifier {
+	return func(r *v1alpha1.Rollout) { r.Spec.Replicas = &n }
 }

@@ -125,10 +125,19 @@ func point(ro *v1alpha1.Rollout, route *gatewayv1.HTTPRoute) Point {
 	p.Requested, p.Confirmed = byRevision(st.Traffic.Requested), byRevision(st.Traffic.Confirmed)
 	// Before the first revision is stable its Services stand for whatever pods there are: no share is a revision's.
 	p.Settled = st.StableRevision != "" && len(p.Confirmed) > 0 && slices.Equal(st.Traffic.Requested, st.Traffic.Confirmed) &&
-		slices.ContainsFunc(st.Traffic.Confirmed, func(w v1alpha1.RevisionWeight) bool {
-			return w.Service == CanaryService && w.Weight == p.Route
-		})
+		p.Route == weightOf(st.Traffic.Confirmed, CanaryService)
 	return p
+}
+
+// weightOf is the weight of a Service. One that is not named, as where a selector switches, has none.
+func weightOf(ws []v1alpha1.RevisionWeight, service string) int32 {
+	var weight int32
+	for _, w := range ws {
+		if w.Service == service {
+			weight += w.Weight
+		}
+	}
+	return weight
 }
 
 func byRevision(ws []v1alpha1.RevisionWeight) map[string]int32 {

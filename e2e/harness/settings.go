@@ -32,6 +32,8 @@ type Settings struct {
 	LocalAddress string
 	// ImagePrefix goes before the names sluice:dev and shop:dev: E2E_IMAGE_PREFIX, such as "registry.example/me/".
 	ImagePrefix string
+	// Inside: the addresses of Services can be reached from here: E2E_INSIDE. Default: true on the full tier, false with E2E_CONTEXT.
+	Inside bool
 	// AllowTarget names hosts that may be loaded beyond the full tier: E2E_ALLOW_TARGET.
 	AllowTarget string
 	// ShareLevel is the probability that an observed share must lie within: E2E_SHARE_LEVEL. Default 0.99.
@@ -57,6 +59,9 @@ func FromEnvironment(env func(string) string) (Settings, error) {
 		AllowTarget:   env(load.AllowVariable),
 		Root:          root,
 		Out:           cmp.Or(env("E2E_OUT"), filepath.Join(root, "out", "e2e")),
+	}
+	if s.Inside, err = strconv.ParseBool(cmp.Or(env("E2E_INSIDE"), strconv.FormatBool(s.Context == ""))); err != nil {
+		return Settings{}, fmt.Errorf("E2E_INSIDE=%q: must be true or false", env("E2E_INSIDE"))
 	}
 	gateway := cmp.Or(env("E2E_GATEWAY"), "gateway-system/gateway")
 	var ok bool

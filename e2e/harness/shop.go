@@ -139,6 +139,38 @@ func (s *Shop) Load(rate int, atMost time.Duration) (*load.Generator, error) {
 	return load.New(o)
 }
 
+// Direct generates load as [Shop.Load] does, but on a Service's own address
+// and with a connection for each request: who decides is kube-proxy.
+func (s *Shop) Direct(ctx context.Context, service string, rate int, atMost time.Duration) (*load.Generator, error) {
+	o, err := s.direct(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	o.Rate, o.Duration = rate, atMost
+	return load.New(o)
+}
+
+// AnswersAt gives the version that answers behind a Service's own address.
+func (s *Shop) AnswersAt(ctx context.Context, service string) (string, error) {
+	o, err := s.direct(ctx, service)
+	if err != nil {
+		return "", err
+	}
+	r, err := load.Probe(ctx, o)
+	if err == nil && r.Outcome == load.Failed {
+		err = fmt.Errorf("ask Service %s: %s", service, r.Reason)
+	}
+	return r.Version, err
+}
+
+func (s *Shop) direct(ctx context.Context, service string) (load.Options, error) {
+	var svc corev1.Service
+	if err := s.get(ctx, service, &svc); err != nil {
+		return load.Options{}, err
+	}
+	return load.Options{URL: "http://" + svc.Spec.ClusterIP, Fresh: true, Allow: s.Cluster.Settings.AllowTarget}, nil
+}
+
 func (s *Shop) target() load.Options {
 	set := s.Cluster.Settings
 	return load.Options{URL: set.GatewayURL, Host: s.Host(), Allow: set.AllowTarget}

@@ -32,6 +32,8 @@ type Options struct {
 	Count int
 	// Duration is the longest time to send for, up to 20 minutes. Required.
 	Duration time.Duration
+	// Fresh opens a connection for each request, so that whoever balances connections decides anew.
+	Fresh bool
 	// Timeout of one request. Default 10 s.
 	Timeout time.Duration
 	// Allow names further hosts that may be targets, separated by commas.
@@ -63,7 +65,7 @@ func New(o Options) (*Generator, error) {
 	if err := checkBounds(o); err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{MaxIdleConnsPerHost: maxInFlight, IdleConnTimeout: 90 * time.Second}
+	transport := &http.Transport{MaxIdleConnsPerHost: maxInFlight, IdleConnTimeout: 90 * time.Second, DisableKeepAlives: o.Fresh}
 	client := &http.Client{
 		Transport:     transport,
 		Timeout:       o.Timeout,

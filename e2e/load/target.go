@@ -14,8 +14,11 @@ import (
 // AllowVariable is the environment variable that callers take [Options.Allow] from.
 const AllowVariable = "E2E_ALLOW_TARGET"
 
-// clusterRange holds the addresses of the full tier, inside its network namespace.
-const clusterRange = "10.250.0.0/16"
+// The addresses of the full tier's node and of its Services, inside its network namespace.
+const (
+	clusterRange = "10.250.0.0/16"
+	serviceRange = "10.96.0.0/16"
+)
 
 // checkTarget refuses a URL that is neither loopback, nor on the full tier,
 // nor named in allow (hosts, separated by commas).
@@ -35,9 +38,9 @@ func checkTarget(target, allow string) error {
 		return nil
 	}
 	addr, err := netip.ParseAddr(host)
-	if err == nil && (addr.IsLoopback() || netip.MustParsePrefix(clusterRange).Contains(addr)) {
+	if err == nil && (addr.IsLoopback() || netip.MustParsePrefix(clusterRange).Contains(addr) || netip.MustParsePrefix(serviceRange).Contains(addr)) {
 		return nil
 	}
-	return fmt.Errorf("target %s: load goes only to loopback, to %s and to hosts named in %s; add %q there if it may be loaded",
-		target, clusterRange, AllowVariable, host)
+	return fmt.Errorf("target %s: load goes only to loopback, to %s and %s and to hosts named in %s; add %q there if it may be loaded",
+		target, clusterRange, serviceRange, AllowVariable, host)
 }

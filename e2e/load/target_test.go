@@ -19,6 +19,7 @@ func TestCheckTarget(t *testing.T) {
 		"LoopbackSix":  {reason: "In either protocol.", target: "http://[::1]:8080"},
 		"Localhost":    {reason: "By name too.", target: "http://localhost:1"},
 		"Cluster":      {reason: "The full tier may be loaded.", target: "http://10.250.0.1:8080"},
+		"Service":      {reason: "So may its Services by their addresses.", target: "http://10.96.3.4"},
 		"Beside":       {reason: "Its neighbours may not.", target: "http://10.251.0.1", want: "E2E_ALLOW_TARGET"},
 		"Stranger":     {reason: "Nobody else is loaded by accident.", target: "http://shop.example", want: `add "shop.example" there`},
 		"Allowed":      {reason: "A person may decide otherwise.", target: "https://shop.example:8443/x", allow: "a.example,shop.example"},
