@@ -39,16 +39,11 @@ type podSet struct {
 // ending is how long a pod that was told to end is still there.
 const ending = 10 * time.Second
 
-// cluster is the ReplicaSet controller, the Deployment's, the kubelets and the EndpointSlice controller.
+// cluster is the ReplicaSet controller and the Deployment's.
 type cluster struct {
-	w       *World
-	of      map[string]*podSet
-	made    int
-	listing [serviceCount]bool
-	// listed are the pods behind each Service, as its EndpointSlices say.
-	listed [serviceCount][]*pod
-	// slow multiplies the lag of EndpointSlices.
-	slow time.Duration
+	w    *World
+	of   map[string]*podSet
+	made int
 }
 
 // adopt starts with the pods of a Deployment, up and listed everywhere.
@@ -58,12 +53,12 @@ func (c *cluster) adopt(n int32) {
 	for range n {
 		set.pods = append(set.pods, &pod{ready: true})
 	}
-	for i := range c.listed {
-		c.relist(i)
+	for i := range c.w.endpoints.listed {
+		c.w.endpoints.relist(i)
 	}
 	for i := range slots {
 		for p := range c.w.plane.proxies {
-			c.w.plane.proxies[p].known[i] = c.listed[i]
+			c.w.plane.proxies[p].known[i] = c.w.endpoints.listed[i]
 		}
 	}
 }
@@ -85,8 +80,8 @@ func (c *cluster) changed(hash string) {
 		s.syncing = true
 		c.w.in(c.w.lags.Sync, "sync ReplicaSet", func() { c.sync(hash) })
 	}
-	for i := range c.listing {
-		c.lookAt(i)
+	for i := range c.w.endpoints.listing {
+		c.w.endpoints.lookAt(i)
 	}
 }
 
@@ -190,32 +185,7 @@ func (c *cluster) start(hash string, s *podSet) {
 		delay = Span{4 * delay.Min, 8 * delay.Max}
 	case Good, Crashing:
 	}
-	c.w.in(delay, "pod gets ready", func() { c.up(p, health) })
-}
-
-func (c *cluster) up(p *pod, health Health) {
-	if p.terminated || p.ready {
-		return
-	}
-	p.ready, p.since = true, c.w.now
-	c.changed(p.hash)
-	if ro := c.w.live.rollout; ro != nil && ro.Spec.MinReadySeconds > 0 {
-		c.w.in(Exactly(time.Duration(ro.Spec.MinReadySeconds)*time.Second), "pod gets available", func() { c.changed(p.hash) })
-	}
-	if health == Crashing && !c.w.mischief.over {
-		c.w.in(Span{time.Second, 20 * time.Second}, "pod crashes", func() { c.crash(p, 10*time.Second) })
-	}
-}
-
-// crash takes a pod down for a while.
-func (c *cluster) crash(p *pod, restart time.Duration) {
-	if p.terminated || !p.ready {
-		return
-	}
-	p.ready = false
-	c.w.laws.harm()
-	c.changed(p.hash)
-	c.w.in(Exactly(restart), "pod restarts", func() { c.up(p, c.w.catalogue.byHash[p.hash].Health) })
+	c.w.in(delay, "pod gets ready", func() { c.w.kubelet.up(p, health) })
 }
 
 // vanish takes a pod away for good; its controller makes another.
@@ -255,61 +225,4 @@ func (c *cluster) list(hash string) []plan.Pod {
 		}
 	}
 	return all
-}
-
-// lookAt has the EndpointSlice controller look at a Service soon.
-func (c *cluster) lookAt(slot int) {
-	if c.listing[slot] {
-		return
-	}
-	c.listing[slot] = true
-	lag := c.w.lags.List
-	if c.slow > 1 {
-		lag = Span{lag.Min * c.slow, lag.Max * c.slow}
-	}
-	c.w.in(lag, "list endpoints", func() { c.relist(slot) })
-}
-
-// relist brings a Service's EndpointSlices up to date.
-func (c *cluster) relist(slot int) {
-	c.listing[slot] = false
-	pods := c.behind(slot)
-	if slices.Equal(pods, c.listed[slot]) {
-		return
-	}
-	c.listed[slot] = pods
-	if old := c.w.live.services[slot]; old != nil {
-		svc := plan.Service{Name: old.Name, Selects: old.Selects, Ready: map[string]int32{}}
-		for _, p := range pods {
-			svc.Ready[p.hash]++
-		}
-		c.w.live.services[slot] = &svc
-		c.w.touch(services)
-	}
-	if slot < len(slots) {
-		c.w.plane.hear(slot, pods)
-	}
-}
-
-// behind are the pods that a Service's EndpointSlices should list now.
-func (c *cluster) behind(slot int) []*pod {
-	svc := c.w.live.services[slot]
-	if svc == nil {
-		return nil
-	}
-	var pods []*pod
-	add := func(hash string) {
-		if s := c.of[hash]; s != nil && (svc.Selects == "" || svc.Selects == hash) {
-			for _, p := range s.pods {
-				if p.serves() {
-					pods = append(pods, p)
-				}
-			}
-		}
-	}
-	add("")
-	for _, r := range c.w.live.sets {
-		add(r.Hash)
-	}
-	return pods
 }

@@ -5,9 +5,7 @@ package world
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -25,7 +23,7 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 	w.logf("%s (%s)", a, a.Why())
 	one := func(write func() error) []func() error {
 		return []func() error{func() error {
-			w.laws.before(p, a)
+			w.laws.writing.before(p, a)
 			return write()
 		}}
 	}
@@ -47,9 +45,9 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 	case plan.MarkRevision:
 		return one(func() error { return markRevision(w, a) })
 	case plan.StartJob:
-		return one(func() error { return w.startJob(a) })
+		return one(func() error { return w.jobController.start(a) })
 	case plan.DeleteJob:
-		return one(func() error { return w.deleteJob(a) })
+		return one(func() error { return w.jobController.delete(a) })
 	case plan.AskGate:
 		p.c.ask(a)
 		return nil
@@ -105,14 +103,6 @@ func createRevision(w *World, p *pass, a plan.CreateRevision) error {
 	return nil
 }
 
-func (o *objects) named(name string) (plan.Revision, bool) {
-	i := slices.IndexFunc(o.sets, func(r plan.Revision) bool { return r.Name == name })
-	if i < 0 {
-		return plan.Revision{}, false
-	}
-	return o.sets[i], true
-}
-
 func scaleRevision(w *World, a plan.ScaleRevision) error {
 	r, ok := w.live.named(a.Name)
 	switch {
@@ -153,7 +143,7 @@ func (w *World) selects(slot int, revision string) {
 	svc.Selects = revision
 	w.live.services[slot] = &svc
 	w.touch(services)
-	w.pods.lookAt(slot)
+	w.endpoints.lookAt(slot)
 }
 
 func createService(w *World, a plan.CreateService) error {
@@ -163,9 +153,9 @@ func createService(w *World, a plan.CreateService) error {
 	for i, name := range w.serviceNames {
 		if name == a.Name && w.live.services[i] == nil {
 			w.live.services[i] = emptyService(name)
-			w.pods.listed[i] = nil
+			w.endpoints.listed[i] = nil
 			w.touch(services)
-			w.pods.lookAt(i)
+			w.endpoints.lookAt(i)
 		}
 	}
 	return nil
@@ -182,56 +172,6 @@ func markRevision(w *World, a plan.MarkRevision) error {
 	return nil
 }
 
-// startJob creates a Job, which ends after a while: badly for a bad revision.
-func (w *World) startJob(a plan.StartJob) error {
-	if _, exists := w.live.jobs[a.Name]; exists {
-		return nil
-	}
-	w.setJob(a.Name, plan.Job{}, true)
-	w.in(Span{time.Second, 30 * time.Second}, "Job ends", func() {
-		if _, exists := w.live.jobs[a.Name]; exists {
-			bad := w.catalogue.byHash[a.Revision].Bad
-			w.setJob(a.Name, plan.Job{Succeeded: !bad, Failed: bad}, true)
-		}
-	})
-	return nil
-}
-
-func (w *World) deleteJob(a plan.DeleteJob) error {
-	w.setJob(a.Name, plan.Job{}, false)
-	return nil
-}
-
-func (w *World) setJob(name string, job plan.Job, exists bool) {
-	all := maps.Clone(w.live.jobs)
-	if all == nil {
-		all = map[string]plan.Job{}
-	}
-	delete(all, name)
-	if exists {
-		all[name] = job
-	}
-	w.live.jobs = all
-	w.touch(jobs)
-}
-
-// ask asks a gate, which allows three times of four, later or sooner.
-func (c *controller) ask(a plan.AskGate) {
-	if c.asking {
-		return
-	}
-	c.asking = true
-	attempts := 1
-	if c.gate != nil && c.gate.Release == a.Release && c.gate.Step == a.Step {
-		attempts = c.gate.Attempts + 1
-	}
-	c.later(Span{10 * time.Millisecond, 10 * time.Second}, "gate answers", func() {
-		c.asking = false
-		c.gate = &plan.GateAnswer{Release: a.Release, Step: a.Step, Allowed: c.w.chance(75), At: c.now(), Attempts: attempts}
-		c.enqueue()
-	})
-}
-
 // shift writes every route that does not carry the split already.
 func shift(w *World, p *pass, a plan.Action, want traffic.Split) []func() error {
 	var writes []func() error
@@ -245,7 +185,7 @@ func shift(w *World, p *pass, a plan.Action, want traffic.Split) []func() error 
 			case r.gone:
 				return errRefused
 			}
-			w.laws.before(p, a)
+			w.laws.writing.before(p, a)
 			w.plane.write(i, want)
 			w.live.routes[i].ours++
 			return nil

@@ -117,7 +117,7 @@ func (m *mischief) some() {
 	case 1:
 		if p := m.anyPod(); p != nil {
 			w.logf("a pod of %s fails for %s", w.name(p.hash), d)
-			w.pods.crash(p, d)
+			w.kubelet.crash(p, d)
 		}
 	case 2:
 		if len(w.leaders) > 0 {
@@ -138,8 +138,8 @@ func (m *mischief) some() {
 		w.analyst.silent = w.now + 4*d
 	case 7:
 		w.logf("EndpointSlices are slow for %s", d)
-		w.pods.slow = 10
-		w.in(Exactly(d), "EndpointSlices recover", func() { w.pods.slow = 1 })
+		w.endpoints.slow = 10
+		w.in(Exactly(d), "EndpointSlices recover", func() { w.endpoints.slow = 1 })
 	case 8:
 		m.staleCaches(d)
 	case 9:

@@ -59,6 +59,10 @@ type objects struct {
 	jobs     map[string]plan.Job
 }
 
+func emptyService(name string) *plan.Service {
+	return &plan.Service{Name: name, Ready: map[string]int32{}}
+}
+
 // workload is a referenced Deployment.
 type workload struct {
 	plan.Workload
@@ -218,4 +222,17 @@ func (o *objects) observed(s *plan.Snapshot) traffic.Observed {
 		return seen[0]
 	}
 	return traffic.Merge(seen...)
+}
+
+// String names a kind as watches do.
+func (k kind) String() string {
+	return [...]string{"Rollouts", "Deployments", "ReplicaSets", "Services", "routes", "AnalysisRuns", "Jobs"}[k]
+}
+
+func (o *objects) named(name string) (plan.Revision, bool) {
+	i := slices.IndexFunc(o.sets, func(r plan.Revision) bool { return r.Name == name })
+	if i < 0 {
+		return plan.Revision{}, false
+	}
+	return o.sets[i], true
 }

@@ -8,28 +8,28 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
-	"github.com/sluice-dev/sluice/controllers/rollout/plan"
-	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// people are those who use the cluster: users, pipelines, GitOps and the HPA.
+// people are those who command and who edit the Rollout: users and pipelines.
 type people struct {
-	w *World
-	// git is the Rollout as it stands in Git; applied again, it undoes what others edited.
-	git v1alpha1.RolloutSpec
+	w        *World
+	gitops   gitops
+	hpa      hpa
+	stranger stranger
 	// said counts commands, for their ids.
 	said int
 	// strategies that people change to.
 	strategies []v1alpha1.Strategy
-	// load of the HPA, in pods' worth of work; 0 without an HPA.
-	load float64
-	// strangers may delete routes and Services, and the Rollout.
-	strangers bool
+}
+
+func newPeople(w *World) *people {
+	h := &people{w: w, gitops: gitops{w: w, spec: w.live.rollout.Spec}, hpa: hpa{w: w}}
+	h.stranger = stranger{w: w, gitops: &h.gitops}
+	return h
 }
 
 // some happens at random: what people do.
@@ -54,10 +54,10 @@ func (h *people) some() {
 			h.say(pick(w.rng, v1alpha1.VerbRetry, v1alpha1.VerbPause, v1alpha1.VerbResume, v1alpha1.VerbRestart, v1alpha1.VerbUndo, v1alpha1.VerbSkipAnalysis))
 		}},
 		{4, h.sayStale},
-		{6, h.sync},
-		{3, func() { h.editRoute(int32(w.rng.IntN(101))) }},
-		{3, h.editService},
-		{3, h.delete},
+		{6, h.gitops.sync},
+		{3, h.stranger.editRoute},
+		{3, h.stranger.editService},
+		{3, h.stranger.delete},
 	}
 	n := w.rng.IntN(100)
 	for _, d := range deeds {
@@ -160,152 +160,6 @@ func (h *people) command(cmd v1alpha1.Command) {
 	})
 }
 
-// sync has GitOps apply one of its manifests again, whatever stands there now.
-func (h *people) sync() {
-	w := h.w
-	switch w.rng.IntN(3) {
-	case 0:
-		w.logf("GitOps applies the route again")
-		h.restoreRoutes()
-	case 1:
-		w.logf("GitOps applies the Services again")
-		h.restoreServices()
-	case 2:
-		w.logf("GitOps applies the Rollout again")
-		if h.git.Replicas != nil && *h.git.Replicas > w.live.replicas() {
-			w.laws.harm()
-		}
-		w.editRollout(true, func(r *v1alpha1.Rollout) {
-			template, ref := r.Spec.Template, r.Spec.WorkloadRef
-			r.Spec = h.git
-			r.Spec.Template, r.Spec.WorkloadRef, r.Spec.Selector = template, ref, w.live.rollout.Spec.Selector
-		})
-	}
-}
-
-// restoreRoutes writes the routes as they stand in Git: everything to stable.
-func (h *people) restoreRoutes() {
-	h.w.laws.harm()
-	for i := range h.w.live.routes {
-		h.w.plane.write(i, traffic.CanaryAt(0))
-	}
-}
-
-// restoreServices writes the Services as they stand in Git: not narrowed.
-func (h *people) restoreServices() {
-	h.w.laws.harm()
-	for i, name := range h.w.serviceNames {
-		if name == "" || h.ours(i) {
-			continue
-		}
-		if h.w.live.services[i] == nil {
-			h.w.live.services[i] = emptyService(name)
-			h.w.pods.listed[i] = nil
-		}
-		h.w.selects(i, "")
-	}
-}
-
-// ours: the controller makes the Service itself, so Git knows nothing of it.
-func (h *people) ours(slot int) bool {
-	r := h.w.live.rollout
-	return slot != callerService && r != nil && plan.MakesServices(r)
-}
-
-func (h *people) editRoute(weight int32) {
-	w := h.w
-	i := w.rng.IntN(len(w.live.routes))
-	if w.live.routes[i].gone || meansOf(w.live.rollout) != byRoute {
-		return
-	}
-	w.logf("user gives the canary %d %% in route %d", weight, i+1)
-	w.laws.harm()
-	w.plane.write(i, traffic.CanaryAt(weight))
-}
-
-func (h *people) editService() {
-	w := h.w
-	i := w.rng.IntN(len(slots))
-	if w.live.services[i] == nil || len(w.live.sets) == 0 || !bound(w.live.rollout, w.serviceNames[i]) {
-		return
-	}
-	r := w.live.sets[w.rng.IntN(len(w.live.sets))]
-	w.logf("user points Service %s at %s", slots[i], w.name(r.Hash))
-	w.laws.harm()
-	w.selects(i, r.Hash)
-}
-
-// delete takes a route, a Service or, seldom, the Rollout away. What is not the Rollout comes back later.
-func (h *people) delete() {
-	w := h.w
-	if !h.strangers {
-		return
-	}
-	back := Span{time.Second, 3 * time.Minute}
-	switch w.rng.IntN(5) {
-	case 0:
-		w.logf("user deletes the Rollout")
-		w.deletion()
-	case 1, 2:
-		w.logf("user deletes a route")
-		w.laws.harm()
-		w.plane.delete(w.rng.IntN(len(w.live.routes)))
-		w.in(back, "route comes back", func() {
-			w.logf("the route is back")
-			h.restoreRoutes()
-		})
-	default:
-		w.logf("user deletes a Service")
-		w.laws.harm()
-		i := w.rng.IntN(len(slots))
-		w.live.services[i] = nil
-		w.pods.lookAt(i)
-		w.touch(services)
-		w.in(back, "Service comes back", func() {
-			if w.live.rollout != nil {
-				w.logf("the Services are back")
-				h.restoreServices()
-			}
-		})
-	}
-}
-
-// autoscale is one look of the HPA, by its own formula: the average over the
-// ready pods that the selector matches, within a tolerance of a tenth.
-func (h *people) autoscale() {
-	w := h.w
-	if w.live.rollout == nil || h.load == 0 {
-		return
-	}
-	ready := int32(0)
-	for _, r := range w.live.sets {
-		for _, p := range w.pods.set(r.Hash).pods {
-			if p.serves() {
-				ready++
-			}
-		}
-	}
-	current := w.live.replicas()
-	if ready == 0 || current == 0 {
-		return
-	}
-	ratio := h.load / float64(ready) // each pod's use over its target
-	if ratio > 0.9 && ratio < 1.1 {
-		return
-	}
-	want := int32(ratio * float64(ready))
-	if float64(want) < ratio*float64(ready) {
-		want++
-	}
-	if want = min(max(want, 1), 12); want != current {
-		w.logf("HPA wants %d replicas instead of %d, by %d ready pods", want, current, ready)
-		if want > current {
-			w.laws.harm()
-		}
-		w.editRollout(true, func(r *v1alpha1.Rollout) { r.Spec.Replicas = &want })
-	}
-}
-
 // leave brings back what people have taken away, and ends every pause.
 func (h *people) leave() {
 	w := h.w
@@ -314,10 +168,10 @@ func (h *people) leave() {
 		return
 	}
 	if slices.ContainsFunc(w.live.routes, func(r route) bool { return r.gone }) {
-		h.restoreRoutes()
+		h.gitops.restoreRoutes()
 	}
 	if w.live.services[0] == nil || w.live.services[1] == nil {
-		h.restoreServices()
+		h.gitops.restoreServices()
 	}
 	h.pause(false)
 	h.say(v1alpha1.VerbResume)

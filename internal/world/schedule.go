@@ -63,7 +63,7 @@ func (s Schedules) Play(seed uint64, transcript bool) Outcome {
 	err := s.play(w, h)
 	return Outcome{
 		Seed: seed, Err: err, Transcript: w.lines, Events: w.happened, Checked: w.laws.checked,
-		Aborts: w.laws.aborts, Slowest: w.laws.slowest, SlowestCalm: w.laws.slowestCalm,
+		Aborts: w.laws.abort.aborts, Slowest: w.laws.abort.slowest, SlowestCalm: w.laws.abort.slowestCalm,
 	}
 }
 
@@ -86,9 +86,9 @@ func (s Schedules) play(w *World, h *people) error {
 		}
 	}
 	w.mischief.percent, w.mischief.over = 0, true
-	h.load = 0
+	h.hpa.load = 0
 	h.leave()
-	return h.rest()
+	return caretaker{h}.rest()
 }
 
 // draw makes the world of a seed and the people in it.
@@ -111,29 +111,16 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	if rng.IntN(4) > 0 {
 		w.mischief.percent = rng.IntN(15)
 	}
-	h := &people{w: w, git: w.live.rollout.Spec, strangers: rng.IntN(2) == 0}
+	h := newPeople(w)
+	h.stranger.deletes = rng.IntN(2) == 0
 	for range 4 {
 		h.strategies = append(h.strategies, strategyOf(rng, s.plain, s.all))
 	}
 	if rng.IntN(6) == 0 {
-		h.load = 1 + 5*rng.Float64()
-		w.autoscaling(h)
+		h.hpa.load = 1 + 5*rng.Float64()
+		h.hpa.begin()
 	}
 	return w, h
-}
-
-// autoscaling has the HPA look every 15 seconds, and its load change, as long as there is any.
-func (w *World) autoscaling(h *people) {
-	w.in(Exactly(15*time.Second), "HPA looks", func() {
-		if h.load == 0 {
-			return
-		}
-		if w.chance(10) {
-			h.load = 0.5 + 8*w.rng.Float64()
-		}
-		h.autoscale()
-		w.autoscaling(h)
-	})
 }
 
 func rolloutOf(rng *rand.Rand, strategy v1alpha1.Strategy) *v1alpha1.Rollout {

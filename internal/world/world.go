@@ -17,15 +17,18 @@ import (
 // World is a simulated cluster with one Rollout in it.
 type World struct {
 	kernel
-	lags      Lags
-	catalogue Catalogue
-	live      objects
-	pods      cluster
-	plane     plane
-	leaders   []*controller
-	analyst   analyst
-	mischief  mischief
-	laws      laws
+	lags          Lags
+	catalogue     Catalogue
+	live          objects
+	pods          cluster
+	kubelet       kubelet
+	endpoints     endpointSlices
+	jobController jobController
+	analyst       analyst
+	plane         plane
+	leaders       []*controller
+	mischief      mischief
+	laws          laws
 	// serviceNames by the constants of services; empty where the strategy has none.
 	serviceNames [serviceCount]string
 }
@@ -59,8 +62,11 @@ func New(s Setup) *World {
 		lags:   s.Lags, catalogue: s.Catalogue,
 	}
 	w.pods = cluster{w: w, of: map[string]*podSet{}}
-	w.plane = plane{w: w}
+	w.kubelet = kubelet{w}
+	w.endpoints = endpointSlices{w: w}
+	w.jobController = jobController{w}
 	w.analyst = analyst{w: w}
+	w.plane = plane{w: w}
 	w.mischief = mischief{w: w}
 	w.laws = newLaws(w)
 	w.create(s)
@@ -149,7 +155,7 @@ func (w *World) step() (bool, error) {
 		return false, nil
 	}
 	e.Do()
-	return true, w.laws.verdict(e)
+	return true, w.laws.verdict()
 }
 
 // run lets events happen until a time, or until none is left.

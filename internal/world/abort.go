@@ -1,0 +1,126 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// returnBound is within what an undisturbed abort must reach 0 %, with every lag at its longest.
+const returnBound = 20 * time.Second
+
+// abortLaw is law 4: an abort holds, and returns everything to stable in time.
+type abortLaw struct {
+	*court
+	// at is when the last abort was decided, of revision; -1 when traffic has
+	// left since, or where nothing promises a time because pods have to start first.
+	at       time.Duration
+	revision string
+	// capableAt is since when stable could carry everything.
+	capableAt time.Duration
+	// slowest is the longest time from an abort to 0 %: of all, and of those that nothing disturbed.
+	slowest, slowestCalm time.Duration
+	aborts               int
+}
+
+// judge looks at the clock: an abort that nothing disturbs reaches 0 % within a bound.
+func (l *abortLaw) judge() {
+	if l.at < 0 {
+		return
+	}
+	share := l.w.plane.share(l.revision)
+	if ro := l.w.live.rollout; share > 0 && ro != nil && dynamic(ro) && !l.capable() {
+		l.capableAt = l.w.now
+	}
+	took := l.w.now - l.capableAt
+	if share == 0 {
+		l.slowest = max(l.slowest, l.w.now-l.at)
+		if !l.disturbedSince(l.at) {
+			l.slowestCalm = max(l.slowestCalm, took)
+		}
+		l.at = -1
+		return
+	}
+	if took > returnBound && !l.disturbedSince(l.at) {
+		l.breaks(4, "%s after an abort that nothing disturbed %s still gets %d %%", took, l.w.name(l.revision), share)
+	}
+}
+
+// capable reports whether every proxy knows enough of stable's pods to carry
+// everything: until then a stable that was shrunk on demand may get less.
+func (l *abortLaw) capable() bool {
+	for n := range l.w.plane.proxies {
+		if l.alive(l.w.plane.proxies[n].known[stableService]) < l.w.live.replicas() {
+			return false
+		}
+	}
+	return true
+}
+
+// latch judges law 4: an abort holds for its revision until another release begins.
+func (l *abortLaw) latch(old, now *v1alpha1.RolloutStatus) {
+	l.checked[4]++
+	if old.Abort != nil && old.Release == now.Release {
+		switch {
+		case now.StableRevision == old.Abort.Revision:
+			l.breaks(4, "%s was aborted and is promoted all the same", l.w.name(old.Abort.Revision))
+		case now.Abort == nil && now.CanaryRevision == old.CanaryRevision:
+			l.breaks(4, "the abort of %s is forgotten", l.w.name(old.Abort.Revision))
+		}
+	}
+	if now.Abort == nil || old.Abort != nil && old.Abort.Revision == now.Abort.Revision && old.Release == now.Release {
+		return
+	}
+	l.aborts++
+	l.at, l.revision = l.w.now, now.Abort.Revision
+	l.capableAt = l.at
+	if meansOf(l.w.live.rollout) == byReplicas {
+		l.at = -1
+	}
+}
+
+// returned judges law 4: after an undisturbed pass nothing is asked for an
+// aborted revision beyond what stable, shrunk on demand, can't carry yet.
+func (l *abortLaw) returned(p *pass) {
+	s := p.plan.Status
+	if s.Abort == nil || s.Abort.Revision != s.CanaryRevision || p.read.rollout.DeletionTimestamp != nil {
+		return
+	}
+	l.checked[4]++
+	if l.unsteerable() || len(l.w.leaders) > 1 || !slices.Equal(generations(p.read.routes), generations(l.w.live.routes)) {
+		return
+	}
+	var ready int32
+	if svc := p.read.services[stableService]; svc != nil {
+		ready = svc.Ready[s.StableRevision]
+	}
+	if ready == 0 || l.harmedAt >= p.began {
+		return
+	}
+	switch meansOf(p.read.rollout) {
+	case byRoute:
+		if share := l.requested(canaryService); share > 0 && !dynamic(p.read.rollout) {
+			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
+		}
+	case bySelector:
+		svc := l.w.live.services[stableService]
+		if r, _ := p.read.set(s.StableRevision); svc != nil && svc.Selects == s.CanaryRevision && r.Ready > 0 {
+			l.breaks(4, "%s is aborted and stable has %d ready pods, but the active Service stands for it", l.w.name(s.CanaryRevision), r.Ready)
+		}
+	case byReplicas:
+	}
+}
+
+// generations that the routes were written in by others than the pass itself
+// are those it has read; by the pass itself, one more at most.
+func generations(rs []route) []int64 {
+	all := make([]int64, 0, len(rs))
+	for _, r := range rs {
+		all = append(all, r.generation-r.ours)
+	}
+	return all
+}

@@ -1,0 +1,148 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// court is what all judges share: the record, and what may be promised now.
+type court struct {
+	w      *World
+	broken *BrokenLaw
+	// checked counts judgements by law.
+	checked [len(lawNames)]int
+	// harmed: something outside the planner's power disturbs requests. Until
+	// all is in order again, requests may be lost for as long as a rescue takes.
+	harmed   bool
+	harmedAt time.Duration
+	// disturbedAt is when writes or reads of the controller last went wrong.
+	disturbedAt time.Duration
+}
+
+// breaks notes the first broken law.
+func (c *court) breaks(law int, format string, args ...any) {
+	if c.broken == nil {
+		c.broken = &BrokenLaw{law, fmt.Sprintf(format, args...)}
+		c.w.logf("LAW %d BROKEN: %s", law, c.broken.What)
+	}
+}
+
+// fails notes a broken law and gives it.
+func (c *court) fails(law int, format string, args ...any) error {
+	c.breaks(law, format, args...)
+	return c.broken
+}
+
+// harm says that something now disturbs requests that the planner can't help.
+func (c *court) harm() {
+	c.harmed, c.harmedAt = true, c.w.now
+	c.disturb()
+}
+
+// disturb says that something goes wrong for the controller.
+func (c *court) disturb() { c.disturbedAt = c.w.now }
+
+// disturbedSince: nothing can be promised about times then.
+func (c *court) disturbedSince(t time.Duration) bool {
+	const before = time.Minute // what went wrong may linger: backoff, absence, slow endpoints
+	return c.harmed || c.disturbedAt >= 0 && c.disturbedAt >= t-before || c.harmedAt >= 0 && c.harmedAt >= t-before
+}
+
+// expectsTraffic: there is something that should serve.
+func (c *court) expectsTraffic() bool {
+	o := &c.w.live
+	if o.rollout == nil || o.rollout.DeletionTimestamp != nil {
+		return o.workload != nil && o.workload.Before == nil
+	}
+	return o.replicas() > 0 && (o.rollout.Status.StableRevision != "" || o.workload != nil)
+}
+
+// unsteerable: a route or Service is missing, so nobody could help.
+func (c *court) unsteerable() bool {
+	for _, r := range c.w.live.routes {
+		if r.gone {
+			return true
+		}
+	}
+	for i := range slots {
+		if c.w.live.services[i] == nil && c.w.serviceNames[i] != "" {
+			return true
+		}
+	}
+	return c.w.now < c.w.plane.stuck
+}
+
+// calm reports whether everything agrees and every share is carried.
+func (c *court) calm() bool {
+	w := c.w
+	if w.now-c.harmedAt < 5*time.Second || c.unsteerable() {
+		return false
+	}
+	for slot := range slots {
+		behind := w.endpoints.behind(slot)
+		most := w.plane.most(slots[slot])
+		if slots[slot] == traffic.Canary && w.plane.matches() {
+			most = max(most, 1)
+		}
+		if most > 0 && (int32(len(behind)) < w.live.need(most) || len(behind) == 0) || !same(behind, w.endpoints.listed[slot]) {
+			return false
+		}
+		for n := range w.plane.proxies {
+			if !same(behind, w.plane.proxies[n].known[slot]) {
+				return false
+			}
+		}
+	}
+	for n := range w.plane.proxies {
+		for i, s := range w.plane.proxies[n].split {
+			if !s.Equal(w.live.routes[i].split) || w.plane.proxies[n].generation[i] != w.live.routes[i].generation {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func same(a, b []*pod) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// grace is how long a pod that was told to end still answers. It counts only
+// where pods themselves are the split: there, as with a Deployment, nothing but
+// this grace covers the time until everybody has noticed.
+const grace = 30 * time.Second
+
+// alive counts the pods that answer.
+func (c *court) alive(pods []*pod) int32 {
+	ro := c.w.live.rollout
+	graceful := ro != nil && meansOf(ro) == byReplicas
+	var n int32
+	for _, p := range pods {
+		if p.serves() || graceful && p.ready && c.w.now-p.ended < grace {
+			n++
+		}
+	}
+	return n
+}
+
+// requested is the largest share that any route gives a slot now.
+func (c *court) requested(slot int) int32 {
+	var most int32
+	for _, r := range c.w.live.routes {
+		most = max(most, r.split.Of(slots[slot]))
+	}
+	return most
+}

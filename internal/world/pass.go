@@ -1,0 +1,214 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"errors"
+	"reflect"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+// The answers that a write can get.
+var (
+	errConflict = errors.New("conflict")
+	errRefused  = errors.New("refused by the API server")
+)
+
+// pass is one reconcile under way.
+type pass struct {
+	c *controller
+	// read is what it decided from.
+	read objects
+	plan plan.Plan
+	gate *plan.GateAnswer
+	pods []plan.Pod
+	// wrote counts what it wrote; harmless passes write nothing.
+	wrote int
+	// now is the time that it decided at.
+	now time.Time
+	// began is when it read.
+	began time.Duration
+}
+
+func (p *pass) snapshot() plan.Snapshot {
+	s := p.read.snapshot(p.now, p.c.w.catalogue)
+	s.Gate, s.Pods = p.gate, p.pods
+	return s
+}
+
+// decide plans on what the pass has read. Pods are always read live.
+func (p *pass) decide() {
+	p.now = p.c.now()
+	p.gate, p.pods = p.c.gate, nil
+	s := p.snapshot()
+	if _, wanted := plan.RestartWanted(s); wanted {
+		p.pods = p.c.w.pods.list(p.read.rollout.Status.StableRevision)
+		s.Pods = p.pods
+	}
+	p.plan = plan.Decide(s)
+}
+
+// consequential is the shell's: such a plan is made once more from live reads.
+func consequential(ro *v1alpha1.Rollout, p plan.Plan) bool {
+	old := ro.Status
+	return len(p.Actions) > 0 ||
+		old.StableRevision != p.Status.StableRevision || old.CanaryRevision != p.Status.CanaryRevision ||
+		old.Release != p.Status.Release || !reflect.DeepEqual(old.Bindings, p.Status.Bindings) || !reflect.DeepEqual(old.Undo, p.Status.Undo) || stepOf(old) != stepOf(p.Status) || (old.Abort == nil) != (p.Status.Abort == nil)
+}
+
+func stepOf(s v1alpha1.RolloutStatus) int32 {
+	if s.CurrentStep == nil {
+		return -1
+	}
+	return s.CurrentStep.Index
+}
+
+// readFirst reads the one half of the objects, readSecond the other: a live
+// reading is many requests, and the world moves between them.
+func (p *pass) readFirst() {
+	if p.c.w.mischief.unreadable() {
+		p.c.end(p, errRefused)
+		return
+	}
+	p.began = p.c.w.now
+	for _, k := range []kind{rollouts, workloads, replicaSets} {
+		p.read.take(k, &p.c.w.live)
+	}
+	p.c.later(p.c.w.lags.Read, "live read", p.readSecond)
+}
+
+func (p *pass) readSecond() {
+	for _, k := range []kind{services, routes, runs, jobs} {
+		p.read.take(k, &p.c.w.live)
+	}
+	if p.read.rollout == nil {
+		p.c.end(p, nil)
+		return
+	}
+	p.decide()
+	p.sign()
+}
+
+// sign writes the status, locked to the version it was decided from.
+func (p *pass) sign() {
+	if reflect.DeepEqual(p.read.rollout.Status, p.plan.Status) {
+		p.act(0)
+		return
+	}
+	p.c.later(p.c.w.lags.Write, "status write", func() {
+		if err := p.attempt("status", func() error { return p.store(p.read.version, p.plan.Status) }); err != nil {
+			p.c.end(p, err)
+			return
+		}
+		p.act(0)
+	})
+}
+
+func (p *pass) store(version int64, s v1alpha1.RolloutStatus) error {
+	switch {
+	case p.c.w.live.rollout == nil:
+		return nil // ignored as not found
+	case p.c.w.live.version != version:
+		return errConflict
+	}
+	old := p.c.w.live.rollout.Status
+	p.c.w.editRollout(false, func(r *v1alpha1.Rollout) { r.Status = s })
+	if old.Phase != s.Phase || old.Message != s.Message {
+		p.c.w.logf("   %s: %s", s.Phase, s.Message)
+	}
+	p.c.w.laws.signed(p, &old, &s)
+	return nil
+}
+
+// act carries out the i-th action and those after it.
+func (p *pass) act(i int) {
+	if i == len(p.plan.Actions) {
+		p.c.w.laws.done(p)
+		p.c.end(p, nil)
+		return
+	}
+	writes := effects(p.c.w, p, p.plan.Actions[i])
+	var write func(n int)
+	write = func(n int) {
+		if n == len(writes) {
+			p.act(i + 1)
+			return
+		}
+		p.c.later(p.c.w.lags.Write, "write", func() {
+			if err := p.attempt(p.plan.Actions[i].String(), writes[n]); err != nil {
+				p.fail(err)
+				return
+			}
+			write(n + 1)
+		})
+	}
+	write(0)
+}
+
+// attempt is one write: what befalls it is the mischief's to say.
+func (p *pass) attempt(what string, write func() error) error {
+	fate := p.c.w.mischief.fate()
+	switch fate {
+	case killedBefore:
+		p.c.w.logf("controller killed before: %s", what)
+		p.c.w.mischief.kill(p.c)
+		return errRefused
+	case conflicts:
+		p.c.w.logf("conflict: %s", what)
+		return errConflict
+	case refused:
+		p.c.w.logf("refused: %s", what)
+		return errRefused
+	case done, answerLost, killedAfter:
+	}
+	p.wrote++
+	if err := write(); err != nil {
+		p.c.w.logf("%v: %s", err, what)
+		return err
+	}
+	switch fate {
+	case killedAfter:
+		p.c.w.logf("controller killed after: %s", what)
+		p.c.w.mischief.kill(p.c)
+		return errRefused
+	case answerLost:
+		p.c.w.logf("answer lost: %s", what)
+		return errRefused
+	case done, conflicts, refused, killedBefore:
+	}
+	return nil
+}
+
+// fail reports an error that is not a lost race, as condition Applied, and ends the pass.
+func (p *pass) fail(err error) {
+	if p.c.dead || errors.Is(err, errConflict) || p.c.w.live.rollout == nil {
+		p.c.end(p, err)
+		return
+	}
+	s := p.c.w.live.rollout.Status
+	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
+	apimeta.SetStatusCondition(&s.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonApplyFailed,
+		Message: err.Error(), ObservedGeneration: p.c.w.live.rollout.Generation, LastTransitionTime: metav1.NewTime(p.c.now()),
+	})
+	p.c.w.editRollout(false, func(r *v1alpha1.Rollout) { r.Status = s })
+	p.c.end(p, err)
+}
+
+// clear removes the Applied condition after a pass that carried out all it wanted.
+func (p *pass) clear() {
+	if p.c.w.live.rollout == nil || apimeta.FindStatusCondition(p.plan.Status.Conditions, v1alpha1.ConditionApplied) == nil {
+		return
+	}
+	s := p.c.w.live.rollout.Status
+	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
+	apimeta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionApplied)
+	p.c.w.editRollout(false, func(r *v1alpha1.Rollout) { r.Status = s })
+}

@@ -1,0 +1,86 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"time"
+
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// rescueBound is within what traffic must have left endpoints that vanished.
+const rescueBound = 90 * time.Second
+
+// servingLaws are laws 1 and 2, judged by what the data plane does.
+type servingLaws struct {
+	*court
+	// lostAt is since when requests are lost that could be served elsewhere; -1 when they are not.
+	lostAt time.Duration
+}
+
+// judge looks at the data plane: every share that a proxy
+// serves has endpoints behind it, and enough of them.
+func (l *servingLaws) judge() {
+	l.checked[1]++
+	l.checked[2]++
+	lost := false
+	for n := range l.w.plane.proxies {
+		proxy := &l.w.plane.proxies[n]
+		for slot := range slots {
+			alive := l.alive(proxy.known[slot])
+			for i := range proxy.split {
+				s := proxy.split[i]
+				share := s.Of(slots[slot])
+				if share > 0 || slots[slot] == traffic.Canary && len(s.Matches) > 0 {
+					lost = lost || l.short(n, slot, share, alive)
+				}
+			}
+		}
+	}
+	l.rescue(lost)
+}
+
+// short judges one share of one proxy; true when its requests are lost though another slot could serve them.
+func (l *servingLaws) short(n, slot int, share, alive int32) bool {
+	need := l.w.live.need(share)
+	if ro := l.w.live.rollout; ro != nil {
+		need -= spared(ro, need)
+	}
+	switch {
+	case alive >= need && alive > 0:
+		return false
+	case !l.harmed && alive == 0:
+		l.breaks(1, "proxy %d sends %d %% to %s, which has no endpoint that serves", n, share, slots[slot])
+	case !l.harmed:
+		l.breaks(2, "proxy %d sends %d %% to %s, which has %d endpoints that serve and needs %d", n, share, slots[slot], alive, need)
+	}
+	return alive == 0 && l.elsewhere(n, slot)
+}
+
+// elsewhere reports whether the other slot could serve.
+func (l *servingLaws) elsewhere(n, slot int) bool {
+	if ro := l.w.live.rollout; ro == nil || meansOf(ro) != byRoute {
+		return false
+	}
+	for _, p := range l.w.plane.proxies[n].known[1-slot] {
+		if p.serves() {
+			return true
+		}
+	}
+	return false
+}
+
+// rescue judges the other half of law 1: traffic leaves endpoints that vanished, at once.
+func (l *servingLaws) rescue(lost bool) {
+	if !lost || l.unsteerable() {
+		l.lostAt = -1
+		return
+	}
+	if l.lostAt < 0 {
+		l.lostAt = l.w.now
+	}
+	if since := max(l.lostAt, l.disturbedAt, l.harmedAt); l.w.now-since > rescueBound {
+		l.breaks(1, "for %s requests go to endpoints that vanished, although another slot could serve them", l.w.now-since)
+	}
+}

@@ -1,0 +1,113 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"cmp"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+// statusLaws are laws 5, 8 and 9, judged by each status that is stored.
+type statusLaws struct{ *court }
+
+// cursor judges law 5.
+func (l *statusLaws) cursor(p *pass, old, now *v1alpha1.RolloutStatus) {
+	l.checked[5]++
+	index := stepOf(*now)
+	switch {
+	case now.CanaryRevision != "" && now.CanaryRevision == now.StableRevision:
+		l.breaks(5, "%s is stable and walks steps", l.w.name(now.StableRevision))
+	case old.Release == now.Release && old.CanaryRevision != "" && old.CanaryRevision != now.CanaryRevision && now.CanaryRevision != "":
+		l.breaks(5, "%s takes the place of %s within one release", l.w.name(now.CanaryRevision), l.w.name(old.CanaryRevision))
+	case old.Release == now.Release && index >= 0 && index < stepOf(*old):
+		l.breaks(5, "the cursor goes back from step %d to %d within a release", stepOf(*old)+1, index+1)
+	case old.Release != now.Release && index > 0 && p.read.replicas() > 0 && asks(p.read.rollout, index):
+		l.breaks(5, "a new release begins at step %d", index+1)
+	}
+}
+
+// asks reports whether any step before index asks for anything.
+func asks(ro *v1alpha1.Rollout, index int32) bool {
+	steps := plan.Steps(ro.Spec)
+	if int(index) == len(steps) && ro.Spec.RollbackWindow != nil {
+		return false
+	}
+	for _, s := range steps[:min(int(index), len(steps))] {
+		if waits := s.SetWeight == nil && s.SetScale == nil && s.Mirror == nil && s.MatchRoute == nil; waits || s.SetWeight != nil && *s.SetWeight > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// reasons judges law 8: whatever is waited for is said.
+func (l *statusLaws) reasons(now *v1alpha1.RolloutStatus) {
+	l.checked[8]++
+	ready := apimeta.FindStatusCondition(now.Conditions, v1alpha1.ConditionReady)
+	switch {
+	case now.Message == "":
+		l.breaks(8, "phase %s without a message", now.Phase)
+	case ready != nil && ready.Reason == "":
+		l.breaks(8, "condition Ready without a reason")
+	}
+}
+
+// evidence judges law 9: what a pass counted as passed had been measured and passed.
+func (l *statusLaws) evidence(p *pass, old, now *v1alpha1.RolloutStatus) {
+	from, to := stepOf(*old), stepOf(*now)
+	if old.Release != now.Release || from < 0 || to <= from || p.read.replicas() == 0 || command(old) != command(now) || now.AnalysisSkipped != nil ||
+		len(plan.Analyses(p.read.rollout.Spec)) == 0 {
+		return
+	}
+	l.checked[9]++
+	steps := plan.Steps(p.read.rollout.Spec)
+	i := p.read.run(cmp.Or(analysisOf(old), analysisOf(now)))
+	for step := from; step < to && int(step) < len(steps); step++ {
+		if steps[step].Analyze != nil && (i < 0 || !answered(&p.read.runs[i], step) && !promotesUnproven(steps[step], &p.read.runs[i])) {
+			l.breaks(9, "the analyze step %d is left without a passed answer to it", step+1)
+		}
+	}
+	if i < 0 {
+		return
+	}
+	run := p.read.runs[i]
+	switch run.Status.Phase {
+	case v1alpha1.AnalysisError, v1alpha1.AnalysisTerminated, v1alpha1.AnalysisFailed:
+		l.breaks(9, "the cursor moves on although the AnalysisRun is %s", run.Status.Phase)
+	}
+	for _, m := range run.Status.Metrics {
+		if m.Verdict == v1alpha1.MetricNoData {
+			l.breaks(9, "the cursor moves on although metric %s has no data", m.Name)
+		}
+	}
+}
+
+func answered(run *v1alpha1.AnalysisRun, step int32) bool {
+	a := run.Status.Answer
+	return a != nil && a.Step == step && a.Verdict == v1alpha1.AnalysisPassed && !run.Spec.Stop &&
+		run.Status.ObservedGeneration == run.Generation
+}
+
+func promotesUnproven(s plan.Step, run *v1alpha1.AnalysisRun) bool {
+	return s.Analyze.OnInconclusive == v1alpha1.OnInconclusivePromote && run.Status.Answer != nil &&
+		run.Status.Answer.Verdict == v1alpha1.AnalysisInconclusive
+}
+
+func command(s *v1alpha1.RolloutStatus) string {
+	if s.LastCommand == nil {
+		return ""
+	}
+	return s.LastCommand.ID
+}
+
+func analysisOf(s *v1alpha1.RolloutStatus) string {
+	if s.Analysis == nil {
+		return ""
+	}
+	return s.Analysis.Run
+}

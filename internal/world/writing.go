@@ -1,0 +1,200 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// writingLaws are laws 1 to 3, judged at the controller's writes.
+type writingLaws struct{ *court }
+
+// before judges an action when it is about to be written: laws 1 to 3. It may
+// rely on what its pass read, and nothing it read may have been wrong.
+func (l *writingLaws) before(p *pass, a plan.Action) {
+	switch a := a.(type) {
+	case plan.ShiftTraffic:
+		l.shifts(p, a.Split)
+	case plan.SelectRevision:
+		l.selects(p, a)
+	case plan.ScaleRevision:
+		l.scales(p, a)
+	case plan.DeleteRevision:
+		l.checked[2]++
+		if r, ok := l.w.live.named(a.Name); ok && (r.Replicas > 0 || len(l.w.pods.set(r.Hash).pods) > 0) {
+			l.breaks(2, "deletes %s, which has %d replicas", l.w.name(r.Hash), r.Replicas)
+		}
+	case plan.ScaleWorkload:
+		l.scalesWorkload(p, a)
+	}
+}
+
+// shifts judges a new split: it is whole, and what rises finds endpoints.
+func (l *writingLaws) shifts(p *pass, want traffic.Split) {
+	l.checked[3]++
+	if err := want.Validate(); err != nil {
+		l.breaks(3, "%v", err)
+	}
+	for slot := range slots {
+		share := want.Of(slots[slot])
+		if share > l.least(slot) {
+			l.rises(p, slot, share)
+		}
+	}
+}
+
+// least is the smallest share that any route gives a slot now.
+func (l *writingLaws) least(slot int) int32 {
+	least := int32(100)
+	for _, r := range l.w.live.routes {
+		least = min(least, r.split.Of(slots[slot]))
+	}
+	return least
+}
+
+func (l *writingLaws) rises(p *pass, slot int, share int32) {
+	l.checked[1]++
+	l.checked[2]++
+	ready, other, need := endpoints(p.read.services[slot]), endpoints(p.read.services[1-slot]), p.read.need(share)
+	switch {
+	case ready >= need, other == 0:
+	case ready == 0:
+		l.breaks(1, "gives %s %d %% without a ready endpoint, although the other slot has %d", slots[slot], share, other)
+	case l.kept(p, slot):
+		// Short by no doing of ours: as fast as it can carry.
+	default:
+		l.breaks(2, "gives %s %d %% with %d ready endpoints, which needs %d", slots[slot], share, ready, need)
+	}
+}
+
+// kept reports whether a slot stands for a revision that is kept in full, or
+// for the same one as the other slot.
+func (l *writingLaws) kept(p *pass, slot int) bool {
+	svc, other, ro := p.read.services[slot], p.read.services[1-slot], p.read.rollout
+	if svc.Selects == "" || other != nil && svc.Selects == other.Selects {
+		return true
+	}
+	return svc.Selects == ro.Status.StableRevision && !dynamic(ro)
+}
+
+func endpoints(s *plan.Service) int32 {
+	if s == nil {
+		return 0
+	}
+	var sum int32
+	for _, n := range s.Ready {
+		sum += n
+	}
+	return sum
+}
+
+// selects judges a Service's new revision: it can carry what the Service gets.
+func (l *writingLaws) selects(p *pass, a plan.SelectRevision) {
+	if a.Revision == "" || p.read.replicas() == 0 {
+		return
+	}
+	l.checked[1]++
+	l.checked[2]++
+	for slot := range slots {
+		svc := p.read.services[slot]
+		if svc == nil || svc.Name != a.Service {
+			continue
+		}
+		share := max(l.w.plane.most(slots[slot]), l.requested(slot))
+		r, _ := p.read.set(a.Revision)
+		switch {
+		case share == 0, r.Ready >= p.read.need(share):
+		case r.Ready == 0 && endpoints(svc) == 0:
+		case r.Ready == 0:
+			l.breaks(1, "points %s, which gets %d %%, at %s without a ready pod", a.Service, share, l.w.name(a.Revision))
+		case endpoints(svc) > 0 && !(a.Revision == p.plan.Status.StableRevision && r.Replicas >= p.read.need(share)):
+			l.breaks(2, "points %s, which gets %d %%, at %s with %d ready pods", a.Service, share, l.w.name(a.Revision), r.Ready)
+		}
+	}
+}
+
+// exposure is the share that pods of a revision may be getting: requested or
+// still served, by way of a Service that selects it or of endpoints known to a proxy.
+func (l *writingLaws) exposure(hash string) int32 {
+	var sum int32
+	for slot := range slots {
+		svc := l.w.live.services[slot]
+		if svc == nil {
+			continue
+		}
+		if svc.Selects == hash || !l.harmed && l.known(slot, hash) {
+			sum += max(l.w.plane.most(slots[slot]), l.requested(slot))
+		}
+	}
+	return min(sum, 100)
+}
+
+func (l *writingLaws) known(slot int, hash string) bool {
+	for n := range l.w.plane.proxies {
+		if sends(l.w.plane.proxies[n].known[slot], hash) {
+			return true
+		}
+	}
+	return false
+}
+
+// scales judges law 2's other half: capacity leaves after its traffic.
+func (l *writingLaws) scales(p *pass, a plan.ScaleRevision) {
+	r, ok := l.w.live.named(a.Name)
+	if !ok || a.Replicas >= r.Replicas || !l.expectsTraffic() {
+		return
+	}
+	l.checked[2]++
+	if meansOf(p.read.rollout) == byReplicas {
+		l.thins(p, r, a)
+		return
+	}
+	share := l.exposure(r.Hash)
+	if n := p.read.need(share); a.Replicas < n {
+		l.breaks(2, "scales %s to %d although it may get %d %%, which needs %d", l.w.name(r.Hash), a.Replicas, share, n)
+	}
+}
+
+// thins judges the same where the pods of all revisions are the split: what is
+// left is ready, but for maxUnavailable.
+func (l *writingLaws) thins(p *pass, r plan.Revision, a plan.ScaleRevision) {
+	var left, had int32
+	for _, o := range p.read.sets {
+		n := o.Available
+		if o.Hash == r.Hash {
+			had, n = n, min(n, a.Replicas)
+		}
+		left += n
+	}
+	if w := p.read.workload; w != nil {
+		left += w.Available
+	}
+	want := p.read.replicas()
+	if want -= spared(p.read.rollout, want); left < want && a.Replicas < had {
+		l.breaks(2, "scales %s to %d, which leaves %d available pods of %d", l.w.name(r.Hash), a.Replicas, left, want)
+	}
+}
+
+// scalesWorkload judges a Deployment's shrinking: ours are there for each pod that leaves.
+func (l *writingLaws) scalesWorkload(p *pass, a plan.ScaleWorkload) {
+	if a.Replicas >= a.From {
+		return
+	}
+	l.checked[2]++
+	svc := p.read.services[0]
+	ours := endpoints(svc)
+	if svc != nil {
+		ours -= svc.Ready[""]
+	}
+	if meansOf(p.read.rollout) == byReplicas { // no Service need be known
+		ours = 0
+		for _, r := range p.read.sets {
+			ours += r.Ready
+		}
+	}
+	if ours+a.Replicas < p.read.replicas() {
+		l.breaks(2, "scales the Deployment to %d beside %d endpoints of ours", a.Replicas, ours)
+	}
+}
