@@ -37,7 +37,7 @@ func TestStoryAbortByCommand(t *testing.T) {
 	if abort == nil || abort.Reason != v1alpha1.ReasonAbortedByCommand || abort.By == "" {
 		t.Errorf("abort %+v, want one by command that names who", abort)
 	}
-	refused := s.command(v1alpha1.Command{Verb: v1alpha1.VerbPromoteFull, Revision: s.hash("v2"), By: "e2e"})
+	refused := s.command(v1alpha1.Command{Verb: v1alpha1.VerbPromoteFull, Revision: s.hash("v2")})
 	if refused.Result != v1alpha1.CommandRefused || refused.Message == "" {
 		t.Errorf("promote-full of an aborted revision: %+v, want a refusal that says why", refused)
 	}

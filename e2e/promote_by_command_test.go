@@ -30,9 +30,9 @@ func TestStoryPromoteByCommand(t *testing.T) {
 	s.truth("until promoted")
 
 	for reason, stray := range map[string]v1alpha1.Command{
-		"another revision":    {Verb: v1alpha1.VerbPromote, Revision: "bcdfghjklm", By: "e2e"},
-		"a step that is over": {Verb: v1alpha1.VerbPromote, Revision: s.hash("v2"), Step: new(int32), By: "e2e"},
-		"an unknown verb":     {Verb: "publish", Revision: s.hash("v2"), By: "e2e"},
+		"another revision":    {Verb: v1alpha1.VerbPromote, Revision: "bcdfghjklm"},
+		"a step that is over": {Verb: v1alpha1.VerbPromote, Revision: s.hash("v2"), Step: new(int32)},
+		"an unknown verb":     {Verb: "publish", Revision: s.hash("v2")},
 	} {
 		if got := s.command(stray); got.Result != v1alpha1.CommandRefused || got.Message == "" {
 			t.Errorf("a command for %s: %+v, want a refusal that says why", reason, got)

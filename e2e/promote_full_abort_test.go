@@ -37,7 +37,7 @@ func TestStoryPromoteFullThenAbort(t *testing.T) {
 	s.share("v3", 0)
 	s.truth("aborted", "third thoughts")
 
-	refused := s.command(v1alpha1.Command{Verb: v1alpha1.VerbPromoteFull, Revision: s.hash("v3"), By: "e2e"})
+	refused := s.command(v1alpha1.Command{Verb: v1alpha1.VerbPromoteFull, Revision: s.hash("v3")})
 	if refused.Result != v1alpha1.CommandRefused {
 		t.Errorf("promote-full of an aborted revision: %+v, want it refused", refused)
 	}
