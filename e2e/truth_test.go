@@ -77,7 +77,9 @@ func (s *story) lies(ctx context.Context, r *v1alpha1.Rollout) ([]string, error)
 	drawn := []string{string(r.Status.Phase), r.Status.Message}
 	if r.Status.Traffic != nil { // Nothing is said of weights that can't be read.
 		described = append(described, "Canary Weight: "+weight(r))
-		drawn = append(drawn, fmt.Sprintf("weight %s %%", weight(r)))
+		for _, w := range r.Status.Traffic.Requested {
+			drawn = append(drawn, fmt.Sprintf("Service %s weight %d %%", w.Service, w.Weight))
+		}
 	}
 	for _, want := range described {
 		if !strings.Contains(words(describe.Stdout), words(want)) {
