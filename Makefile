@@ -15,7 +15,7 @@ export CGO_ENABLED ?= 0
 export GOFLAGS += -buildvcs=false
 
 # What generate writes; verify compares it with what is checked in.
-GENERATED := $(wildcard apis/*/zz_generated.*.go) config/crd config/rbac/role.yaml deploy/install.yaml
+GENERATED := $(wildcard apis/*/zz_generated.*.go) config/crd config/rbac/role.yaml deploy/install.yaml docs/state-machine.md
 MARKERS   := $(foreach folder,controllers routers analysis,paths=./$(folder)/...)
 
 CLUSTER := bin/sluice-cluster
@@ -37,12 +37,13 @@ help: ## List the targets
 build: bin/sluice bin/kubectl-sluice ## Build the controller and the kubectl plugin into bin/
 
 .PHONY: generate
-generate: bin/controller-gen bin/kustomize ## Write deepcopy functions, CRDs, RBAC and deploy/install.yaml
+generate: bin/controller-gen bin/kustomize ## Write deepcopy functions, CRDs, RBAC, deploy/install.yaml and docs/state-machine.md
 	bin/controller-gen object:headerFile=hack/boilerplate.go.txt paths=./apis/...
 	bin/controller-gen crd:generateEmbeddedObjectMeta=true paths=./apis/... output:crd:dir=config/crd
 	go run ./hack/crdtrim config/crd/sluice.dev_rollouts.yaml
 	bin/controller-gen rbac:roleName=sluice $(MARKERS) output:rbac:dir=config/rbac
 	hack/render-install.sh bin/kustomize > deploy/install.yaml.tmp && mv deploy/install.yaml.tmp deploy/install.yaml
+	go run ./hack/statemachine -out docs/state-machine.md
 
 .PHONY: fmt
 fmt: bin/golangci-lint ## Format the code and add missing file headers

@@ -81,6 +81,25 @@ func TestDocumentedObjectsAreAccepted(t *testing.T) {
 	}
 }
 
+// baseline is a step that docs/design/0004-baseline.md leaves out.
+var baseline = []any{map[string]any{"baseline": map[string]any{"replicas": int64(2), "weight": int64(5)}}}
+
+// TestUnknownStepIsNoStep: a client that does not ask for strict validation loses
+// fields that the schema does not know; a step that only held such ones is refused all the same.
+func TestUnknownStepIsNoStep(t *testing.T) {
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	u := &unstructured.Unstructured{Object: readmeRollout(t)}
+	if err := unstructured.SetNestedField(u.Object, baseline, "spec", "strategy", "canary", "steps"); err != nil {
+		t.Fatal(err)
+	}
+	u.SetNamespace(ns)
+	err := c.Create(t.Context(), u, client.DryRunAll, client.FieldValidation("Ignore"))
+	if want := "remove what this version does not know"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want a refusal that says %q", err, want)
+	}
+}
+
 func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 	cases := map[string]struct {
 		reason string
@@ -95,6 +114,7 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 		"address":              {"it could never be asked", "spec.strategy.canary.analysis.prometheus.address", "prometheus:9090", "must be an http or https URL such as"},
 		"empty analysis":       {"it would judge nothing", "spec.strategy.canary.analysis", map[string]any{}, "needs at least one entry in metrics or templates"},
 		"negative replicas":    {"there is no such number of pods", "spec.replicas", int64(-1), "spec.replicas"},
+		"baseline":             {"this version has no baseline pods", "spec.strategy.canary.steps", baseline, "steps[0].baseline"},
 		"unknown field":        {"a typo must not be lost", "spec.strategy.canary.stepz", []any{}, "stepz"},
 	}
 	env := testenv.Start(t)

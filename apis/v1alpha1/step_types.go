@@ -10,7 +10,7 @@ import (
 
 // Step is one entry of the plan the user wrote. Exactly one field is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.setScale), has(self.pause), has(self.analyze), has(self.matchRoute), has(self.mirror), has(self.job), has(self.gate), has(self.approve)].filter(x, x).size() == 1",message="a step holds exactly one of setWeight, setScale, pause, analyze, matchRoute, mirror, job, gate and approve; split it into several steps"
+// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.setScale), has(self.pause), has(self.analyze), has(self.matchRoute), has(self.mirror), has(self.job), has(self.gate), has(self.approve)].filter(x, x).size() == 1",message="a step holds exactly one of setWeight, setScale, pause, analyze, matchRoute, mirror, job, gate and approve; split it into several steps, and remove what this version does not know"
 type Step struct {
 	// setWeight is the canary's share of traffic in percent, 0 to 100.
 	// +optional

@@ -54,6 +54,7 @@ var arrows = []arrow{
 	{"e2e", "*"},
 	{"e2e/*", "*"},
 	{"hack/statsim", "analysis/stats"},
+	{"hack/statemachine", "apis/* controllers/rollout/plan"},
 	{"hack/*", ""},
 }
 

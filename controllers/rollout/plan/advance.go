@@ -21,29 +21,105 @@ type rule struct {
 	when func(cursor, facts) bool
 	// to gives the cursor after it.
 	to func(cursor, facts) cursor
+	// leads lists the modes that the next look may find.
+	leads []mode
+	// cause and effect say the same for people; docs/state-machine.md shows them.
+	cause, effect string
 }
 
 // transitions is the whole state machine, in order of precedence: what takes
 // traffic away from a bad revision comes before what moves it on.
 var transitions = []rule{
-	{"Rebound", []mode{rebinding}, released, rebind},
-	{"Recover", []mode{resting}, lostStatus, recoverStable},
-	{"Begin", []mode{resting}, wantsAnother, beginTarget},
-	{"ReplaceFirst", []mode{initial}, wantsAnother, supersede},
-	{"FirstPromoted", []mode{initial}, firstCarries, promote},
-	{"Supersede", []mode{forward, returning}, wantsAnother, supersede},
-	{"RollBack", []mode{returning}, takenBack, latchRollback},
-	{"ReleaseAgain", []mode{returning}, wantedAgain, beginTarget},
-	{"RolledBack", []mode{returning}, backOnStable, cursor.end},
-	{"StrategyChanged", []mode{forward}, boundElsewhere, latchStrategyChange},
-	{"AnalysisFailed", []mode{forward}, analysisFailed, abortOnAnalysis},
-	{"Inconclusive", []mode{forward}, inconclusive, abortInconclusive},
-	{"JobFailed", []mode{forward}, jobFailed, abortOnJob},
-	{"DeadlineExceeded", []mode{forward}, deadlineAborts, abortOnDeadline},
-	{"TimedOut", []mode{forward}, timeoutAborts, abortOnTimeout},
-	{"Promoted", []mode{forward}, canaryCarriesAll, promote},
-	{"StepDone", []mode{forward}, stepDone, nextStep},
-	{"Restarted", []mode{resting}, restarted, noteRestart},
+	{
+		"Rebound", []mode{rebinding}, released, rebind, []mode{resting, initial, returning},
+		"Everything that the strategy no longer names is given back: its Services select all pods again, its routes send stable everything.",
+		"The Services and routes that the strategy names now carry the traffic.",
+	},
+	{
+		"Recover", []mode{resting}, lostStatus, recoverStable, []mode{resting},
+		"The status names no stable revision, although the stable Service stands for one of ours with ready pods, as after a restore from backup.",
+		"That revision is stable again, so that the wanted one does not skip its steps as if it were the first.",
+	},
+	{
+		"Begin", []mode{resting}, wantsAnother, beginTarget, []mode{initial, forward},
+		"The template is another revision than stable's, and neither a pause nor a mistake in the spec holds it back.",
+		"A release of it begins at the first step; past the last one when `spec.rollbackWindow` lets it go back without steps.",
+	},
+	{
+		"ReplaceFirst", []mode{initial}, wantsAnother, supersede, []mode{initial},
+		"The template changes before the first revision carries traffic.",
+		"The newer one takes its place as the first revision.",
+	},
+	{
+		"FirstPromoted", []mode{initial}, firstCarries, promote, []mode{resting},
+		"The first revision has all its pods, its Services list them, and it is known to get all traffic.",
+		"It is stable.",
+	},
+	{
+		"Supersede", []mode{forward, returning}, wantsAnother, supersede, []mode{forward},
+		"The template is neither stable's nor that of the revision in flight.",
+		"The revision in flight is recorded as superseded, and a release of the newer one begins at the first step.",
+	},
+	{
+		"RollBack", []mode{returning}, takenBack, latchRollback, []mode{returning},
+		"The template is stable's again while another revision is in flight.",
+		"That is latched: should the template change back before the traffic has returned, it is a new release.",
+	},
+	{
+		"ReleaseAgain", []mode{returning}, wantedAgain, beginTarget, []mode{forward},
+		"A revision that was taken back, or that met a change of strategy, is wanted once more.",
+		"A release of its own begins at the first step.",
+	},
+	{
+		"RolledBack", []mode{returning}, backOnStable, cursor.end, []mode{resting},
+		"The template is stable's, and all traffic is known to be with stable.",
+		"Nothing is in flight any more.",
+	},
+	{
+		"StrategyChanged", []mode{forward}, boundElsewhere, latchStrategyChange, []mode{returning, rebinding},
+		"The spec names other Services or routes than those that carry the release.",
+		"The release is taken back; it starts again once the new objects carry the traffic.",
+	},
+	{
+		"AnalysisFailed", []mode{forward}, analysisFailed, abortOnAnalysis, []mode{returning},
+		"The AnalysisRun of this release found a breach.",
+		"The revision is aborted with the run's words as the reason.",
+	},
+	{
+		"Inconclusive", []mode{forward}, inconclusive, abortInconclusive, []mode{returning},
+		"An `analyze` step ran out of time without evidence, and its `onInconclusive` says Abort.",
+		"The revision is aborted.",
+	},
+	{
+		"JobFailed", []mode{forward}, jobFailed, abortOnJob, []mode{returning},
+		"The Job of the current step ended without success.",
+		"The revision is aborted.",
+	},
+	{
+		"DeadlineExceeded", []mode{forward}, deadlineAborts, abortOnDeadline, []mode{returning},
+		"The step has waited for pods or traffic for longer than `spec.progressDeadlineSeconds`, pauses not counted, and `spec.onDeadline` is not Degrade.",
+		"The revision is aborted with what was waited for as the reason.",
+	},
+	{
+		"TimedOut", []mode{forward}, timeoutAborts, abortOnTimeout, []mode{returning},
+		"Nobody answered a `pause`, `approve`, `gate` or `job` step within its timeout, and its `onTimeout` says Abort.",
+		"The revision is aborted.",
+	},
+	{
+		"Promoted", []mode{forward}, canaryCarriesAll, promote, []mode{resting},
+		"All steps are done, and the revision in flight is known to have stable's place: pods, endpoints and all traffic.",
+		"It is stable; no pod was touched for that.",
+	},
+	{
+		"StepDone", []mode{forward}, stepDone, nextStep, []mode{forward},
+		"The cluster is as the step asks, or whoever the step waits for has answered, and no gate holds the release.",
+		"The next step begins, or after the last one the promotion.",
+	},
+	{
+		"Restarted", []mode{resting}, restarted, noteRestart, []mode{resting},
+		"Every pod of the stable revision is younger than the restart asked for.",
+		"The restart is complete.",
+	},
 }
 
 // advance moves the cursor as far as the facts allow. Each transition is taken

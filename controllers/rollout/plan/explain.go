@@ -19,18 +19,95 @@ type hold struct {
 }
 
 // gate says what holds a release, if it does.
-type gate func(cursor, facts) (hold, bool)
+type gate struct {
+	name string
+	// speaks says in a sentence when it holds; docs/state-machine.md shows it.
+	speaks string
+	// says lists every phase and reason that it may give.
+	says []standing
+	hold func(cursor, facts) (hold, bool)
+}
+
+// standing is what a hold is to machines.
+type standing struct {
+	phase  v1alpha1.RolloutPhase
+	reason string
+}
 
 // gates are asked in this order; the first that holds speaks.
 var gates = []gate{
-	problemGate, rebindGate, resultGate, returnGate, pausedGate, overdueGate, clusterGate, analysisGate,
-	pauseGate, approveGate, jobGate, permissionGate, analyzeGate,
+	{
+		"Problem", "The spec, or an object that it names, has to be mended first. Traffic on its way back to stable is not held by that.",
+		[]standing{{v1alpha1.PhaseHolding, v1alpha1.ReasonInvalid}, {v1alpha1.PhasePending, v1alpha1.ReasonInvalid}}, problemGate,
+	},
+	{
+		"Rebinding", "What the strategy no longer names is given back.",
+		[]standing{{v1alpha1.PhaseProgressing, v1alpha1.ReasonStrategyChanged}}, rebindGate,
+	},
+	{
+		"Resting", "Nothing is in flight: all is well, or the stable revision lacks pods or traffic, is being restarted, or another revision is held back by a pause.",
+		[]standing{
+			{v1alpha1.PhaseHealthy, v1alpha1.ReasonPromoted}, {v1alpha1.PhasePending, v1alpha1.ReasonProgressing},
+			{v1alpha1.PhasePaused, v1alpha1.ReasonPausedByCommand}, {v1alpha1.PhasePaused, v1alpha1.ReasonPausedBySpec},
+			{v1alpha1.PhaseProgressing, v1alpha1.ReasonRestarting}, {v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForPods},
+			{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic},
+		}, resultGate,
+	},
+	{
+		"Returning", "Traffic goes back to stable, or has gone back after an abort.",
+		[]standing{
+			{v1alpha1.PhaseRollingBack, v1alpha1.ReasonRollingBack}, {v1alpha1.PhaseAborting, v1alpha1.ReasonAborting},
+			{v1alpha1.PhaseDegraded, v1alpha1.ReasonAborted},
+		}, returnGate,
+	},
+	{
+		"Paused", "`spec.paused` or the command `pause` holds everything where it is.",
+		[]standing{{v1alpha1.PhasePaused, v1alpha1.ReasonPausedBySpec}, {v1alpha1.PhasePaused, v1alpha1.ReasonPausedByCommand}}, pausedGate,
+	},
+	{
+		"Overdue", "The progress deadline has passed where it can't abort: there is nothing to return to, or `spec.onDeadline` is Degrade.",
+		[]standing{{v1alpha1.PhaseDegraded, v1alpha1.ReasonDeadlineExceeded}}, overdueGate,
+	},
+	{
+		"Cluster", "The cluster still owes pods, endpoints or traffic, in this order.",
+		[]standing{
+			{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForPods}, {v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForEndpoints},
+			{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic}, {v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed},
+		}, clusterGate,
+	},
+	{
+		"Analysis", "The running analysis forbids the next step: no data, late data, a suspicion, or too little evidence yet.",
+		[]standing{
+			{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing}, {v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData},
+			{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious},
+		}, analysisGate,
+	},
+	{
+		"Pause", "A `pause` step waits for its time, or for somebody to promote.",
+		[]standing{{v1alpha1.PhasePaused, v1alpha1.ReasonPauseStep}}, pauseGate,
+	},
+	{
+		"Approval", "An `approve` step waits for a named person.",
+		[]standing{{v1alpha1.PhasePaused, v1alpha1.ReasonApproval}}, approveGate,
+	},
+	{
+		"Job", "A `job` step waits for its Job to succeed.",
+		[]standing{{v1alpha1.PhaseProgressing, v1alpha1.ReasonJobRunning}}, jobGate,
+	},
+	{
+		"Permission", "A `gate` step waits for its URL to allow the next step.",
+		[]standing{{v1alpha1.PhaseHolding, v1alpha1.ReasonGateClosed}}, permissionGate,
+	},
+	{
+		"Analyze", "An `analyze` step waits for the answer to its question.",
+		[]standing{{v1alpha1.PhaseProgressing, v1alpha1.ReasonAnalyzing}, {v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisInconclusive}}, analyzeGate,
+	},
 }
 
 // explain gives the one sentence that says what is happening and what is waited for.
 func explain(c cursor, f facts) hold {
 	for _, g := range gates {
-		if h, held := g(c, f); held {
+		if h, held := g.hold(c, f); held {
 			return h
 		}
 	}
