@@ -38,7 +38,7 @@ type facts struct {
 	replicas int32
 	// written is the hash of the template as written; Target differs from it under an undo.
 	written string
-	// revisions by hash.
+	// revisions by hash; Snapshot.Revisions lists them oldest first.
 	revisions map[string]Revision
 	// shiftedAt is since when the routes carry what they carry now.
 	shiftedAt time.Time
@@ -56,6 +56,7 @@ func assess(s Snapshot) facts {
 		bound: Bindings(s.Rollout), wanted: WantedBindings(s.Rollout),
 		replicas: 1, revisions: make(map[string]Revision, len(s.Revisions)),
 	}
+	f.Revisions = byNumber(s.Revisions)
 	f.means, f.rebinding = meansOf(f.bound), !sameBindings(f.bound, f.wanted)
 	if s.Rollout.Spec.Replicas != nil {
 		f.replicas = *s.Rollout.Spec.Replicas

@@ -23,20 +23,23 @@ var setters = []setter{ready, reconciling, stalled, progressing, paused, availab
 
 // conditions brings the conditions of the pass before up to date. Times change only with the status of a condition.
 func conditions(c cursor, f facts, h hold) []metav1.Condition {
-	all := slices.Clone(f.Rollout.Status.Conditions)
-	owned := map[string]bool{v1alpha1.ConditionApplied: true} // the shell's own
+	old := f.Rollout.Status.Conditions
+	all := make([]metav1.Condition, 0, len(setters)+1)
+	if applied := meta.FindStatusCondition(old, v1alpha1.ConditionApplied); applied != nil {
+		all = append(all, *applied) // the shell's own
+	}
 	for _, set := range setters {
 		condition, present := set(c, f, h)
-		owned[condition.Type] = true
 		if !present {
-			meta.RemoveStatusCondition(&all, condition.Type)
 			continue
 		}
 		condition.ObservedGeneration = f.Rollout.Generation
 		condition.LastTransitionTime = stamped(f.Now)
-		meta.SetStatusCondition(&all, condition)
+		if before := meta.FindStatusCondition(old, condition.Type); before != nil && before.Status == condition.Status {
+			condition.LastTransitionTime = before.LastTransitionTime
+		}
+		all = append(all, condition)
 	}
-	all = slices.DeleteFunc(all, func(c metav1.Condition) bool { return !owned[c.Type] })
 	slices.SortFunc(all, func(a, b metav1.Condition) int { return strings.Compare(a.Type, b.Type) })
 	return all
 }
@@ -79,7 +82,7 @@ func paused(_ cursor, _ facts, h hold) (metav1.Condition, bool) {
 func available(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	var carried []string
 	ok := true
-	for _, r := range byNumber(f) {
+	for _, r := range f.Revisions {
 		share, serving := servedShare(c, f, r.Hash)
 		if !serving {
 			continue

@@ -68,7 +68,7 @@ func grow(c cursor, f facts, d desired) []Action {
 		want := d.replicas[d.created]
 		actions = append(actions, CreateRevision{why(want.why), d.created, nextNumber(f), want.n, markFor(c, f, d.created)})
 	}
-	for _, r := range byNumber(f) {
+	for _, r := range f.Revisions {
 		if want, ok := d.replicas[r.Hash]; ok && want.n > r.Replicas {
 			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n})
 		}
@@ -199,7 +199,7 @@ func sameQuestion(a, b *v1alpha1.Question) bool {
 
 func shrink(c cursor, f facts, d desired) []Action {
 	var actions []Action
-	for _, r := range byNumber(f) {
+	for _, r := range f.Revisions {
 		if want, ok := d.replicas[r.Hash]; ok && want.n < r.Replicas {
 			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n})
 		}
@@ -220,7 +220,7 @@ func forget(c cursor, f facts) []Action {
 		limit = int(*l)
 	}
 	var empty []Revision
-	for _, r := range byNumber(f) {
+	for _, r := range f.Revisions {
 		if r.Hash != c.stable && r.Hash != c.canary && r.Hash != f.Target && r.Hash != f.written && r.Replicas == 0 && r.Current == 0 && !f.exposed(r.Hash) {
 			empty = append(empty, r)
 		}
@@ -236,13 +236,13 @@ func forget(c cursor, f facts) []Action {
 	return actions
 }
 
-// byNumber lists the revisions oldest first, so that plans do not depend on the order of reading.
-func byNumber(f facts) []Revision {
-	rs := slices.Clone(f.Revisions)
-	slices.SortFunc(rs, func(a, b Revision) int {
-		return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Hash, b.Hash))
-	})
-	return rs
+// byNumber gives the revisions oldest first, so that plans do not depend on the order of reading.
+func byNumber(rs []Revision) []Revision {
+	older := func(a, b Revision) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Hash, b.Hash)) }
+	if slices.IsSortedFunc(rs, older) {
+		return rs
+	}
+	return slices.SortedFunc(slices.Values(rs), older)
 }
 
 func nextNumber(f facts) int64 {

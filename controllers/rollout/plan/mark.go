@@ -50,7 +50,7 @@ func markFor(c cursor, f facts, hash string) string {
 // mark puts each revision's metadata in order.
 func mark(c cursor, f facts) []Action {
 	var actions []Action
-	for _, r := range byNumber(f) {
+	for _, r := range f.Revisions {
 		if want := markFor(c, f, r.Hash); want != r.Mark && (want != "" || r.Current > 0) {
 			actions = append(actions, MarkRevision{"its role has changed", r.Name, r.Mark, want})
 		}

@@ -24,6 +24,25 @@ func mistakes(f facts) []Problem {
 	if f.Template == nil || f.Selector == nil {
 		return found
 	}
+	if !plainlyMatches(f.Selector, f.Template.Labels) {
+		found = append(found, selectorMistakes(f)...)
+	}
+	return append(found, metadataMistakes(f)...)
+}
+
+// plainlyMatches reports whether a selector of nothing but labels matches. It
+// is what nearly every selector is, and nothing has to be parsed for it.
+func plainlyMatches(s *metav1.LabelSelector, have map[string]string) bool {
+	for key, value := range s.MatchLabels {
+		if got, ok := have[key]; !ok || got != value {
+			return false
+		}
+	}
+	return len(s.MatchLabels) > 0 && len(s.MatchExpressions) == 0
+}
+
+func selectorMistakes(f facts) []Problem {
+	var found []Problem
 	selector, err := metav1.LabelSelectorAsSelector(f.Selector)
 	switch {
 	case err != nil:
@@ -34,7 +53,7 @@ func mistakes(f facts) []Problem {
 		found = append(found, Problem{Field: "spec.template.metadata.labels", Message: fmt.Sprintf(
 			"must match spec.selector (%s); add the missing labels", selector)})
 	}
-	return append(found, metadataMistakes(f)...)
+	return found
 }
 
 // metadataMistakes finds labels for a role that would take pods out of the selector.

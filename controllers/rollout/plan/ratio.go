@@ -158,7 +158,7 @@ func shrinkRatio(d *desired, c cursor, f facts, want mix) {
 // retiredFirst lists the revisions without a role before those with one, oldest first.
 func retiredFirst(c cursor, f facts) []Revision {
 	var retired, others []Revision
-	for _, r := range byNumber(f) {
+	for _, r := range f.Revisions {
 		if r.Hash == c.stable || r.Hash == c.canary {
 			others = append(others, r)
 			continue
@@ -174,7 +174,7 @@ func podsMissing(c cursor, f facts) (hold, bool) {
 	if f.carrying(c.canary) < want.canary || r.Name == "" {
 		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, want.canary)), true
 	}
-	for _, old := range byNumber(f) {
+	for _, old := range f.Revisions {
 		if n := want.of(c, old.Hash); old.Hash != c.canary && (old.Replicas > n || old.Current > n) {
 			return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods of %s to leave: %d of %d are left", old.Hash, max(old.Replicas, old.Current), n), true
 		}

@@ -114,7 +114,7 @@ func lastSeen(old *v1alpha1.TrafficStatus) *v1alpha1.TrafficStatus {
 // revisionStatuses lists the revisions with pods and those with a role, newest first.
 func revisionStatuses(c cursor, f facts, d desired) []v1alpha1.RevisionStatus {
 	var all []v1alpha1.RevisionStatus
-	for _, r := range byNumber(f) {
+	for _, r := range f.Revisions {
 		s := v1alpha1.RevisionStatus{
 			Hash: r.Hash, Number: r.Number, Role: role(c, r.Hash), Images: r.Images,
 			Replicas: r.Replicas, ReadyReplicas: r.Ready, AvailableReplicas: r.Available,

@@ -97,12 +97,12 @@ func canaryStrategy(c v1alpha1.CanaryStrategy) strategy {
 		scaleDownDelay: seconds(ptr.Deref(c.ScaleDownDelaySeconds, defaultScaleDownDelay)),
 		abortDelay:     optionalSeconds(c.AbortScaleDownDelaySeconds),
 		stable:         c.StableMetadata, canary: c.CanaryMetadata,
-		analyses: map[where]*v1alpha1.Analysis{},
 	}
 	s.settle, s.timeout = convergence(c.Convergence)
 	if c.Analysis != nil {
-		s.analyses[""] = c.Analysis
+		s.analyses = map[where]*v1alpha1.Analysis{"": c.Analysis}
 	}
+	s.steps = make([]Step, 0, len(c.Steps))
 	for _, step := range c.Steps {
 		s.steps = append(s.steps, Step{Step: step})
 	}
