@@ -62,8 +62,10 @@ type Replayed struct {
 	FailedAt int
 	// Culprit is the metric that brings the most to Combined, at FailedAt or else in the end.
 	Culprit int
-	// PassedAt is the block, from 1, since which every metric passes without a
-	// break until the end. 0 if they do not pass in the end.
+	// Passing tells for each block whether every metric passes.
+	Passing []bool
+	// PassedAt is the block, from 1, since which they do without a break until the
+	// end. 0 if they do not in the end.
 	PassedAt int
 }
 
@@ -103,6 +105,7 @@ func Replay(all []Series, alpha float64) (Replayed, error) {
 // note takes in what the next block brought.
 func (r *Replayed) note(combined float64, culprit int, threshold float64, passes bool) {
 	r.Combined = append(r.Combined, combined)
+	r.Passing = append(r.Passing, passes)
 	now := len(r.Combined)
 	if r.FailedAt == 0 {
 		r.Culprit = culprit
