@@ -38,24 +38,43 @@ type AnalysisRunList struct {
 // AnalysisRunSpec is complete: a run needs no other object to be judged. What
 // is judged can't be changed under way, only what is asked of it.
 //
-// +kubebuilder:validation:XValidation:rule="self.metrics == oldSelf.metrics",message="spec.metrics: immutable, since evidence for one query is none for another; create another AnalysisRun"
+// +kubebuilder:validation:XValidation:rule="(has(self.metrics) && self.metrics.size() > 0) || has(self.objectives) || (has(self.compareLatency) && self.compareLatency)",message="spec: needs objectives with a preset, or at least one entry in metrics"
+// +kubebuilder:validation:XValidation:rule="has(self.metrics) == has(oldSelf.metrics) && (!has(self.metrics) || self.metrics == oldSelf.metrics)",message="spec.metrics: immutable, since evidence for one query is none for another; create another AnalysisRun"
+// +kubebuilder:validation:XValidation:rule="has(self.objectives) == has(oldSelf.objectives) && (!has(self.objectives) || self.objectives == oldSelf.objectives)",message="spec.objectives: immutable, since evidence for one objective is none for another; create another AnalysisRun"
+// +kubebuilder:validation:XValidation:rule="has(self.subject) == has(oldSelf.subject) && (!has(self.subject) || self.subject == oldSelf.subject)",message="spec.subject: immutable, since evidence about one revision is none about another; create another AnalysisRun"
+// +kubebuilder:validation:XValidation:rule="!has(self.preset) || has(self.subject)",message="spec.subject: required with preset; name the canary's Service, ReplicaSet or revision, and stable's to compare with"
+// +kubebuilder:validation:XValidation:rule="has(self.preset) || !(has(self.objectives) || has(self.compareLatency) && self.compareLatency)",message="spec.preset: required with objectives and compareLatency, since it knows which series count requests; set it to your data plane's, or write a proportion into metrics"
 type AnalysisRunSpec struct {
+	Judgement `json:",inline"`
+
+	// subject is what is measured. A Rollout fills it in.
+	// +optional
+	Subject *Subject `json:"subject,omitempty"`
+	// end has the run end by itself. Default for a run without a Rollout:
+	// when it has passed, or after 15m.
+	// +optional
+	End *RunEnd `json:"end,omitempty"`
+	// ttlSecondsAfterFinished deletes the run that long after its end. Default: never.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 	// prometheus is the server to ask. Default: the controller's --prometheus-address.
 	// +optional
 	Prometheus *Prometheus `json:"prometheus,omitempty"`
 	// metrics to measure.
+	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=256
-	Metrics []Metric `json:"metrics"`
+	// +kubebuilder:validation:MaxItems=32
+	Metrics []Metric `json:"metrics,omitempty"`
 	// args fill $(name) in queries.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Args []ResolvedArg `json:"args,omitempty"`
-	// block is the time between two measurements. Default 10s.
+	// block is the unit of evidence: requests are counted, and values taken, once
+	// for each. It is raised to the scrape interval. Default 10s.
 	// +optional
 	// +kubebuilder:default="10s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="spec.block: must be at least 1s"
@@ -67,7 +86,7 @@ type AnalysisRunSpec struct {
 	// +optional
 	// +kubebuilder:default=Hold
 	OnNoData OnNoData `json:"onNoData,omitempty"`
-	// noDataTimeout bounds that wait for Abort. Default 5m.
+	// noDataTimeout is how long a metric may be without a usable measurement. Default 5m.
 	// +optional
 	// +kubebuilder:default="5m"
 	NoDataTimeout metav1.Duration `json:"noDataTimeout,omitempty"`
@@ -83,12 +102,27 @@ type AnalysisRunSpec struct {
 	Stop bool `json:"stop,omitempty"`
 }
 
-// ResolvedArg is an argument with its value.
+// ResolvedArg is an argument with its value, or with the Secret that has it.
 type ResolvedArg struct {
 	// name as in $(name).
 	Name string `json:"name"`
 	// value to fill in.
-	Value string `json:"value"`
+	// +optional
+	Value string `json:"value,omitempty"`
+	// secretKeyRef is where the value is read when a measurement is taken.
+	// +optional
+	SecretKeyRef *SecretKeyRef `json:"secretKeyRef,omitempty"`
+}
+
+// RunEnd bounds a run in time.
+type RunEnd struct {
+	// minDuration before the run may pass.
+	// +optional
+	MinDuration metav1.Duration `json:"minDuration,omitempty"`
+	// maxDuration after which the run ends Inconclusive. Default 15m.
+	// +optional
+	// +kubebuilder:default="15m"
+	MaxDuration metav1.Duration `json:"maxDuration,omitempty"`
 }
 
 // Question asks whether the evidence since a time suffices for the next step.
@@ -97,6 +131,12 @@ type Question struct {
 	Step int32 `json:"step"`
 	// since is when it was asked. Earlier measurements do not count towards passing.
 	Since metav1.Time `json:"since"`
+	// nextWeight is the canary's share of traffic, in percent, that passing
+	// leads to. Default 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	NextWeight int32 `json:"nextWeight,omitempty"`
 	// minDuration before the answer may be Passed.
 	// +optional
 	MinDuration metav1.Duration `json:"minDuration,omitempty"`
@@ -126,7 +166,7 @@ const (
 )
 
 // AnalysisRunStatus is what was measured and judged so far. Its size is
-// bounded: ten measurements for each metric.
+// bounded: ten blocks or measurements for each metric, and sums of the rest.
 type AnalysisRunStatus struct {
 	// observedGeneration is the metadata.generation that this status speaks of.
 	// +optional
@@ -146,6 +186,10 @@ type AnalysisRunStatus struct {
 	// answer to spec.question.
 	// +optional
 	Answer *Answer `json:"answer,omitempty"`
+	// evidence that the canary is worse than tolerated, of all metrics
+	// together, such as "161". It fails the run at 1/falseAbortRate.
+	// +optional
+	Evidence string `json:"evidence,omitempty"`
 	// metrics measured, in the order of the spec.
 	// +optional
 	// +listType=map
@@ -176,8 +220,11 @@ const (
 	MetricUndecided MetricVerdict = "Undecided"
 	// MetricFailed means that the metric breached its bounds. It is final.
 	MetricFailed MetricVerdict = "Failed"
-	// MetricNoData means that the last measurement gave no usable value.
+	// MetricNoData means that there is no usable measurement.
 	MetricNoData MetricVerdict = "NoData"
+	// MetricHolding means that something holds the release which is no ground for
+	// an abort: stable is unhealthy too, or a scalar is off.
+	MetricHolding MetricVerdict = "Holding"
 )
 
 // MetricStatus is what was measured of one metric, and its judgement.
@@ -213,6 +260,9 @@ type MetricStatus struct {
 	// noDataSince is when measurements stopped giving a usable value.
 	// +optional
 	NoDataSince *metav1.Time `json:"noDataSince,omitempty"`
+	// evidence is what was counted and compared. Absent for thresholds.
+	// +optional
+	Evidence *MetricEvidence `json:"evidence,omitempty"`
 	// measurements are the latest ten, oldest first.
 	// +optional
 	// +listType=atomic

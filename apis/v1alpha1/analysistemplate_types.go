@@ -28,8 +28,45 @@ type AnalysisTemplateList struct {
 	Items           []AnalysisTemplate `json:"items"`
 }
 
-// AnalysisTemplateSpec is what an AnalysisTemplate adds to an analysis.
+// ClusterAnalysisTemplate holds what the Rollouts of all namespaces share.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,categories=delivery,shortName=cat
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ClusterAnalysisTemplate struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec holds the metrics and their arguments.
+	// +required
+	Spec AnalysisTemplateSpec `json:"spec"`
+}
+
+// ClusterAnalysisTemplateList is a list of ClusterAnalysisTemplates.
+//
+// +kubebuilder:object:root=true
+type ClusterAnalysisTemplateList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ClusterAnalysisTemplate `json:"items"`
+}
+
+// AnalysisTemplateSpec is what a template adds to an analysis. What the
+// analysis itself says, or an earlier template, goes before.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.metrics) && self.metrics.size() > 0) || (has(self.templates) && self.templates.size() > 0) || has(self.objectives)",message="spec: needs objectives, or at least one entry in metrics or templates"
 type AnalysisTemplateSpec struct {
+	// preset of the objectives. Default: the analysis' own.
+	// +optional
+	Preset Preset `json:"preset,omitempty"`
+	// objectives of the service.
+	// +optional
+	Objectives *Objectives `json:"objectives,omitempty"`
+	// templates that this one builds on.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Templates []TemplateRef `json:"templates,omitempty"`
 	// args that the metrics use; a value here is the default, one without a
 	// value must be given by the analysis that uses the template.
 	// +optional
@@ -38,12 +75,11 @@ type AnalysisTemplateSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	Args []TemplateArg `json:"args,omitempty"`
 	// metrics to measure.
-	// +required
+	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
-	Metrics []Metric `json:"metrics"`
+	Metrics []Metric `json:"metrics,omitempty"`
 }
 
 // TemplateArg is an argument that a template takes.

@@ -22,6 +22,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&Rollout{}, &RolloutList{},
 		&AnalysisRun{}, &AnalysisRunList{},
 		&AnalysisTemplate{}, &AnalysisTemplateList{},
+		&ClusterAnalysisTemplate{}, &ClusterAnalysisTemplateList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

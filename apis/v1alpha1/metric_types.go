@@ -7,8 +7,11 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Analysis says how a canary is judged.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.metrics) && self.metrics.size() > 0) || (has(self.templates) && self.templates.size() > 0)",message="analysis: needs at least one entry in metrics or templates"
+// +kubebuilder:validation:XValidation:rule="(has(self.metrics) && self.metrics.size() > 0) || (has(self.templates) && self.templates.size() > 0) || has(self.objectives) || (has(self.compareLatency) && self.compareLatency)",message="analysis: needs objectives with a preset, or at least one entry in metrics or templates"
+// +kubebuilder:validation:XValidation:rule="has(self.preset) || !(has(self.objectives) || has(self.compareLatency) && self.compareLatency) || has(self.templates) && self.templates.size() > 0",message="analysis.preset: required with objectives and compareLatency, since it knows which series count requests; set it to your data plane's, or write a proportion into metrics"
 type Analysis struct {
+	Judgement `json:",inline"`
+
 	// prometheus is the server to ask. Default: the controller's --prometheus-address.
 	// +optional
 	Prometheus *Prometheus `json:"prometheus,omitempty"`
@@ -18,10 +21,9 @@ type Analysis struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Metrics []Metric `json:"metrics,omitempty"`
-	// templates add the metrics of AnalysisTemplates in the Rollout's namespace.
+	// templates add what AnalysisTemplates and ClusterAnalysisTemplates hold.
 	// +optional
-	// +listType=map
-	// +listMapKey=name
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Templates []TemplateRef `json:"templates,omitempty"`
 	// args fill $(name) in queries. They are data: quotes in them can't end a PromQL string.
@@ -39,12 +41,18 @@ type Analysis struct {
 	// +optional
 	// +kubebuilder:default="30s"
 	WarmUp *metav1.Duration `json:"warmUp,omitempty"`
+	// onInconclusive is what happens when an analyze step ends without evidence
+	// that suffices, unless the step says otherwise. Default Hold.
+	// +optional
+	// +kubebuilder:default=Hold
+	OnInconclusive OnInconclusive `json:"onInconclusive,omitempty"`
 	// onNoData is what happens when a metric can't be measured for noDataTimeout.
-	// Until then, and always with Hold, the release waits. Default Hold.
+	// Until then, and always with Hold, the release waits. Ignore lets the other
+	// metrics decide; without any that was measured nothing passes. Default Hold.
 	// +optional
 	// +kubebuilder:default=Hold
 	OnNoData OnNoData `json:"onNoData,omitempty"`
-	// noDataTimeout bounds that wait for Abort. Default 5m.
+	// noDataTimeout is how long a metric may be without a usable measurement. Default 5m.
 	// +optional
 	// +kubebuilder:default="5m"
 	NoDataTimeout *metav1.Duration `json:"noDataTimeout,omitempty"`
@@ -57,7 +65,7 @@ type Analysis struct {
 
 // OnNoData says what a lasting lack of measurements leads to.
 //
-// +kubebuilder:validation:Enum=Hold;Abort
+// +kubebuilder:validation:Enum=Hold;Abort;Ignore
 type OnNoData string
 
 const (
@@ -65,6 +73,8 @@ const (
 	OnNoDataHold OnNoData = "Hold"
 	// OnNoDataAbort fails the analysis, which aborts the release.
 	OnNoDataAbort OnNoData = "Abort"
+	// OnNoDataIgnore lets the other metrics decide.
+	OnNoDataIgnore OnNoData = "Ignore"
 )
 
 // Prometheus is a server that speaks the Prometheus HTTP API.
@@ -75,12 +85,29 @@ type Prometheus struct {
 	Address string `json:"address"`
 }
 
-// TemplateRef names an AnalysisTemplate.
+// TemplateRef names an AnalysisTemplate or a ClusterAnalysisTemplate.
 type TemplateRef struct {
-	// name of the AnalysisTemplate, in the Rollout's namespace.
+	// name of the template; of an AnalysisTemplate in the Rollout's namespace.
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
+	// kind of the template. Default AnalysisTemplate.
+	// +optional
+	// +kubebuilder:default=AnalysisTemplate
+	Kind TemplateKind `json:"kind,omitempty"`
 }
+
+// TemplateKind is a kind of template.
+//
+// +kubebuilder:validation:Enum=AnalysisTemplate;ClusterAnalysisTemplate
+type TemplateKind string
+
+const (
+	// KindAnalysisTemplate is a template of one namespace.
+	KindAnalysisTemplate TemplateKind = "AnalysisTemplate"
+	// KindClusterAnalysisTemplate is a template for all namespaces.
+	KindClusterAnalysisTemplate TemplateKind = "ClusterAnalysisTemplate"
+)
 
 // Arg is a named value for queries.
 //
@@ -99,7 +126,7 @@ type Arg struct {
 
 // ArgSource is where an argument's value comes from.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.revision) != has(self.fieldRef)",message="valueFrom: set exactly one of revision and fieldRef"
+// +kubebuilder:validation:XValidation:rule="[has(self.revision), has(self.fieldRef), has(self.secretKeyRef)].filter(x, x).size() == 1",message="valueFrom: set exactly one of revision, fieldRef and secretKeyRef"
 type ArgSource struct {
 	// revision gives the hash of the revision in that role.
 	// +optional
@@ -109,6 +136,22 @@ type ArgSource struct {
 	// metadata.labels['key'] or metadata.annotations['key'].
 	// +optional
 	FieldRef *FieldRef `json:"fieldRef,omitempty"`
+	// secretKeyRef gives a key of a Secret in the namespace of the run. It is
+	// read when a measurement is taken and written nowhere.
+	// +optional
+	SecretKeyRef *SecretKeyRef `json:"secretKeyRef,omitempty"`
+}
+
+// SecretKeyRef names a key of a Secret.
+type SecretKeyRef struct {
+	// name of the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// key within the Secret.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
 }
 
 // FieldRef names a field of the Rollout.
@@ -119,15 +162,29 @@ type FieldRef struct {
 }
 
 // Metric is one thing measured. Exactly one kind is set.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.proportion), has(self.scalar), has(self.threshold)].filter(x, x).size() == 1",message="metrics: set exactly one of proportion, scalar and threshold; split what is two metrics into two"
+// +kubebuilder:validation:XValidation:rule="!has(self.objective) || has(self.proportion)",message="metrics.objective: belongs to a proportion; a threshold has min and max, a scalar has tolerance"
 type Metric struct {
-	// name of the metric, unique within the analysis.
+	// name of the metric, unique within the analysis. Those of the objectives
+	// are availability, latency-p99 and the like, and latency-comparison.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
+	// proportion counts events of which some are bad, and compares canary with stable.
+	// +optional
+	Proportion *Proportion `json:"proportion,omitempty"`
+	// objective is the share of a proportion that must be good, such as "99%".
+	// Without one the canary is only compared with stable.
+	// +optional
+	Objective Objective `json:"objective,omitempty"`
+	// scalar compares one number of the canary with that of stable.
+	// +optional
+	Scalar *Scalar `json:"scalar,omitempty"`
 	// threshold compares one number with fixed bounds: the kind that other
 	// tools know. It is a heuristic without a bound on false alarms.
-	// +required
-	Threshold *Threshold `json:"threshold"`
+	// +optional
+	Threshold *Threshold `json:"threshold,omitempty"`
 }
 
 // Threshold compares the one value of a query with fixed bounds.

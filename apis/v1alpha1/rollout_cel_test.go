@@ -112,7 +112,7 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 		"template and ref":     {"which one counts would be a guess", "spec.template", map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "a", "image": "b"}}}}, "exactly one of template and workloadRef"},
 		"one Service for both": {"the slots could not be told apart", "spec.strategy.canary.canaryService", "shop", "create a second Service"},
 		"address":              {"it could never be asked", "spec.strategy.canary.analysis.prometheus.address", "prometheus:9090", "must be an http or https URL such as"},
-		"empty analysis":       {"it would judge nothing", "spec.strategy.canary.analysis", map[string]any{}, "needs at least one entry in metrics or templates"},
+		"empty analysis":       {"it would judge nothing", "spec.strategy.canary.analysis", map[string]any{}, "needs objectives with a preset, or at least one entry in metrics or templates"},
 		"negative replicas":    {"there is no such number of pods", "spec.replicas", int64(-1), "spec.replicas"},
 		"baseline":             {"this version has no baseline pods", "spec.strategy.canary.steps", baseline, "steps[0].baseline"},
 		"unknown field":        {"a typo must not be lost", "spec.strategy.canary.stepz", []any{}, "stepz"},

@@ -41,7 +41,9 @@ var arrows = []arrow{
 	{"internal/world", "apis/* routers/traffic controllers/rollout/plan internal/names"},
 	{"internal/dashboard", "apis/* internal/view internal/kube ui"},
 	{"internal/cli", "apis/* internal/view internal/world internal/convert internal/dashboard internal/kube internal/names " +
-		"controllers/rollout/plan analysis/judge analysis/schedule"},
+		"controllers/rollout/plan analysis/judge analysis/schedule " +
+		// Beyond the design: backtest replays counts, see docs/design/0007-backtest-and-providers.md.
+		"analysis/stats"},
 	{"internal/testing/*", "apis/* internal/kube e2e/cluster e2e/cluster/*"},
 	{"internal/arch", ""},
 	{"ui", ""},

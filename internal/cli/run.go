@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit codes of [Run]. The verb status gives them their meaning; every other
-// verb uses ExitOK, ExitFailed and, where it waits, ExitTimeout.
+// Exit codes of [Run]. The verb status gives them their meaning, and backtest has
+// its own; every other verb uses ExitOK, ExitFailed and, where it waits, ExitTimeout.
 const (
 	// ExitOK means done; for status that the wanted revision is promoted.
 	ExitOK = 0
@@ -77,6 +77,8 @@ func Run(ctx context.Context, env Env, args []string) int {
 		return e.code
 	case ran.Name() == verbStatus:
 		return ExitUnknown
+	case ran.Name() == verbBacktest:
+		return ExitNoBacktest
 	}
 	return ExitFailed
 }
@@ -89,7 +91,8 @@ const rootExample = `  kubectl sluice list                     all rollouts of t
   kubectl sluice get checkout -w          one rollout, redrawn on every change
   kubectl sluice status checkout --wait   for pipelines: ends with the release
   kubectl sluice promote checkout         end the current pause or analysis
-  kubectl sluice abort checkout           back to stable`
+  kubectl sluice abort checkout           back to stable
+  kubectl sluice backtest --data FILE     how an analysis would have judged`
 
 func newRoot(env Env) *cobra.Command {
 	s := newSession(env)
@@ -104,7 +107,7 @@ func newRoot(env Env) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	s.bind(root.PersistentFlags())
-	root.AddCommand(newGet(s), newList(s), newStatus(s), newPromote(s), newAbort(s), newUndo(s), newVersion(s))
+	root.AddCommand(newGet(s), newList(s), newStatus(s), newPromote(s), newAbort(s), newUndo(s), newVersion(s), newBacktest(s))
 	for _, v := range lifecycleVerbs() {
 		root.AddCommand(newWish(s, v))
 	}

@@ -1,0 +1,106 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/sluice-dev/sluice/internal/testing/testenv"
+)
+
+type fields = map[string]any
+
+// sound is what an SRE writes.
+func sound() fields {
+	return fields{"preset": "Istio", "objectives": fields{"availability": "99.9%", "latency": fields{"p99": "300ms"}}}
+}
+
+func proportion(total, bad string) fields {
+	return fields{"name": "checkout", "proportion": fields{"total": total, "bad": bad}}
+}
+
+func TestAnalysesAreAccepted(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		change fields
+	}{
+		"objectives alone": {"all that has to be written", nil},
+		"everything tuned": {"each default can be changed", fields{
+			"falseAbortRate": "0.5%", "tolerance": fields{"ratio": "1.2", "absolute": "0.02%"}, "maxBurnRate": "1.5",
+			"compareLatency": true, "noise": "3", "settle": "60s", "onInconclusive": "Promote", "onNoData": "Ignore",
+		}},
+		"all kinds": {"each kind of metric", fields{"metrics": []any{
+			fields{"name": "checkout", "proportion": fields{"total": `a_total{t="$(arm)"}`, "bad": `a_total{t="$(arm)",r="x"}`}, "objective": "99%"},
+			fields{"name": "memory", "scalar": fields{"query": `avg(m{pod=~"$(podRegex)"})`}},
+			fields{"name": "queue", "threshold": fields{"query": "q", "max": "5"}},
+		}}},
+		"templates of both kinds": {"one name may be in both", fields{"templates": []any{
+			fields{"name": "slo"}, fields{"name": "slo", "kind": "ClusterAnalysisTemplate"},
+		}}},
+		"secret": {"a value that must not be written down", fields{"args": []any{
+			fields{"name": "token", "valueFrom": fields{"secretKeyRef": fields{"name": "vendor", "key": "token"}}},
+		}}},
+		"counters named rate": {"a name that contains a function's is none", fields{"metrics": []any{proportion("exchange_rate_total", "my_rate")}}},
+	}
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			o, a := readmeRollout(t), sound()
+			maps.Copy(a, tc.change)
+			if err := unstructured.SetNestedField(o, runtime.DeepCopyJSONValue(a), "spec", "strategy", "canary", "analysis"); err != nil {
+				t.Fatal(err)
+			}
+			if err := create(t, c, ns, o); err != nil {
+				t.Errorf("%s: %v", tc.reason, err)
+			}
+		})
+	}
+}
+
+func TestMistakesInAnalysesAreRefusedWithARemedy(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		change fields
+		want   string
+	}{
+		"no preset":       {"nobody knows which series count", fields{"preset": nil}, "analysis.preset: required with objectives"},
+		"unknown preset":  {"a typo", fields{"preset": "Itsio"}, `"Istio"`},
+		"no percent":      {"0.999 and 99.9 are both wrong by a factor of a hundred", fields{"objectives": fields{"availability": "0.999"}}, "must be a percentage from 50% to below 100%"},
+		"perfect":         {"nothing can prove it", fields{"objectives": fields{"availability": "100%"}}, "must be a percentage from 50% to below 100%"},
+		"no objective":    {"it would judge nothing", fields{"objectives": fields{}}, "objectives: set availability, latency or both"},
+		"false aborts":    {"never is impossible", fields{"falseAbortRate": "0%"}, "falseAbortRate: must be above 0%"},
+		"tolerance":       {"a share is at most 100 %", fields{"tolerance": fields{"absolute": "120%"}}, "tolerance.absolute: must be 0% to 100%"},
+		"ratio":           {"better than stable is not tolerance", fields{"tolerance": fields{"ratio": "0.5"}}, "tolerance.ratio: must be 1 to 1000"},
+		"burn rate":       {"no budget could be kept", fields{"maxBurnRate": "0"}, "maxBurnRate: must be above 0"},
+		"noise":           {"a factor below 1 would invent evidence", fields{"noise": "0.5"}, "noise: must be Auto, or a number from 1 to 20"},
+		"rate":            {"extrapolated counts break the guarantee", fields{"metrics": []any{proportion("rate(a[1m])", "a")}}, "write the counter's selector alone"},
+		"increase in sum": {"wherever it stands", fields{"metrics": []any{proportion("a", "sum(increase (a[1m]))")}}, "guess beyond the samples"},
+		"two kinds":       {"which one counts would be a guess", fields{"metrics": []any{fields{"name": "a", "threshold": fields{"query": "q", "max": "1"}, "scalar": fields{"query": "$(arm)"}}}}, "set exactly one of proportion, scalar and threshold"},
+		"no kind":         {"nothing is measured", fields{"metrics": []any{fields{"name": "a"}}}, "set exactly one of proportion, scalar and threshold"},
+		"objective":       {"thresholds have bounds of their own", fields{"metrics": []any{fields{"name": "a", "objective": "99%", "threshold": fields{"query": "q", "max": "1"}}}}, "metrics.objective: belongs to a proportion"},
+		"scalar of one":   {"there would be nothing to compare", fields{"metrics": []any{fields{"name": "a", "scalar": fields{"query": "q"}}}}, "has nothing that tells canary from stable"},
+		"two sources":     {"which one counts would be a guess", fields{"args": []any{fields{"name": "a", "valueFrom": fields{"revision": "Canary", "secretKeyRef": fields{"name": "s", "key": "k"}}}}}, "set exactly one of revision, fieldRef and secretKeyRef"},
+	}
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			o, a := readmeRollout(t), sound()
+			maps.Copy(a, tc.change)
+			maps.DeleteFunc(a, func(_ string, v any) bool { return v == nil })
+			if err := unstructured.SetNestedField(o, runtime.DeepCopyJSONValue(a), "spec", "strategy", "canary", "analysis"); err != nil {
+				t.Fatal(err)
+			}
+			if err := create(t, c, ns, o); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
+			}
+		})
+	}
+}

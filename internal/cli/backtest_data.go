@@ -1,0 +1,135 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/sluice-dev/sluice/analysis/stats"
+)
+
+// counts is the file of --data.
+type counts struct {
+	Block   string                  `json:"block"`
+	Metrics map[string]metricCounts `json:"metrics"`
+}
+
+// metricCounts are the blocks of one metric.
+type metricCounts struct {
+	Objective  *float64    `json:"objective"`
+	NextWeight *float64    `json:"nextWeight"`
+	Noise      *noise      `json:"noise"`
+	Blocks     []blockData `json:"blocks"`
+}
+
+// noise is a number, or "Auto", which is 0.
+type noise float64
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (n *noise) UnmarshalJSON(text []byte) error {
+	if string(text) == `"Auto"` {
+		*n = 0
+		return nil
+	}
+	var f float64
+	if json.Unmarshal(text, &f) != nil || f < 1 {
+		return fmt.Errorf("noise %s: must be a number from 1 to 20; leave it out to have it learnt from stable's blocks", text)
+	}
+	*n = noise(f)
+	return nil
+}
+
+// blockData is [bad, total] of canary and of stable, which may be left out.
+type blockData stats.Block
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (b *blockData) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*b = blockData{Canary: stats.Counts{Bad: math.NaN()}}
+		return nil
+	}
+	var n []float64
+	if json.Unmarshal(text, &n) != nil || len(n) != 2 && len(n) != 4 {
+		return fmt.Errorf("block %s: must be 4 numbers, [bad of canary, requests of canary, bad of stable, requests of stable], or null", text)
+	}
+	b.Canary = stats.Counts{Bad: n[0], Total: n[1]}
+	if len(n) == 4 {
+		b.Stable = stats.Counts{Bad: n[2], Total: n[3]}
+	}
+	return nil
+}
+
+// readCounts reads the file of --data.
+func readCounts(name string) (history, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return history{}, errors.Unwrap(err)
+	}
+	return parseCounts(text)
+}
+
+func parseCounts(text []byte) (history, error) {
+	var c counts
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		return history{}, fmt.Errorf("%w; `kubectl sluice backtest --help` shows the format", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return history{}, errors.New("there is more after the object; put all metrics into one")
+	}
+	var h history
+	if c.Block != "" {
+		d, err := time.ParseDuration(c.Block)
+		if err != nil || d <= 0 {
+			return history{}, fmt.Errorf("block %q: must be a duration above 0, such as 10s", c.Block)
+		}
+		h.block = d
+	}
+	if len(c.Metrics) == 0 {
+		return history{}, errors.New("there are no metrics; give at least one with its blocks")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Metrics)) {
+		s, err := c.Metrics[name].series()
+		if err != nil {
+			return history{}, fmt.Errorf("metric %q: %w", name, err)
+		}
+		h.names, h.series = append(h.names, name), append(h.series, s)
+	}
+	return h, nil
+}
+
+func (m metricCounts) series() (stats.Series, error) {
+	var s stats.Series
+	for _, f := range []struct {
+		name   string
+		given  *float64
+		target *float64
+		such   string
+	}{{"objective", m.Objective, &s.Objective, "0.999 for 99.9 %"}, {"nextWeight", m.NextWeight, &s.NextWeight, "0.25 for 25 %"}} {
+		switch {
+		case f.given == nil:
+		case *f.given <= 0:
+			return s, fmt.Errorf("%s %v: must be a share above 0, such as %s; or leave it out", f.name, *f.given, f.such)
+		default:
+			*f.target = *f.given
+		}
+	}
+	if m.Noise != nil {
+		s.Phi = float64(*m.Noise)
+	}
+	for _, b := range m.Blocks {
+		s.Blocks = append(s.Blocks, stats.Block(b))
+	}
+	return s, nil
+}
