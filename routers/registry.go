@@ -27,6 +27,9 @@ type Entry struct {
 	Watch []client.Object
 	// AddToScheme registers the types in Watch. Nil when every scheme has them.
 	AddToScheme func(*runtime.Scheme) error
+	// Refuses gives the [*Problem] of a split that a route of these kinds can't
+	// carry whatever its object says. Nil when Features tell all.
+	Refuses func(r Route, want traffic.Split) error
 	// New builds the router. It writes with c and, before it writes, reads
 	// with live, which must not be a cache.
 	New func(c client.Client, live client.Reader) Router
@@ -35,6 +38,7 @@ type Entry struct {
 // Registry finds the router of a route by the kind it points at.
 type Registry struct {
 	routers map[schema.GroupKind]Router
+	entries map[schema.GroupKind]Entry
 	watched []client.Object
 	kinds   []string
 }
@@ -42,7 +46,7 @@ type Registry struct {
 // NewRegistry builds the router of each entry. A name or a kind that occurs
 // twice is an error, as is an entry without either or without New.
 func NewRegistry(c client.Client, live client.Reader, es ...Entry) (*Registry, error) {
-	r := &Registry{routers: map[schema.GroupKind]Router{}}
+	r := &Registry{routers: map[schema.GroupKind]Router{}, entries: map[schema.GroupKind]Entry{}}
 	owners := map[schema.GroupKind]string{}
 	names := map[string]bool{}
 	for _, e := range es {
@@ -59,7 +63,7 @@ func NewRegistry(c client.Client, live client.Reader, es ...Entry) (*Registry, e
 				return nil, fmt.Errorf("router %q: %s is already steered by %q", e.Name, kind, owner)
 			}
 			owners[kind] = e.Name
-			r.routers[kind] = router
+			r.routers[kind], r.entries[kind] = router, e
 			r.kinds = append(r.kinds, kind.String())
 		}
 		r.watched = append(r.watched, e.Watch...)
@@ -71,22 +75,50 @@ func NewRegistry(c client.Client, live client.Reader, es ...Entry) (*Registry, e
 // For finds the router of a route. A kind that none steers, or an apiVersion
 // that can't be parsed, is a [*Problem].
 func (r *Registry) For(route Route) (Router, error) {
+	kind, err := r.kindOf(route)
+	if err != nil {
+		return nil, err
+	}
+	return r.routers[kind], nil
+}
+
+// Refuses gives the [*Problem] of a split that a route can't carry because of
+// its kind, or of a kind that none steers; nil when nothing speaks against it
+// before the object is read.
+func (r *Registry) Refuses(route Route, want traffic.Split) error {
+	kind, err := r.kindOf(route)
+	if err != nil {
+		return err
+	}
+	e := r.entries[kind]
+	if e.Refuses != nil {
+		return e.Refuses(route, want)
+	}
+	if missing := e.Features.Lacking(want); missing != "" {
+		return &Problem{
+			Field:   route.Field + ".kind",
+			Message: fmt.Sprintf("a %s can't carry %s; remove the step that asks for it, or steer a kind of route that can", route.Ref.Kind, missing),
+		}
+	}
+	return nil
+}
+
+func (r *Registry) kindOf(route Route) (schema.GroupKind, error) {
 	gv, err := schema.ParseGroupVersion(route.Ref.APIVersion)
 	if err != nil {
-		return nil, &Problem{
+		return schema.GroupKind{}, &Problem{
 			Field:   route.Field + ".apiVersion",
 			Message: fmt.Sprintf("%q is not of the form group/version; write gateway.networking.k8s.io/v1, for example", route.Ref.APIVersion),
 		}
 	}
 	kind := schema.GroupKind{Group: gv.Group, Kind: route.Ref.Kind}
-	router, found := r.routers[kind]
-	if !found {
-		return nil, &Problem{
+	if _, found := r.routers[kind]; !found {
+		return schema.GroupKind{}, &Problem{
 			Field:   route.Field + ".kind",
 			Message: fmt.Sprintf("%s can't be steered; use one of %s", kind, strings.Join(r.kinds, ", ")),
 		}
 	}
-	return router, nil
+	return kind, nil
 }
 
 // Watched lists an empty object of each kind whose changes may matter, for the

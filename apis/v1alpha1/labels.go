@@ -21,6 +21,9 @@ const (
 	// WorkloadReplicasAnnotation remembers, on a referenced workload, the
 	// replicas it had before a Rollout took over its traffic.
 	WorkloadReplicasAnnotation = "sluice.dev/replicas-before-adoption"
+	// BesideAnnotation says, on a steered route, what it carries apart from shares:
+	// matches and a mirror. It comes and goes with them.
+	BesideAnnotation = "sluice.dev/beside"
 	// Finalizer keeps a Rollout until its routes, Services and workload are handed back.
 	Finalizer = "sluice.dev/release"
 	// FieldOwner is the one server-side-apply field owner of the controller.

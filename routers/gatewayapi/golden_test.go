@@ -11,13 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -32,8 +32,10 @@ var weightLine = regexp.MustCompile(`^ +weight: \d+$`)
 
 // asked is the head of an input: what to write. The route follows.
 type asked struct {
-	Canary int32    `json:"canary"`
-	Rules  []string `json:"rules"`
+	Canary  int32                 `json:"canary"`
+	Rules   []string              `json:"rules"`
+	Matches []v1alpha1.MatchRoute `json:"matches"`
+	Mirror  int32                 `json:"mirror"`
 }
 
 // answered is the head of an output. The route follows unless there is a problem.
@@ -66,7 +68,8 @@ func golden(t *testing.T, path string) {
 	outPath := strings.TrimSuffix(path, ".in.yaml") + ".out.yaml"
 	got, after := rendered(t, head, canonical)
 	if after != "" {
-		onlyWeightsChanged(t, canonical, after)
+		onlyOursChanged(t, canonical, after)
+		removedWithoutTrace(t, head, canonical, after)
 		got += "---\n" + after
 	}
 	if *update {
@@ -86,16 +89,10 @@ func rendered(t *testing.T, head, body string) (answer, after string) {
 	t.Helper()
 	var ask asked
 	decode(t, head, &ask)
-	var route gatewayv1.HTTPRoute
-	decode(t, body, &route)
-	r := routers.Route{
-		Namespace:     "shop",
-		Ref:           v1alpha1.RouteRef{APIVersion: route.APIVersion, Kind: route.Kind, Name: route.Name, Rules: ask.Rules},
-		Field:         "spec.strategy.canary.routes[0]",
-		StableService: "checkout-stable",
-		CanaryService: "checkout-canary",
-	}
-	ops, err := operations(httpRoute().view(&route), r, traffic.CanaryAt(ask.Canary))
+	want := traffic.CanaryAt(ask.Canary)
+	want.Matches, want.Mirror = ask.Matches, ask.Mirror
+	v, r := seen(t, ask, body)
+	ops, err := operations(v, r, want)
 	result := answered{Operations: []string{}}
 	if err != nil {
 		if !errors.As(err, &result.Problem) {
@@ -104,9 +101,72 @@ func rendered(t *testing.T, head, body string) (answer, after string) {
 		return encode(t, result), ""
 	}
 	for _, op := range ops {
-		result.Operations = append(result.Operations, fmt.Sprintf("%s %s %v", op.Op, op.Path, op.Value))
+		result.Operations = append(result.Operations, summary(op))
 	}
-	return encode(t, result), patched(t, body, ops)
+	after = patched(t, body, ops)
+	v, _ = seen(t, ask, after)
+	if again, err := operations(v, r, want); err != nil || len(again) > 0 {
+		t.Errorf("asked once more: %v, %v, want nothing", again, err)
+	}
+	return encode(t, result), after
+}
+
+// summary is an operation in one line; a rule that is added shows in the route.
+func summary(op operation) string {
+	switch value := op.Value.(type) {
+	case nil:
+		return op.Op + " " + op.Path
+	case map[string]any:
+		return fmt.Sprintf("%s %s %v", op.Op, op.Path, value["name"])
+	default:
+		return fmt.Sprintf("%s %s %v", op.Op, op.Path, value)
+	}
+}
+
+// seen is the view of a route in the file, of whatever kind.
+func seen(t *testing.T, ask asked, body string) (view, routers.Route) {
+	t.Helper()
+	o := &unstructured.Unstructured{}
+	raw, err := yaml.YAMLToJSON([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.UnmarshalJSON(raw); err != nil {
+		t.Fatal(err)
+	}
+	v, err := see(named(slices.Concat(requestKinds(), streamKinds()), o.GetKind()), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v, routers.Route{
+		Namespace:     "shop",
+		Ref:           v1alpha1.RouteRef{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Name: o.GetName(), Rules: ask.Rules},
+		Field:         "spec.strategy.canary.routes[0]",
+		StableService: "checkout-stable",
+		CanaryService: "checkout-canary",
+	}
+}
+
+// removedWithoutTrace: back at rest nothing but weights differs from what the user wrote.
+func removedWithoutTrace(t *testing.T, head, before, after string) {
+	t.Helper()
+	var ask asked
+	decode(t, head, &ask)
+	v, r := seen(t, ask, after)
+	rest := after
+	if ops := render(v, known(v, r), traffic.CanaryAt(0), nil); len(ops) > 0 {
+		rest = patched(t, after, ops)
+	}
+	if strings.Contains(rest, "sluice.dev") {
+		t.Errorf("after the release something of ours is left:\n%s", rest)
+	}
+	compare := unweighted
+	if strings.Contains(before, v1alpha1.BesideAnnotation) {
+		compare = stripped
+	}
+	if diff := cmp.Diff(compare(t, before), compare(t, rest)); diff != "" {
+		t.Errorf("after the release a trace is left (-before, +after):\n%s", diff)
+	}
 }
 
 // patched applies operations the way the API server does, to bytes.
@@ -131,24 +191,44 @@ func patched(t *testing.T, body string, ops []operation) string {
 	return reformat(t, string(after))
 }
 
-// onlyWeightsChanged compares everything but our two Services' weights, byte
-// for byte, and then that no line but a weight's differs at all.
-func onlyWeightsChanged(t *testing.T, before, after string) {
+// onlyOursChanged compares everything but what the router may write, byte for
+// byte, and then, where only weights were asked for, that no line but a weight's differs at all.
+func onlyOursChanged(t *testing.T, before, after string) {
 	t.Helper()
-	if diff := cmp.Diff(unweighted(t, before), unweighted(t, after)); diff != "" {
-		t.Errorf("something else than our weights changed (-before, +after):\n%s", diff)
+	if diff := cmp.Diff(stripped(t, before), stripped(t, after)); diff != "" {
+		t.Errorf("something that isn't ours changed (-before, +after):\n%s", diff)
+	}
+	if strings.Contains(before+after, v1alpha1.BesideAnnotation) {
+		return
 	}
 	if diff := cmp.Diff(others(before), others(after)); diff != "" {
 		t.Errorf("a line that is no weight changed (-before, +after):\n%s", diff)
 	}
 }
 
-func unweighted(t *testing.T, body string) string {
+// stripped is the route without anything that the router may write.
+func stripped(t *testing.T, body string) string {
 	t.Helper()
 	o := &unstructured.Unstructured{}
 	decode(t, body, &o.Object)
 	r := routers.Route{Namespace: "shop", StableService: "checkout-stable", CanaryService: "checkout-canary"}
 	if err := strip(r, o); err != nil {
+		t.Fatal(err)
+	}
+	return encode(t, o.Object)
+}
+
+// unweighted is the route without the weights of our two Services.
+func unweighted(t *testing.T, body string) string {
+	t.Helper()
+	o := &unstructured.Unstructured{}
+	decode(t, body, &o.Object)
+	r := routers.Route{Namespace: "shop", StableService: "checkout-stable", CanaryService: "checkout-canary"}
+	if err := eachBackend(o, func(backend map[string]any) {
+		if namesAny(backend, r.Namespace, r.StableService, r.CanaryService) {
+			delete(backend, "weight")
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return encode(t, o.Object)

@@ -4,64 +4,37 @@
 package gatewayapi
 
 import (
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // kind is what differs between the route kinds of the Gateway API.
 type kind struct {
 	// name of the kind, such as HTTPRoute.
 	name string
+	// features are what its rules can hold beside weights.
+	features traffic.Features
+	// headersOnly: requests can't be told apart by cookies and query parameters.
+	headersOnly bool
 	// empty makes an object to read into.
 	empty func() client.Object
-	// view shows an object that empty made.
-	view func(client.Object) view
 }
 
-// view is what the kinds have in common.
-type view struct {
-	// generation and version are the object's.
-	generation int64
-	version    string
-	// rules in the order of the object; indexes are those of its JSON.
-	rules []rule
-	// parents is what the gateway controllers say.
-	parents []gatewayv1.RouteParentStatus
+// requestKinds steer requests, which have headers and can be copied.
+func requestKinds() []kind {
+	of := traffic.Features{Matches: true, Mirror: true}
+	return []kind{
+		{name: "HTTPRoute", features: of, empty: func() client.Object { return &gatewayv1.HTTPRoute{} }},
+		{name: "GRPCRoute", features: of, headersOnly: true, empty: func() client.Object { return &gatewayv1.GRPCRoute{} }},
+	}
 }
 
-// rule is one entry of spec.rules.
-type rule struct {
-	index    int
-	name     string
-	backends []gatewayv1.BackendRef
-}
-
-// kinds lists every kind that is steered.
-func kinds() []kind { return []kind{httpRoute()} }
-
-func httpRoute() kind {
-	return kind{
-		name:  "HTTPRoute",
-		empty: func() client.Object { return &gatewayv1.HTTPRoute{} },
-		view: func(o client.Object) view {
-			route, ok := o.(*gatewayv1.HTTPRoute)
-			if !ok {
-				return view{}
-			}
-			v := view{
-				generation: route.Generation,
-				version:    route.ResourceVersion,
-				parents:    route.Status.Parents,
-			}
-			for i, r := range route.Spec.Rules {
-				one := rule{index: i, name: string(ptr.Deref(r.Name, ""))}
-				for _, b := range r.BackendRefs {
-					one.backends = append(one.backends, b.BackendRef)
-				}
-				v.rules = append(v.rules, one)
-			}
-			return v
-		},
+// streamKinds steer connections, of which nothing is known but where they go.
+func streamKinds() []kind {
+	return []kind{
+		{name: "TCPRoute", empty: func() client.Object { return &gatewayv1.TCPRoute{} }},
+		{name: "TLSRoute", empty: func() client.Object { return &gatewayv1.TLSRoute{} }},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
@@ -15,6 +16,8 @@ import (
 // read is the inverse of render: the observation that an object amounts to.
 func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 	var rules []traffic.Observed
+	added, err := additions(v, ps, r, v.noted.Matches)
+	asNoted := err == nil && v.carries(added)
 	for _, p := range ps {
 		if p.others > 0 && p.total() < fine {
 			return traffic.Observed{}, coarse(p, r)
@@ -25,7 +28,10 @@ func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 				Message: fmt.Sprintf("in %s of %s all weights are 0, so nobody is served; give Service %s weight 100", p, r, r.StableService),
 			}
 		}
-		splits := p.splits()
+		var splits []traffic.Split
+		for _, s := range p.splits() {
+			splits = append(splits, beyond(v, p, s, asNoted)...)
+		}
 		rules = append(rules, traffic.Observed{Requested: splits, Confirmed: splits})
 	}
 	o := traffic.Merge(rules...)
@@ -33,11 +39,33 @@ func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 		o.Confirmed, o.Message = nil, why
 		return o, nil
 	}
-	if len(o.Requested) > 1 {
+	switch {
+	case !asNoted:
+		o.Message = fmt.Sprintf("the rules of %s beside the user's are not those that annotation %s says; somebody changed them", r, v1alpha1.BesideAnnotation)
+	case len(o.Requested) > 1:
 		o.Message = differing(ps, r)
 	}
 	return o, nil
 }
+
+// beyond adds to a share what the rule carries beside it. Rules that are not
+// those noted, by somebody's edit, count as both: with matches and without.
+func beyond(v view, p pair, s traffic.Split, asNoted bool) []traffic.Split {
+	s.Mirror = p.mirrored(v)
+	if asNoted {
+		s.Matches = v.noted.Matches
+		return []traffic.Split{s}
+	}
+	with := s
+	with.Matches = v.noted.Matches
+	if len(with.Matches) == 0 {
+		with.Matches = []v1alpha1.MatchRoute{{Name: unknown}}
+	}
+	return []traffic.Split{s, with}
+}
+
+// unknown stands for matches that are in the rules but not in the note.
+const unknown = "unknown"
 
 // splits is the rule's share in percent: one split where a whole percentage
 // fits, otherwise the two that enclose it, so that neither slot is understated

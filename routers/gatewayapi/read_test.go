@@ -164,11 +164,31 @@ func TestUnconfirmed(t *testing.T) {
 	}
 	mesh := answer(condition("Accepted", "False", "NoMatchingParent", "", 7))
 	mesh.ParentRef = gatewayv1.ParentReference{Kind: ptr.To(gatewayv1.Kind("Service")), Name: "checkout"}
+	serviceTaken := answer()
+	serviceTaken.ParentRef = gatewayv1.ParentReference{Group: ptr.To(gatewayv1.Group("")), Kind: ptr.To(gatewayv1.Kind("Service")), Name: "checkout", Namespace: ptr.To(gatewayv1.Namespace("shop")), Port: ptr.To(gatewayv1.PortNumber(80))}
 	cases := map[string]struct {
 		reason  string
 		parents []gatewayv1.RouteParentStatus
+		wanted  []gatewayv1.ParentReference
 		want    string
 	}{
+		"Silent": {
+			reason: "a parent that nobody speaks for confirms nothing", parents: []gatewayv1.RouteParentStatus{answer()},
+			wanted: []gatewayv1.ParentReference{answer().ParentRef, {Name: "internal"}},
+			want:   "no gateway controller has reported on HTTPRoute shop/checkout for Gateway shop/internal; check that it exists and allows routes from namespace shop",
+		},
+		"LeftOver": {
+			reason: "what is left of a parent that was taken out holds nobody up", parents: []gatewayv1.RouteParentStatus{mesh, answer()},
+			wanted: []gatewayv1.ParentReference{answer().ParentRef},
+		},
+		"Mesh": {
+			reason: "a Service is a parent too", parents: []gatewayv1.RouteParentStatus{serviceTaken},
+			wanted: []gatewayv1.ParentReference{{Group: ptr.To(gatewayv1.Group("")), Kind: ptr.To(gatewayv1.Kind("Service")), Name: "checkout", Port: ptr.To(gatewayv1.PortNumber(80))}},
+		},
+		"NoGrant": {
+			reason: "another namespace has to permit it", parents: []gatewayv1.RouteParentStatus{answer(condition("ResolvedRefs", "False", "RefNotPermitted", "", 7))},
+			want: who + " may not follow a reference of HTTPRoute shop/checkout, reason RefNotPermitted; create a ReferenceGrant in the other namespace, from HTTPRoute of namespace shop to Services",
+		},
 		"Confirmed":  {reason: "both conditions hold for the newest generation", parents: []gatewayv1.RouteParentStatus{answer()}},
 		"NoParent":   {reason: "silence confirms nothing", want: "no gateway controller has reported on HTTPRoute shop/checkout; check that its parentRefs name a Gateway that exists and allows routes from namespace shop"},
 		"Outdated":   {reason: "an older generation has older weights", parents: []gatewayv1.RouteParentStatus{answer(condition("Accepted", "True", "Accepted", "", 6))}, want: "gateway controller example.com/gateway has not yet observed generation 7 of HTTPRoute shop/checkout for " + who + " (condition Accepted is of generation 6)"},
@@ -184,7 +204,7 @@ func TestUnconfirmed(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			v := accepted(share(75, 25))
-			v.parents = tc.parents
+			v.parents, v.wanted = tc.parents, tc.wanted
 			if diff := cmp.Diff(tc.want, unconfirmed(v, shop())); diff != "" {
 				t.Errorf("%s (-want, +got):\n%s", tc.reason, diff)
 			}
@@ -222,7 +242,7 @@ func TestRelease(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, op := range render(tc.view, known(tc.view, tc.route), traffic.CanaryAt(0)) {
+			for _, op := range render(tc.view, known(tc.view, tc.route), traffic.CanaryAt(0), nil) {
 				if op.Op == "add" {
 					got = append(got, fmt.Sprintf("%s=%v", op.Path, op.Value))
 				}

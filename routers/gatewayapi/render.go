@@ -5,7 +5,9 @@ package gatewayapi
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
@@ -21,12 +23,15 @@ const (
 type operation struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
-	Value any    `json:"value"`
+	Value any    `json:"value,omitempty"`
 }
 
 // operations lists what makes the object carry want in every rule chosen. It
 // returns a *routers.Problem when one of them can't.
 func operations(v view, r routers.Route, want traffic.Split) ([]operation, error) {
+	if err := v.kind.refuse(r, want); err != nil {
+		return nil, err
+	}
 	ps, err := pairs(v, r)
 	if err != nil {
 		return nil, err
@@ -35,23 +40,67 @@ func operations(v view, r routers.Route, want traffic.Split) ([]operation, error
 		if !p.carries(want) {
 			return nil, coarse(p, r)
 		}
+		if err := crowded(p, v, r); err != nil && want.Mirror > 0 {
+			return nil, err
+		}
 	}
-	return render(v, ps, want), nil
+	added, err := additions(v, ps, r, want.Matches)
+	if err != nil {
+		return nil, err
+	}
+	return render(v, ps, want, added), nil
 }
 
 // render lists the operations that make the object carry want, led by a test
 // of the version they were computed from. None when it carries want already.
-func render(v view, ps []pair, want traffic.Split) []operation {
+// Whatever changes the positions of rules comes last.
+func render(v view, ps []pair, want traffic.Split, added []any) []operation {
 	var ops []operation
 	for _, p := range ps {
 		stable, canary := p.share(want)
 		ops = append(ops, p.set(p.stable, stable)...)
 		ops = append(ops, p.set(p.canary, canary)...)
+		ops = append(ops, p.mirror(v, want.Mirror)...)
 	}
+	ops = append(ops, v.prepend(added)...)
+	ops = append(ops, v.note(besideOf(want))...)
 	if len(ops) == 0 {
 		return nil
 	}
 	return append([]operation{{Op: "test", Path: "/metadata/resourceVersion", Value: v.version}}, ops...)
+}
+
+// prepend puts rules before the user's in the place of those that stand there.
+func (v view) prepend(added []any) []operation {
+	if v.carries(added) {
+		return nil
+	}
+	var ops []operation
+	for _, one := range slices.Backward(v.added) {
+		ops = append(ops, operation{Op: "remove", Path: fmt.Sprintf("/spec/rules/%d", one.index)})
+	}
+	for i, one := range added {
+		ops = append(ops, operation{Op: "add", Path: fmt.Sprintf("/spec/rules/%d", i), Value: one})
+	}
+	return ops
+}
+
+// note writes down what the object carries beside the shares, or takes the note away.
+func (v view) note(b beside) []operation {
+	const all, one = "/metadata/annotations", "/metadata/annotations/sluice.dev~1beside"
+	old, has := v.annotations[v1alpha1.BesideAnnotation]
+	text := b.String()
+	switch {
+	case b.none() && !has, has && old == text:
+		return nil
+	case b.none() && len(v.annotations) == 1:
+		return []operation{{Op: "remove", Path: all}}
+	case b.none():
+		return []operation{{Op: "remove", Path: one}}
+	case v.annotations == nil:
+		return []operation{{Op: "add", Path: all, Value: map[string]any{v1alpha1.BesideAnnotation: text}}}
+	}
+	return []operation{{Op: "add", Path: one, Value: text}}
 }
 
 // share turns a split into the weights of both Services. Alone in their rule
@@ -85,6 +134,24 @@ func (p pair) carries(want traffic.Split) bool {
 		return true
 	}
 	return p.total() > 0 && (want.Canary == 0 || want.Canary == 100)
+}
+
+// refuse is the problem of a split that this kind of route can't carry, whatever the object says.
+func (k kind) refuse(r routers.Route, want traffic.Split) error {
+	if missing := k.features.Lacking(want); missing != "" {
+		return &routers.Problem{
+			Field:   r.Field + ".kind",
+			Message: fmt.Sprintf("a %s can't carry %s; remove the step that asks for it, or steer a kind of route that can", k.name, missing),
+		}
+	}
+	for _, m := range want.Matches {
+		for _, a := range m.Match {
+			if _, err := narrow(k, nil, a); err != nil {
+				return &routers.Problem{Field: r.Field + ".kind", Message: fmt.Sprintf("step matchRoute %s: %v", m.Name, err)}
+			}
+		}
+	}
+	return nil
 }
 
 // coarse is the problem of a rule that doesn't carry every split.

@@ -10,6 +10,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,44 +22,62 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// Entry introduces the router to the wiring.
-func Entry() routers.Entry {
+// Entry introduces the routes of requests to the wiring: HTTPRoute and GRPCRoute.
+func Entry() routers.Entry { return entry("gateway-api", requestKinds()) }
+
+// StreamEntry introduces the routes of connections: TCPRoute and TLSRoute.
+func StreamEntry() routers.Entry { return entry("gateway-api-streams", streamKinds()) }
+
+func entry(name string, of []kind) routers.Entry {
 	e := routers.Entry{
-		Name:        "gateway-api",
+		Name:        name,
+		Features:    of[0].features,
 		AddToScheme: gatewayv1.Install,
 		New: func(c client.Client, live client.Reader) routers.Router {
-			return newRouter(c, live)
+			return newRouter(c, live, of)
+		},
+		Refuses: func(r routers.Route, want traffic.Split) error {
+			return named(of, r.Ref.Kind).refuse(r, want)
 		},
 	}
-	for _, k := range kinds() {
+	for _, k := range of {
 		e.Kinds = append(e.Kinds, schema.GroupKind{Group: gatewayv1.GroupName, Kind: k.name})
 		e.Watch = append(e.Watch, k.empty())
 	}
 	return e
 }
 
-// router steers all kinds of this package.
+// named finds a kind by its name.
+func named(of []kind, name string) kind {
+	for _, k := range of {
+		if k.name == name {
+			return k
+		}
+	}
+	return kind{}
+}
+
+// router steers some kinds of this package.
 type router struct {
 	client client.Client
 	live   client.Reader
-	kinds  map[string]kind
+	kinds  []kind
 }
 
-func newRouter(c client.Client, live client.Reader) *router {
-	g := &router{client: c, live: live, kinds: map[string]kind{}}
-	for _, k := range kinds() {
-		g.kinds[k.name] = k
-	}
-	return g
+func newRouter(c client.Client, live client.Reader, of []kind) *router {
+	return &router{client: c, live: live, kinds: of}
 }
 
 // Observe implements [routers.Router].
 func (g *router) Observe(ctx context.Context, from client.Reader, r routers.Route) (traffic.Observed, error) {
-	k, o, err := g.get(ctx, from, r)
+	k := named(g.kinds, r.Ref.Kind)
+	if k.empty == nil {
+		return traffic.Observed{}, fmt.Errorf("read %s: this router does not steer the kind", r)
+	}
+	v, err := g.get(ctx, from, r, k.empty())
 	if err != nil {
 		return traffic.Observed{}, err
 	}
-	v := k.view(o)
 	ps, err := pairs(v, r)
 	if err != nil {
 		return traffic.Observed{}, err
@@ -76,7 +96,7 @@ func (g *router) Apply(ctx context.Context, r routers.Route, want traffic.Split)
 // Release implements [routers.Router].
 func (g *router) Release(ctx context.Context, r routers.Route) error {
 	err := g.write(ctx, r, func(v view) ([]operation, error) {
-		return render(v, known(v, r), traffic.CanaryAt(0)), nil
+		return render(v, known(v, r), traffic.CanaryAt(0), nil), nil
 	})
 	if gone(err) {
 		return nil
@@ -112,12 +132,18 @@ func (g *router) write(ctx context.Context, r routers.Route, decide func(view) (
 	return err
 }
 
+// writeOnce reads the object as it is stored, with fields that this version
+// does not know: rules that are added are copies of the user's. An unknown field
+// in the answer, such as the name of a rule with definitions older than it,
+// would leave rules behind that can't be told from the user's, so it is refused.
 func (g *router) writeOnce(ctx context.Context, r routers.Route, decide func(view) ([]operation, error)) error {
-	k, o, err := g.get(ctx, g.live, r)
+	o := &unstructured.Unstructured{}
+	o.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind(r.Ref.Kind))
+	v, err := g.get(ctx, g.live, r, o)
 	if err != nil {
 		return err
 	}
-	ops, err := decide(k.view(o))
+	ops, err := decide(v)
 	if err != nil || len(ops) == 0 {
 		return err
 	}
@@ -125,35 +151,31 @@ func (g *router) writeOnce(ctx context.Context, r routers.Route, decide func(vie
 	if err != nil {
 		return fmt.Errorf("encode the patch of %s: %w", r, err)
 	}
-	if err := g.client.Patch(ctx, o, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
-		return fmt.Errorf("write the weights of %s: %w", r, err)
+	err = g.client.Patch(ctx, o, client.RawPatch(types.JSONPatchType, patch), client.FieldOwner(v1alpha1.FieldOwner), client.FieldValidation(metav1.FieldValidationStrict))
+	if err != nil {
+		return fmt.Errorf("write %s: %w", r, err)
 	}
 	return nil
 }
 
 // get reads the route object. An object or kind that doesn't exist is a problem.
-func (g *router) get(ctx context.Context, from client.Reader, r routers.Route) (kind, client.Object, error) {
-	k, steered := g.kinds[r.Ref.Kind]
-	if !steered {
-		return kind{}, nil, fmt.Errorf("read %s: this router does not steer the kind", r)
-	}
-	o := k.empty()
+func (g *router) get(ctx context.Context, from client.Reader, r routers.Route, o client.Object) (view, error) {
 	err := from.Get(ctx, r.Key(), o)
 	switch {
 	case err == nil:
-		return k, o, nil
+		return see(named(g.kinds, r.Ref.Kind), o)
 	case meta.IsNoMatchError(err):
-		return kind{}, nil, fmt.Errorf("%w: %w", &routers.Problem{
+		return view{}, fmt.Errorf("%w: %w", &routers.Problem{
 			Field:   r.Field + ".kind",
 			Message: fmt.Sprintf("the cluster does not know %s in %s; install the Gateway API's CRDs", r.Ref.Kind, gatewayv1.GroupVersion),
 		}, err)
 	case apierrors.IsNotFound(err):
-		return kind{}, nil, fmt.Errorf("%w: %w", &routers.Problem{
+		return view{}, fmt.Errorf("%w: %w", &routers.Problem{
 			Field:   r.Field + ".name",
 			Message: fmt.Sprintf("%s does not exist; create it or correct the name", r),
 		}, err)
 	default:
-		return kind{}, nil, fmt.Errorf("read %s: %w", r, err)
+		return view{}, fmt.Errorf("read %s: %w", r, err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -178,13 +179,59 @@ func sharesOf(r routers.Route, o *unstructured.Unstructured) ([]traffic.Split, e
 	return splits, nil
 }
 
-// strip removes the weights of the two Services, by name and not by position.
+// strip removes what the router may write: the weights of the two Services, by
+// name and not by position; and, where the note says that there is something
+// beside them, the note, the rules with our names and the last filter that mirrors.
 func strip(r routers.Route, o *unstructured.Unstructured) error {
+	note, noted := o.GetAnnotations()[v1alpha1.BesideAnnotation]
+	rules, _, err := unstructured.NestedSlice(o.Object, "spec", "rules")
+	if err != nil {
+		return err
+	}
+	var kept []any
+	for _, entry := range rules {
+		rule, _ := entry.(map[string]any)
+		name, _ := rule["name"].(string)
+		if strings.HasPrefix(name, "sluice.dev.") {
+			continue
+		}
+		if strings.Contains(note, `"mirror"`) {
+			stripMirror(r, rule)
+		}
+		kept = append(kept, rule)
+	}
+	if err := unstructured.SetNestedSlice(o.Object, kept, "spec", "rules"); err != nil {
+		return err
+	}
+	if noted {
+		annotations := o.GetAnnotations()
+		delete(annotations, v1alpha1.BesideAnnotation)
+		o.SetAnnotations(annotations)
+		if len(annotations) == 0 {
+			unstructured.RemoveNestedField(o.Object, "metadata", "annotations")
+		}
+	}
 	return eachBackend(o, func(backend map[string]any) {
 		if namesAny(backend, r.Namespace, r.StableService, r.CanaryService) {
 			delete(backend, "weight")
 		}
 	})
+}
+
+func stripMirror(r routers.Route, rule map[string]any) {
+	filters, _ := rule["filters"].([]any)
+	if len(filters) == 0 {
+		return
+	}
+	last, _ := filters[len(filters)-1].(map[string]any)
+	if name, _, _ := unstructured.NestedString(last, "requestMirror", "backendRef", "name"); name != r.CanaryService {
+		return
+	}
+	if len(filters) == 1 {
+		delete(rule, "filters")
+		return
+	}
+	rule["filters"] = filters[:len(filters)-1]
 }
 
 // namesAny says, on the raw object, whether a backend is one of the Services of a namespace.

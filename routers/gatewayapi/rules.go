@@ -42,25 +42,46 @@ func pairs(v view, r routers.Route) ([]pair, error) {
 }
 
 // choose picks the rules named by the reference; without names, those that
-// refer to either Service.
+// refer to the stable Service. A rule that refers to the canary's alone is a
+// user's own, such as one for testers, unless there is no other.
 func choose(v view, r routers.Route) ([]rule, error) {
 	if len(r.Ref.Rules) > 0 {
 		return chooseNamed(v, r)
 	}
-	var chosen []rule
+	var chosen, canaryOnly []rule
 	for _, one := range v.rules {
-		if len(refs(one, r, r.StableService))+len(refs(one, r, r.CanaryService)) > 0 {
+		switch {
+		case len(refs(one, r, r.StableService)) > 0:
 			chosen = append(chosen, one)
+		case len(refs(one, r, r.CanaryService)) > 0:
+			canaryOnly = append(canaryOnly, one)
 		}
+	}
+	if len(chosen) == 0 {
+		chosen = canaryOnly
 	}
 	if len(chosen) == 0 {
 		return nil, &routers.Problem{
 			Field: r.Field,
 			Message: fmt.Sprintf("no rule of %s sends to Service %s or %s; add a backendRef to %s with weight 100 and one to %s with weight 0",
-				r, r.StableService, r.CanaryService, r.StableService, r.CanaryService),
+				r, r.StableService, r.CanaryService, r.StableService, r.CanaryService) + elsewhere(v, r),
 		}
 	}
 	return chosen, nil
+}
+
+// elsewhere tells of Services of the same names in another namespace, which are not the Rollout's.
+func elsewhere(v view, r routers.Route) string {
+	for _, one := range v.rules {
+		for _, b := range one.backends {
+			namespace := string(ptr.Deref(b.Namespace, ""))
+			if namespace == "" || namespace == r.Namespace || string(b.Name) != r.StableService && string(b.Name) != r.CanaryService {
+				continue
+			}
+			return fmt.Sprintf(" (%s refers to Service %s of namespace %s, which is another one; it also needs a ReferenceGrant there)", one, b.Name, namespace)
+		}
+	}
+	return ""
 }
 
 func chooseNamed(v view, r routers.Route) ([]rule, error) {
@@ -70,7 +91,7 @@ func chooseNamed(v view, r routers.Route) ([]rule, error) {
 		if at < 0 {
 			return nil, &routers.Problem{
 				Field:   r.Field + ".rules",
-				Message: fmt.Sprintf("%s has no rule named %s; %s", r, name, named(v)),
+				Message: fmt.Sprintf("%s has no rule named %s; %s", r, name, nameless(v)),
 			}
 		}
 		chosen = append(chosen, v.rules[at])
@@ -85,8 +106,8 @@ func chosenLoosely(one rule, r routers.Route) bool {
 	return len(r.Ref.Rules) == 0 || slices.Contains(r.Ref.Rules, one.name)
 }
 
-// named is the remedy for a rule name that doesn't exist.
-func named(v view) string {
+// nameless is the remedy for a rule name that doesn't exist.
+func nameless(v view) string {
 	var names []string
 	for _, one := range v.rules {
 		if one.name != "" {

@@ -5,6 +5,7 @@ package gatewayapi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,7 +23,13 @@ func unconfirmed(v view, r routers.Route) string {
 	if len(v.parents) == 0 {
 		return fmt.Sprintf("no gateway controller has reported on %s; check that its parentRefs name a Gateway that exists and allows routes from namespace %s", r, r.Namespace)
 	}
+	if why := unanswered(v, r); why != "" {
+		return why
+	}
 	for _, p := range v.parents {
+		if len(v.wanted) > 0 && !slices.ContainsFunc(v.wanted, func(w gatewayv1.ParentReference) bool { return same(w, p.ParentRef, r) }) {
+			continue // what a controller left of a parent that the user took out
+		}
 		for _, want := range []gatewayv1.RouteConditionType{gatewayv1.RouteConditionAccepted, gatewayv1.RouteConditionResolvedRefs} {
 			if why := lacking(v, r, p, string(want)); why != "" {
 				return why
@@ -33,6 +40,25 @@ func unconfirmed(v view, r routers.Route) string {
 		}
 	}
 	return ""
+}
+
+// unanswered says which of the user's parents no controller has reported for.
+func unanswered(v view, r routers.Route) string {
+	for _, w := range v.wanted {
+		if !slices.ContainsFunc(v.parents, func(p gatewayv1.RouteParentStatus) bool { return same(w, p.ParentRef, r) }) {
+			return fmt.Sprintf("no gateway controller has reported on %s for %s; check that it exists and allows routes from namespace %s",
+				r, parent(gatewayv1.RouteParentStatus{ParentRef: w}, r), r.Namespace)
+		}
+	}
+	return ""
+}
+
+// same reports whether two references mean the same parent, with and without defaults spelt out.
+func same(a, b gatewayv1.ParentReference, r routers.Route) bool {
+	return ptr.Deref(a.Group, gatewayv1.GroupName) == ptr.Deref(b.Group, gatewayv1.GroupName) &&
+		ptr.Deref(a.Kind, "Gateway") == ptr.Deref(b.Kind, "Gateway") &&
+		ptr.Deref(a.Namespace, gatewayv1.Namespace(r.Namespace)) == ptr.Deref(b.Namespace, gatewayv1.Namespace(r.Namespace)) &&
+		a.Name == b.Name && ptr.Equal(a.SectionName, b.SectionName) && ptr.Equal(a.Port, b.Port)
 }
 
 // lacking says why a parent doesn't vouch for one condition of the newest generation.
@@ -46,11 +72,26 @@ func lacking(v view, r routers.Route, p gatewayv1.RouteParentStatus, condition s
 			p.ControllerName, v.generation, r, parent(p, r), condition, c.ObservedGeneration)
 	case c.Status == metav1.ConditionTrue:
 		return ""
+	case c.Reason == string(gatewayv1.RouteReasonRefNotPermitted):
+		return fmt.Sprintf("%s may not follow a reference of %s%s, %s; create a ReferenceGrant in the other namespace, from %s of namespace %s to Services",
+			parent(p, r), r, foreign(v, r), stated(c), r.Ref.Kind, r.Namespace)
 	case c.Reason == string(gatewayv1.RouteReasonBackendNotFound):
 		return fmt.Sprintf("%s can't find a Service that %s refers to, %s; create the Service or correct the backendRef", parent(p, r), r, stated(c))
 	default:
 		return fmt.Sprintf("%s does not take %s: condition %s is %s, %s", parent(p, r), r, condition, c.Status, stated(c))
 	}
+}
+
+// foreign names a backend of another namespace.
+func foreign(v view, r routers.Route) string {
+	for _, one := range v.rules {
+		for _, b := range one.backends {
+			if b.Namespace != nil && string(*b.Namespace) != r.Namespace {
+				return fmt.Sprintf(" (%s to %s/%s)", one, *b.Namespace, b.Name)
+			}
+		}
+	}
+	return ""
 }
 
 // parent names who a status entry speaks for, such as Gateway infra/public listener https.

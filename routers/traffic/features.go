@@ -14,3 +14,18 @@ type Features struct {
 	// Sticky: a cookie that keeps a user on the canary.
 	Sticky bool
 }
+
+// Lacking names what a split asks for and these features don't have; empty when they have it all.
+func (f Features) Lacking(s Split) string {
+	switch {
+	case len(s.Matches) > 0 && !f.Matches:
+		return "matchRoute"
+	case s.Mirror > 0 && !f.Mirror:
+		return "mirror"
+	case s.Baseline > 0 && !f.Baseline:
+		return "baseline"
+	case s.Sticky != nil && !f.Sticky:
+		return "stickiness"
+	}
+	return ""
+}
