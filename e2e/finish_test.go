@@ -63,8 +63,8 @@ func (s *story) count() {
 	if s.report.FailedRequests > 0 {
 		s.Errorf("%d of %d requests failed, want none; the first:\n%s", s.report.FailedRequests, tally.Requests, strings.Join(s.report.Failures, "\n"))
 	}
-	if tally.Requests < harness.MinRequests {
-		s.Errorf("%d requests, want at least %d", tally.Requests, harness.MinRequests)
+	if tally.Requests < s.least {
+		s.Errorf("%d requests, want at least %d", tally.Requests, s.least)
 	}
 }
 

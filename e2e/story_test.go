@@ -50,6 +50,8 @@ type story struct {
 	versions   map[string]string // by revision hash
 	report     harness.Report
 	releasedAt time.Time
+	// rate is the number of requests per second, and least how many there have to be for a verdict on the story.
+	rate, least int
 }
 
 // installed is the cluster that all stories share, with Sluice installed once.
@@ -85,6 +87,7 @@ var names = []string{
 	"good-release", "bad-release", "abort-by-command", "promote-by-command", "controller-killed",
 	"newer-revision", "prometheus-unreachable", "wrong-input", "workload-adoption",
 	"superseded", "abort-at-each-step", "promote-full-then-abort", "blue-green", "blue-green-switch-back", "scaled-in-mid-release",
+	"objective-kept", "errors-5-percent", "errors-all", "errors-late", "slower", "low-traffic", "shared-incident", "measuring-through-trouble",
 }
 
 func TestMain(m *testing.M) {
@@ -111,7 +114,7 @@ func tell(t *testing.T, name string) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &story{T: t, shop: shop, versions: map[string]string{}, report: harness.Report{
+	s := &story{T: t, shop: shop, versions: map[string]string{}, rate: rate, least: harness.MinRequests, report: harness.Report{
 		Story: name, Namespace: namespace, Seed: seed, StartedAt: time.Now(), ShareLevel: c.Settings.ShareLevel,
 	}}
 	t.Cleanup(func() {
@@ -140,7 +143,7 @@ func (s *story) openFor(version string) {
 	defer cancel()
 	s.must(s.shop.Answers(ctx, version))
 	s.must(s.shop.WaitScraped(ctx))
-	traffic, err := s.shop.Load(rate, longest)
+	traffic, err := s.shop.Load(s.rate, longest)
 	s.must(err)
 	s.traffic = traffic
 	// The load outlives the test's own context, so that what is under way at its end is answered.

@@ -176,3 +176,26 @@ func Watched(prometheus string, least time.Duration) func(*v1alpha1.BlueGreenStr
 func Replicas(n int32) Modifier {
 	return func(r *v1alpha1.Rollout) { r.Spec.Replicas = &n }
 }
+
+// Objectives judges the canary by what the shop promises, compared with stable:
+// 99 % of requests do not fail. Blocks are as short as sampling every second allows.
+func Objectives(prometheus string, preset v1alpha1.Preset, mods ...func(*v1alpha1.Analysis)) Modifier {
+	a := &v1alpha1.Analysis{
+		Judgement: v1alpha1.Judgement{
+			Preset: preset, Objectives: &v1alpha1.Objectives{Availability: "99%"},
+			Settle: &metav1.Duration{Duration: 3 * time.Second},
+		},
+		Prometheus: &v1alpha1.Prometheus{Address: prometheus},
+		Block:      &metav1.Duration{Duration: 5 * time.Second},
+		WarmUp:     &metav1.Duration{Duration: 5 * time.Second},
+	}
+	for _, m := range mods {
+		m(a)
+	}
+	return func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Analysis = a }
+}
+
+// AnalyzeWithin is a step that waits for evidence, at most for a time.
+func AnalyzeWithin(most time.Duration) v1alpha1.Step {
+	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MaxDuration: &metav1.Duration{Duration: most}}}
+}

@@ -31,6 +31,7 @@ func serveOn(ctx context.Context, l net.Listener, s settings, app *shop) error {
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
+	case <-app.quit:
 	case <-ctx.Done():
 	}
 	app.draining.Store(true)

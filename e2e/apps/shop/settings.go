@@ -39,10 +39,7 @@ func parse(args []string, env func(string) string) (settings, error) {
 	if err := f.Parse(args); err != nil {
 		return settings{}, err
 	}
-	if s.errorRate < 0 || s.errorRate > 1 {
-		return settings{}, fmt.Errorf("error-rate %g: must be between 0 and 1", s.errorRate)
-	}
-	return s, nil
+	return s, checkRate(s.errorRate)
 }
 
 func fromEnvironment(f *flag.FlagSet, env func(string) string) error {

@@ -5,10 +5,11 @@ package main
 
 import (
 	"encoding/json"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -18,10 +19,15 @@ import (
 
 // shop answers requests. It is safe for concurrent use.
 type shop struct {
-	settings settings
-	requests *prometheus.CounterVec
-	registry *prometheus.Registry
-	draining atomic.Bool
+	settings  settings
+	faults    faults
+	requests  *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	registry  *prometheus.Registry
+	draining  atomic.Bool
+	// quit is closed when somebody asks the shop to end by itself.
+	quit chan struct{}
+	once sync.Once
 }
 
 func newShop(s settings) *shop {
@@ -29,20 +35,31 @@ func newShop(s settings) *shop {
 		Name: "http_requests_total",
 		Help: "Requests answered, by status code and version.",
 	}, []string{"code", "version"})
+	// What OpenTelemetry's semantic conventions call it, with the buckets that they advise.
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "http_server_request_duration_seconds",
+		Help:    "Time taken for requests.",
+		Buckets: []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10},
+	}, []string{"http_response_status_code", "error_type"})
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(requests)
+	registry.MustRegister(requests, durations)
 	// A counter that exists from the start makes the first request a rise that rate() can see.
 	requests.WithLabelValues("200", s.version)
 	if s.errorRate > 0 {
 		requests.WithLabelValues("500", s.version)
 	}
-	return &shop{settings: s, requests: requests, registry: registry}
+	return &shop{
+		settings: s, faults: faults{errorRate: s.errorRate, latency: s.latency},
+		requests: requests, durations: durations, registry: registry, quit: make(chan struct{}),
+	}
 }
 
 func (s *shop) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", s.health)
 	mux.Handle("/metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("POST /faults", s.faults.change)
+	mux.HandleFunc("POST /quit", func(http.ResponseWriter, *http.Request) { s.once.Do(func() { close(s.quit) }) })
 	mux.HandleFunc("/", s.answer)
 	return mux
 }
@@ -58,19 +75,17 @@ func (s *shop) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *shop) answer(w http.ResponseWriter, r *http.Request) {
-	code := http.StatusOK
-	if rand.Float64() < s.settings.errorRate {
-		code = http.StatusInternalServerError
-	}
+	began := time.Now()
+	code, latency := s.faults.draw()
 	body, err := json.Marshal(load.Body{Service: "shop", Version: s.settings.version, OK: code == http.StatusOK})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if !sleep(r.Context(), s.settings.latency) {
+	if !sleep(r.Context(), latency) {
 		return // The caller has gone; there is nobody to answer.
 	}
-	s.requests.WithLabelValues(strconv.Itoa(code), s.settings.version).Inc()
+	s.count(code, time.Since(began))
 	h := w.Header()
 	h.Set(load.VersionHeader, s.settings.version)
 	if code != http.StatusOK {
@@ -83,4 +98,14 @@ func (s *shop) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(code)
 	_, _ = w.Write(append(body, '\n'))
+}
+
+// count says what was answered, in the metrics of the application.
+func (s *shop) count(code int, took time.Duration) {
+	status, kind := strconv.Itoa(code), ""
+	if code >= http.StatusInternalServerError {
+		kind = status
+	}
+	s.requests.WithLabelValues(status, s.settings.version).Inc()
+	s.durations.WithLabelValues(status, kind).Observe(took.Seconds())
 }

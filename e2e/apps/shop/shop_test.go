@@ -156,3 +156,29 @@ func get(t *testing.T, url string) string {
 	}
 	return string(body)
 }
+
+func TestFaultsChange(t *testing.T) {
+	cases := map[string]struct {
+		reason  string
+		query   string
+		status  int
+		rate    float64
+		latency time.Duration
+	}{
+		"Rate":       {"What is not named stays.", "error-rate=1", http.StatusOK, 1, time.Millisecond},
+		"Latency":    {"The other way round too.", "latency=2ms", http.StatusOK, 0, 2 * time.Millisecond},
+		"Wrong":      {"Nothing changes by a mistake.", "error-rate=2&latency=2ms", http.StatusBadRequest, 0, time.Millisecond},
+		"NotANumber": {"NaN is no rate.", "error-rate=NaN", http.StatusBadRequest, 0, time.Millisecond},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			app := newShop(settings{version: "v1", latency: time.Millisecond})
+			w := httptest.NewRecorder()
+			app.handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/faults?"+tc.query, http.NoBody))
+			if w.Code != tc.status || app.faults.errorRate != tc.rate || app.faults.latency != tc.latency {
+				t.Errorf("%s\nstatus %d, rate %g, latency %s; want %d, %g, %s", tc.reason,
+					w.Code, app.faults.errorRate, app.faults.latency, tc.status, tc.rate, tc.latency)
+			}
+		})
+	}
+}

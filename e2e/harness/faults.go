@@ -1,0 +1,84 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// Misbehave makes every running pod of a version, or of all versions when it is
+// empty, fail a share of its requests, and gives the number of pods. Pods that
+// start later behave as their template says.
+func (s *Shop) Misbehave(ctx context.Context, version, errorRate string) (int, error) {
+	return s.tell(ctx, version, "faults", map[string]string{"error-rate": errorRate})
+}
+
+// Restart has the container of every pod of a version end by itself, as after
+// SIGTERM: it goes on serving while callers learn of it. Its counters begin anew.
+func (s *Shop) Restart(ctx context.Context, version string) (int, error) {
+	return s.tell(ctx, version, "quit", nil)
+}
+
+// tell posts something to pods, through the API server.
+func (s *Shop) tell(ctx context.Context, version, what string, params map[string]string) (int, error) {
+	clients, err := kubernetes.NewForConfig(s.Cluster.config)
+	if err != nil {
+		return 0, fmt.Errorf("client: %w", err)
+	}
+	pods, err := s.podsOf(ctx, version)
+	if err != nil {
+		return 0, err
+	}
+	for i := range pods {
+		post := clients.CoreV1().RESTClient().Post().Namespace(s.Namespace).Resource("pods").
+			Name(pods[i].Name + ":" + strconv.Itoa(port)).SubResource("proxy").Suffix(what).Timeout(10 * time.Second)
+		for k, v := range params {
+			post.Param(k, v)
+		}
+		if err := post.Do(ctx).Error(); err != nil {
+			return 0, fmt.Errorf("tell pod %s to %s: %w", pods[i].Name, what, err)
+		}
+	}
+	return len(pods), nil
+}
+
+// podsOf lists the pods of a version, or of all when it is empty, that are not on their way out.
+func (s *Shop) podsOf(ctx context.Context, version string) ([]corev1.Pod, error) {
+	versions, err := s.Versions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.Pods(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []corev1.Pod
+	for i := range all {
+		of := versions[all[i].Labels[v1alpha1.RevisionLabel]]
+		if (version == "" || of == version) && all[i].DeletionTimestamp == nil && all[i].Status.Phase == corev1.PodRunning {
+			found = append(found, all[i])
+		}
+	}
+	return found, nil
+}
+
+// DeletePod deletes one pod of a version as a drained node would.
+func (s *Shop) DeletePod(ctx context.Context, version string) error {
+	pods, err := s.podsOf(ctx, version)
+	if err != nil {
+		return err
+	}
+	if len(pods) == 0 {
+		return fmt.Errorf("no pod of %s to delete", version)
+	}
+	return s.Cluster.Client.Delete(ctx, &pods[0])
+}
