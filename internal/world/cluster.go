@@ -22,6 +22,9 @@ type pod struct {
 	terminated bool
 	// ended is when it was told to.
 	ended time.Duration
+	// graceful: it ended while pods were the split, so that it answers until
+	// everybody has noticed, whatever moves traffic since.
+	graceful bool
 }
 
 // serves reports whether requests sent to the pod are answered. A pod that was
@@ -100,7 +103,7 @@ func (c *cluster) sync(hash string) {
 		c.end(s, extra)
 		c.changed(hash)
 	}
-	c.report(hash, s)
+	c.report(hash)
 }
 
 func (c *cluster) wanted(hash string) (int32, bool) {
@@ -126,9 +129,15 @@ func (c *cluster) end(s *podSet, n int) {
 		return int(a.since - b.since)
 	})
 	for _, p := range s.pods[len(s.pods)-n:] {
-		p.terminated, p.ended = true, c.w.now
+		c.terminate(p)
 	}
 	s.pods = slices.Clone(s.pods[:len(s.pods)-n])
+}
+
+// terminate tells a pod to end.
+func (c *cluster) terminate(p *pod) {
+	p.terminated, p.ended = true, c.w.now
+	p.graceful = c.w.live.rollout != nil && meansOf(c.w.live.rollout) == byReplicas
 }
 
 // delete removes a ReplicaSet's pods with it.
@@ -138,34 +147,44 @@ func (c *cluster) delete(hash string) {
 	c.changed(hash)
 }
 
-// report writes the status of a ReplicaSet or of the Deployment.
-func (c *cluster) report(hash string, s *podSet) {
-	current, ready, available := int32(len(s.pods)), int32(0), int32(0)
+// count is what a status says of pods.
+type count struct{ current, ready, available int32 }
+
+// count gives what the status of a ReplicaSet, or of the Deployment, should say.
+func (c *cluster) count(hash string) count {
 	minReady := time.Duration(0)
 	if ro := c.w.live.rollout; ro != nil {
 		minReady = time.Duration(ro.Spec.MinReadySeconds) * time.Second
 	}
-	for _, p := range s.pods {
+	pods := c.set(hash).pods
+	n := count{current: int32(len(pods))}
+	for _, p := range pods {
 		if !p.ready {
 			continue
 		}
-		ready++
+		n.ready++
 		if c.w.now >= p.since+minReady {
-			available++
+			n.available++
 		}
 	}
+	return n
+}
+
+// report writes the status of a ReplicaSet or of the Deployment.
+func (c *cluster) report(hash string) {
+	n := c.count(hash)
 	if hash == "" {
 		w := *c.w.live.workload
-		if w.Current != current || w.Available != available {
-			w.Current, w.Available = current, available
+		if w.Current != n.current || w.Available != n.available {
+			w.Current, w.Available = n.current, n.available
 			c.w.live.workload = &w
 			c.w.touch(workloads)
 		}
 		return
 	}
 	r, ok := c.w.live.set(hash)
-	if ok && (r.Current != current || r.Ready != ready || r.Available != available) {
-		r.Current, r.Ready, r.Available = current, ready, available
+	if ok && (r.Current != n.current || r.Ready != n.ready || r.Available != n.available) {
+		r.Current, r.Ready, r.Available = n.current, n.ready, n.available
 		c.w.live.update(r, true)
 		c.w.touch(replicaSets)
 	}
@@ -191,7 +210,7 @@ func (c *cluster) start(hash string, s *podSet) {
 // vanish takes a pod away for good; its controller makes another.
 func (c *cluster) vanish(p *pod) {
 	s := c.set(p.hash)
-	p.terminated, p.ended = true, c.w.now
+	c.terminate(p)
 	s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
 	c.w.laws.harm()
 	c.changed(p.hash)
@@ -202,7 +221,7 @@ func (c *cluster) evict(name string) {
 	for _, s := range c.of {
 		for _, p := range s.pods {
 			if p.name == name {
-				p.terminated, p.ended = true, c.w.now
+				c.terminate(p)
 				s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
 				s.leaving = append(s.leaving, p)
 				c.changed(p.hash)

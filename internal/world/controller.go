@@ -30,6 +30,8 @@ type controller struct {
 	// queued, busy: the key waits for a pass, or is in one; again: it changed during the pass.
 	queued, busy, again bool
 	wakeAt              time.Duration
+	// readAt is when the pass under way read what it decides from.
+	readAt time.Duration
 	failures            int
 	dead                bool
 	// skew is by how much its clock is wrong.
@@ -87,6 +89,7 @@ func (c *controller) now() time.Time { return c.w.time().Add(c.skew) }
 func (c *controller) begin() {
 	c.queued, c.busy, c.again = false, true, false
 	p := &pass{c: c, read: c.cache, began: c.w.now}
+	c.readAt = c.w.now
 	if p.read.rollout == nil {
 		c.end(p, nil)
 		return

@@ -20,6 +20,8 @@ type court struct {
 	// all is in order again, requests may be lost for as long as a rescue takes.
 	harmed   bool
 	harmedAt time.Duration
+	// calmAt is since when all has been in order again; -1 while it is not.
+	calmAt time.Duration
 	// disturbedAt is when writes or reads of the controller last went wrong.
 	disturbedAt time.Duration
 }
@@ -40,7 +42,7 @@ func (c *court) fails(law int, format string, args ...any) error {
 
 // harm says that something now disturbs requests that the planner can't help.
 func (c *court) harm() {
-	c.harmed, c.harmedAt = true, c.w.now
+	c.harmed, c.harmedAt, c.calmAt = true, c.w.now, -1
 	c.disturb()
 }
 
@@ -77,10 +79,29 @@ func (c *court) unsteerable() bool {
 	return c.w.now < c.w.plane.stuck
 }
 
+// recovered reports whether harm is over: all is in order, and no pass is under
+// way that read what was not. What it decided may still be carried out, and
+// neither may be blamed on the other.
+func (c *court) recovered() bool {
+	if !c.calm() {
+		c.calmAt = -1
+		return false
+	}
+	if c.calmAt < 0 {
+		c.calmAt = c.w.now
+	}
+	for _, l := range c.w.leaders {
+		if l.busy && l.readAt <= c.calmAt {
+			return false
+		}
+	}
+	return true
+}
+
 // calm reports whether everything agrees and every share is carried.
 func (c *court) calm() bool {
 	w := c.w
-	if w.now-c.harmedAt < 5*time.Second || c.unsteerable() {
+	if w.now-c.harmedAt < 5*time.Second || c.unsteerable() || !c.whole() || !c.aligned() {
 		return false
 	}
 	for slot := range slots {
@@ -108,6 +129,49 @@ func (c *court) calm() bool {
 	return true
 }
 
+// whole reports whether what harm took is back, and known to be: each number of
+// pods is the one asked for and the one reported, every pod that carries traffic
+// without a release serves, and a stable revision that is kept in full is full.
+// Less would be enough for the shares of the moment, but not for their return.
+func (c *court) whole() bool {
+	w := c.w
+	stable := ""
+	if w.live.rollout != nil {
+		stable = w.live.rollout.Status.StableRevision
+	}
+	if d := w.live.workload; d != nil {
+		n := w.pods.count("")
+		if d.Replicas != n.current || d.Current != n.current || d.Available != n.available || stable == "" && n.ready < n.current {
+			return false
+		}
+	}
+	for _, r := range w.live.sets {
+		n := w.pods.count(r.Hash)
+		if r.Replicas != n.current || r.Current != n.current || r.Ready != n.ready || r.Available != n.available {
+			return false
+		}
+		if r.Hash == stable && (n.ready < n.current || n.ready < w.live.replicas() && meansOf(w.live.rollout) != byReplicas && !dynamic(w.live.rollout)) {
+			return false
+		}
+	}
+	return true
+}
+
+// aligned reports whether each Service that carries a slot stands for a revision with a role.
+func (c *court) aligned() bool {
+	ro := c.w.live.rollout
+	if ro == nil || ro.DeletionTimestamp != nil || ro.Status.StableRevision == "" {
+		return true
+	}
+	for slot := range slots {
+		svc := c.w.live.services[slot]
+		if svc != nil && bound(ro, svc.Name) && svc.Selects != ro.Status.StableRevision && svc.Selects != ro.Status.CanaryRevision {
+			return false
+		}
+	}
+	return true
+}
+
 func same(a, b []*pod) bool {
 	if len(a) != len(b) {
 		return false
@@ -127,11 +191,9 @@ const grace = 30 * time.Second
 
 // alive counts the pods that answer.
 func (c *court) alive(pods []*pod) int32 {
-	ro := c.w.live.rollout
-	graceful := ro != nil && meansOf(ro) == byReplicas
 	var n int32
 	for _, p := range pods {
-		if p.serves() || graceful && p.ready && c.w.now-p.ended < grace {
+		if p.serves() || p.graceful && p.ready && c.w.now-p.ended < grace {
 			n++
 		}
 	}

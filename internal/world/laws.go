@@ -50,7 +50,7 @@ type laws struct {
 }
 
 func newLaws(w *World) laws {
-	c := &court{w: w, harmedAt: -1, disturbedAt: -1}
+	c := &court{w: w, harmedAt: -1, calmAt: -1, disturbedAt: -1}
 	return laws{
 		court:   c,
 		serving: servingLaws{court: c, lostAt: -1},
@@ -68,7 +68,7 @@ func (l *laws) verdict() error {
 		l.serving.judge()
 		l.abort.judge()
 	}
-	if l.harmed && l.calm() {
+	if l.harmed && l.recovered() {
 		l.harmed = false
 	}
 	if l.broken != nil {

@@ -77,7 +77,7 @@ func (p *pass) readFirst() {
 		p.c.end(p, errRefused)
 		return
 	}
-	p.began = p.c.w.now
+	p.began, p.c.readAt = p.c.w.now, p.c.w.now
 	for _, k := range []kind{rollouts, workloads, replicaSets} {
 		p.read.take(k, &p.c.w.live)
 	}

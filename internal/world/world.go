@@ -132,10 +132,10 @@ func (w *World) editRollout(generation bool, edit func(*v1alpha1.Rollout)) {
 // remove lets the Rollout go, and what it owns with it.
 func (w *World) remove() {
 	w.logf("the Rollout is gone, its pods go with it")
-	w.live.rollout = nil
 	for _, s := range w.live.sets {
 		w.pods.delete(s.Hash)
 	}
+	w.live.rollout = nil
 	w.live.sets, w.live.runs, w.live.jobs = nil, nil, nil
 	w.touch(rollouts)
 }
