@@ -77,6 +77,12 @@ func (f facts) noticed(slot traffic.Slot, revision string) int32 {
 	return l.sure(f)
 }
 
+// blind reports whether the data plane knows none of the endpoints that a slot lists.
+func (f facts) blind(slot traffic.Slot) bool {
+	l, ok := f.listed[slot]
+	return ok && l.sure(f) == 0
+}
+
 // serves reports whether a slot can be given what n pods carry: it lists ready
 // endpoints of a revision and of no other, and the data plane has noticed n of them.
 func (f facts) serves(slot traffic.Slot, revision string, n int32) bool {
