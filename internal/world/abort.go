@@ -103,7 +103,7 @@ func (l *abortLaw) returned(p *pass) {
 	}
 	switch meansOf(p.read.rollout) {
 	case byRoute:
-		if share := l.requested(canaryService); share > 0 && !dynamic(p.read.rollout) {
+		if share := l.requested(canaryService); share > 0 && !dynamic(p.read.rollout) && noticed(p) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
 	case bySelector:
@@ -113,6 +113,21 @@ func (l *abortLaw) returned(p *pass) {
 		}
 	case byReplicas:
 	}
+}
+
+// noticed reports whether the data plane must know stable's endpoints, by when
+// they were first seen: to send it to others before would lose requests.
+func noticed(p *pass) bool {
+	svc, t := p.read.services[stableService], p.plan.Status.Traffic
+	if svc == nil || t == nil {
+		return false
+	}
+	for _, e := range t.Endpoints {
+		if e.Service == svc.Name && e.Before == 0 && p.now.Sub(e.Since.Time) < settle {
+			return false
+		}
+	}
+	return true
 }
 
 // generations that the routes were written in by others than the pass itself

@@ -101,7 +101,7 @@ func (c *court) recovered() bool {
 // calm reports whether everything agrees and every share is carried.
 func (c *court) calm() bool {
 	w := c.w
-	if w.now-c.harmedAt < 5*time.Second || c.unsteerable() || !c.whole() || !c.aligned() {
+	if w.now-c.harmedAt < 5*time.Second || c.unsteerable() || c.belated() || !c.whole() || !c.aligned() {
 		return false
 	}
 	for slot := range slots {
@@ -127,6 +127,14 @@ func (c *court) calm() bool {
 		}
 	}
 	return true
+}
+
+// belated: EndpointSlices may come later than the pods' grace lasts, which is all
+// that there is where pods are the split. No Deployment loses nothing then either.
+func (c *court) belated() bool {
+	e, ro := &c.w.endpoints, c.w.live.rollout
+	late := c.w.now < e.lateUntil || e.slow > 1 && e.slow*c.w.lags.List.Max > grace
+	return late && ro != nil && meansOf(ro) == byReplicas
 }
 
 // whole reports whether what harm took is back, and known to be: each number of

@@ -16,8 +16,9 @@ type endpointSlices struct {
 	listing [serviceCount]bool
 	// listed are the pods behind each Service, as its EndpointSlices say.
 	listed [serviceCount][]*pod
-	// slow multiplies the lag of EndpointSlices.
-	slow time.Duration
+	// slow multiplies the lag of EndpointSlices; what was slow to come is there at the latest at lateUntil.
+	slow      time.Duration
+	lateUntil time.Duration
 }
 
 // lookAt has the EndpointSlice controller look at a Service soon.
@@ -29,6 +30,7 @@ func (e *endpointSlices) lookAt(slot int) {
 	lag := e.w.lags.List
 	if e.slow > 1 {
 		lag = Span{lag.Min * e.slow, lag.Max * e.slow}
+		e.lateUntil = e.w.now + lag.Max
 	}
 	e.w.in(lag, "list endpoints", func() { e.relist(slot) })
 }

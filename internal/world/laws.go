@@ -64,6 +64,9 @@ func newLaws(w *World) laws {
 
 // verdict judges the state of the world after an event.
 func (l *laws) verdict() error {
+	if l.belated() {
+		l.harmed, l.calmAt = true, -1
+	}
 	if l.expectsTraffic() {
 		l.serving.judge()
 		l.abort.judge()

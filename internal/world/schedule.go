@@ -138,10 +138,12 @@ func rolloutOf(rng *rand.Rand, strategy v1alpha1.Strategy) *v1alpha1.Rollout {
 	}
 }
 
+// settle is convergence.settle where nothing is said of it.
+const settle = 2 * time.Second
+
 // lagsOf draws a cluster: from one that is swift to one whose every part is as late as it may be.
 func lagsOf(rng *rand.Rand) Lags {
 	upTo := func(most ...time.Duration) Span { return Span{0, pick(rng, most...)} }
-	const settle = 2 * time.Second
 	return Lags{
 		Notice: upTo(100*time.Millisecond, time.Second, 10*time.Second),
 		Read:   upTo(10*time.Millisecond, 500*time.Millisecond),

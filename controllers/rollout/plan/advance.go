@@ -205,8 +205,9 @@ func supersede(c cursor, f facts) cursor {
 	return c.begin(f.Target, f)
 }
 
-// firstCarries: the first revision is there in full and gets all traffic.
-func firstCarries(c cursor, f facts) bool { return c.reached(f) }
+// firstCarries: the first revision is there in full and gets all traffic, and
+// nothing is wrong with what is to be taken over.
+func firstCarries(c cursor, f facts) bool { return len(f.Problems) == 0 && c.reached(f) }
 
 func promote(c cursor, f facts) cursor {
 	c = c.record(f, v1alpha1.CausePromoted)

@@ -72,8 +72,13 @@ func meansOf(b v1alpha1.Bindings) means {
 }
 
 // released reports whether nothing of the old bindings is left that the new
-// ones do not name: Services are widened, routes give stable everything.
-func released(_ cursor, f facts) bool {
+// ones do not name: Services are widened, routes give stable everything. Services
+// that somebody else has widened are taken back while they reach other pods than
+// stable's: this pass would else still write to what the next one forgets.
+func released(c cursor, f facts) bool {
+	if !lonely(c, f) {
+		return false
+	}
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Name != "" && s.Selects != "" && !keeps(f, s.Name) {
 			return false

@@ -23,19 +23,16 @@ func desireWeight(d *desired, c cursor, f facts) {
 // affordable is what may be given to the canary slot now: what the steps ask
 // for as far as both sides can carry it.
 func affordable(c cursor, f facts) traffic.Split {
-	want, has := c.asks(f).split, f.requestedCanary()
-	least := leastCanary(c, f)
-	canary := f.CanaryService
+	want, has, least := c.asks(f).split, f.requestedCanary(), leastCanary(c, f)
+	canary, n := f.CanaryService, f.need(want.Canary)
 	switch {
 	case canary.Selects != c.canary || canary.Ready[c.canary] == 0:
 		return traffic.CanaryAt(least)
 	case !f.reachesCanary() && want.Reaches(traffic.Canary) && !f.serves(traffic.Canary, c.canary, 1):
 		return stableOnly()
 	case !c.free(f):
-		return held(want, f, min(want.Canary, has))
-	}
-	n := f.need(want.Canary)
-	if !f.serves(traffic.Canary, c.canary, n) || f.revisions[c.canary].Available < n {
+		return held(want, f, max(min(want.Canary, has), least))
+	case !f.serves(traffic.Canary, c.canary, n) || f.revisions[c.canary].Available < n:
 		return want.At(max(min(want.Canary, has), least))
 	}
 	return want.At(max(want.Canary, least))
@@ -50,18 +47,26 @@ func held(want traffic.Split, f facts, weight int32) traffic.Split {
 }
 
 // leastCanary is the least weight that the canary slot must keep because stable,
-// shrunk by scaleStable Dynamic, could not carry more than the rest yet. It
-// never gives the canary more than it has.
+// shrunk by scaleStable Dynamic, could not carry more than the rest yet, or
+// because no data plane knows any of its pods. A stable revision that is kept in
+// full is not waited for beyond that. It never gives the canary more than it has.
 func leastCanary(c cursor, f facts) int32 {
-	ready := f.noticed(traffic.Stable, c.stable)
-	if !f.strategy.dynamic || f.replicas == 0 || ready >= f.replicas || f.CanaryService.ready() == 0 {
+	if f.replicas == 0 || f.CanaryService.ready() == 0 {
 		return 0
 	}
 	var has int32
 	for _, s := range f.Traffic.Requested {
 		has = max(has, s.Canary)
 	}
-	return min(has, 100-ready*100/f.replicas)
+	switch {
+	case f.blind(traffic.Stable):
+		return has
+	case !f.strategy.dynamic:
+		return 0
+	}
+	r := f.revisions[c.stable] // EndpointSlices may still list pods that were told to end
+	ready := min(f.noticed(traffic.Stable, c.stable), r.Ready, r.Replicas)
+	return min(has, 100-min(ready, f.replicas)*100/f.replicas)
 }
 
 // desirePromotion moves the stable slot under the canary once nothing is left

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -100,6 +101,9 @@ func desireAdoption(d *desired, c cursor, f facts) {
 	}
 	surge := f.need(25)
 	n := min(max(f.replicas+surge-w.Current, f.revisions[c.canary].Replicas), f.replicas)
+	if s := f.StableService.Selects; s != "" && s != c.canary {
+		n = f.replicas // callers are with another revision already; what carries nothing need not make room
+	}
 	d.replicas[c.canary] = sized{n, fmt.Sprintf("%d of %d replicas plus surge %d beside %d pods of Deployment %s", n, f.replicas, surge, w.Current, w.Name)}
 }
 
@@ -182,13 +186,9 @@ func desireWorkload(c cursor, f facts) *int32 {
 	if w == nil || scaleDown(f) == v1alpha1.ScaleDownNever {
 		return nil
 	}
-	var n int32
-	if c.stable == "" {
-		if scaleDown(f) == v1alpha1.ScaleDownOnSuccess {
-			return nil
-		}
-		n = max(0, f.replicas-f.carrying(c.canary))
+	if c.stable == "" && scaleDown(f) == v1alpha1.ScaleDownOnSuccess {
+		return nil
 	}
-	n = min(n, w.Replicas)
+	n := min(max(0, f.replicas-f.carrying(cmp.Or(c.stable, c.canary))), w.Replicas)
 	return &n
 }

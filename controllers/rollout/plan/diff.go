@@ -103,7 +103,8 @@ func point(c cursor, f facts, d desired) []Action {
 
 // capable reports whether a revision can take a share over.
 func capable(c cursor, f facts, r Revision, share int32) bool {
-	keptInFull := c.mode(f) == returning && r.Replicas >= f.replicas && r.Ready > 0
+	shrinks := f.strategy.dynamic && f.means == byRoute
+	keptInFull := c.mode(f) == returning && !shrinks && r.Replicas >= f.replicas && r.Ready > 0
 	return keptInFull || r.Ready >= f.need(share) && (r.Ready > 0 || f.replicas == 0)
 }
 

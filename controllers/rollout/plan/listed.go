@@ -24,17 +24,17 @@ type listed struct {
 
 // listedSince compares what is listed with what the status remembers. Beside a
 // referenced workload the first revision is counted in a Service that is not
-// narrowed yet.
+// narrowed yet, and the workload's own pods, of no revision, in one that is given back.
 func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]listed {
 	all := map[traffic.Slot]listed{}
 	for _, slot := range slots {
 		s := f.slot(slot)
-		revision := s.Selects
-		if revision == "" && f.Workload != nil {
+		revision, leaves := s.Selects, f.Rollout.DeletionTimestamp != nil
+		if revision == "" && f.Workload != nil && !leaves {
 			revision = f.written
 		}
 		n := s.Ready[revision]
-		if revision == "" || n == 0 || s.Selects != "" && !s.only(revision, 1) {
+		if revision == "" && !leaves || n == 0 || s.Selects != "" && !s.only(revision, 1) {
 			continue
 		}
 		now := listed{revision, n, stamp(f.Now), 0}
@@ -75,6 +75,12 @@ func (f facts) noticed(slot traffic.Slot, revision string) int32 {
 		return 0
 	}
 	return l.sure(f)
+}
+
+// blind reports whether the data plane knows none of the endpoints that a slot lists.
+func (f facts) blind(slot traffic.Slot) bool {
+	l, ok := f.listed[slot]
+	return ok && l.sure(f) == 0
 }
 
 // serves reports whether a slot can be given what n pods carry: it lists ready

@@ -132,28 +132,40 @@ func growing(c cursor, f facts, created string) []string {
 	})
 }
 
-// shrinkRatio removes pods beyond the wanted mix: those that are not available
-// first, since nobody misses them, and of the others as many as are not needed
-// to keep spec.replicas less maxUnavailable available.
+// shrinkRatio removes pods beyond the wanted mix: as many as are not needed to
+// keep spec.replicas less maxUnavailable available. A pod that is not ready goes
+// first, but only when those that are available, and those that may come back,
+// are enough without it: what has lost its pods for a moment is not given up
+// for what has none yet.
 func shrinkRatio(d *desired, c cursor, f facts, want mix) {
 	_, unavailable := bounds(f)
 	spare := unavailable - f.replicas
 	for _, r := range f.revisions {
 		spare += f.carrying(r.Hash)
 	}
+	hopeful := spare // with those that may come back; what grows has nothing to come back to
+	for _, r := range f.revisions {
+		if r.Hash != c.canary || c.mode(f) != forward || r.Replicas > want.canary {
+			hopeful += r.idle()
+		}
+	}
 	for _, r := range retiredFirst(c, f) {
 		excess := r.Replicas - want.of(c, r.Hash)
 		if excess <= 0 {
 			continue
 		}
-		idle := min(excess, max(0, r.Replicas-r.Available))
+		idle := min(excess, r.idle(), max(0, hopeful))
 		drop := min(excess-idle, max(0, spare))
 		spare -= drop
+		hopeful -= idle + drop
 		if n := r.Replicas - idle - drop; n < r.Replicas {
 			d.replicas[r.Hash] = sized{n, fmt.Sprintf("%d of %d pods wanted of it; at least %d stay available", n, want.of(c, r.Hash), f.replicas-unavailable)}
 		}
 	}
 }
+
+// idle counts the pods that answer nobody yet, or no longer.
+func (r Revision) idle() int32 { return max(0, r.Replicas-max(r.Ready, r.Available)) }
 
 // retiredFirst lists the revisions without a role before those with one, oldest first.
 func retiredFirst(c cursor, f facts) []Revision {

@@ -5,41 +5,122 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // release hands everything back before a deleted Rollout goes: first the
-// workload's capacity, then the routes and Services, then the Rollout itself,
-// whose pods Kubernetes removes with it.
+// workload's capacity, then the Services, then the routes and, once the data
+// plane knows the workload's pods, the Rollout itself, whose pods Kubernetes
+// removes with it. Without a workload nobody takes over, and nothing is waited for.
 func release(f facts) Plan {
+	c := cursorOf(f.Rollout.Status)
 	p := Plan{Status: *f.Rollout.Status.DeepCopy()}
 	p.Status.ObservedGeneration = f.Rollout.Generation
 	p.Status.Phase = v1alpha1.PhaseProgressing
-	if w := f.Workload; w != nil && w.Before != nil {
-		n := max(*w.Before, f.replicas)
-		if w.Replicas < n {
-			p.Status.Message = fmt.Sprintf("handing back: Deployment %s grows to %d replicas", w.Name, n)
-			p.Actions = []Action{ScaleWorkload{"the Rollout is deleted and its pods will leave", w.Name, w.Replicas, n, false}}
-			return p
-		}
-		if w.Available < n {
-			p.Status.Message = fmt.Sprintf("handing back: waiting for Deployment %s, %d of %d pods available", w.Name, w.Available, n)
-			return p
-		}
+	p.Status.Traffic = trafficStatus(c, f)
+	if p.Status.Message = growBack(f); p.Status.Message != "" {
+		p.Actions = regrow(f)
+		return p
 	}
 	p.Status.Message = "handing back routes and Services"
-	if f.means == byRoute {
+	p.Actions = widen(f)
+	if message := takeover(f); message != "" {
+		p.Status.Message = message
+		p.Wake = wakeUntil(f, time.Time{})
+		return p
+	}
+	settling := settlesLast(f)
+	if f.means == byRoute && !(settling && f.Traffic.RequestedAll(stableOnly())) {
 		p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted"})
 	}
-	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Name != "" && s.Selects != "" {
-			p.Actions = append(p.Actions, SelectRevision{"the Rollout is deleted", s.Name, ""})
-		}
+	if settling {
+		p.Wake = wakeUntil(f, f.shiftedAt.Add(f.strategy.timeout))
+		return p
 	}
 	if w := f.Workload; w != nil && w.Before != nil {
 		p.Actions = append(p.Actions, ScaleWorkload{"it is handed back", w.Name, w.Replicas, w.Replicas, true})
 	}
 	p.Actions = append(p.Actions, DropFinalizer{"everything is handed back"})
 	return p
+}
+
+// growBack says what a workload that was scaled down still lacks.
+func growBack(f facts) string {
+	w := f.Workload
+	switch {
+	case w == nil || w.Before == nil:
+		return ""
+	case w.Replicas < f.heirs():
+		return fmt.Sprintf("handing back: Deployment %s grows to %d replicas", w.Name, f.heirs())
+	case w.Available < f.heirs():
+		return fmt.Sprintf("handing back: waiting for Deployment %s, %d of %d pods available", w.Name, w.Available, f.heirs())
+	}
+	return ""
+}
+
+// heirs is the number of the workload's pods that take over: all that it had,
+// and as many as ours were. One that was never scaled down takes over as it is.
+func (f facts) heirs() int32 {
+	if w := f.Workload; w.Before != nil {
+		return max(*w.Before, f.replicas)
+	}
+	return min(f.Workload.Replicas, f.Workload.Available)
+}
+
+func regrow(f facts) []Action {
+	w, n := f.Workload, f.heirs()
+	if w.Replicas >= n {
+		return nil
+	}
+	return []Action{ScaleWorkload{"the Rollout is deleted and its pods will leave", w.Name, w.Replicas, n, false}}
+}
+
+// widen gives the Services back.
+func widen(f facts) []Action {
+	var actions []Action
+	for _, s := range []Service{f.StableService, f.CanaryService} {
+		if s.Name != "" && s.Selects != "" {
+			actions = append(actions, SelectRevision{"the Rollout is deleted", s.Name, ""})
+		}
+	}
+	return actions
+}
+
+// takeover says what is waited for until callers are known to reach the
+// workload's pods. A Service that is not in order is not waited for.
+func takeover(f facts) string {
+	s := f.StableService
+	if f.Workload == nil || s.Name == "" || len(f.Problems) > 0 {
+		return ""
+	}
+	switch n := f.heirs(); {
+	case s.Selects != "" || s.Ready[""] < n:
+		return fmt.Sprintf("handing back: waiting for Service %s to list %d pods of Deployment %s, has %d", s.Name, n, f.Workload.Name, s.Ready[""])
+	case f.noticed(traffic.Stable, "") < n:
+		return fmt.Sprintf("handing back: %d pods of Deployment %s in Service %s, settling for %s", n, f.Workload.Name, s.Name, f.strategy.settle)
+	}
+	return ""
+}
+
+// settlesLast reports whether the routes may still send callers to pods that
+// will leave. That is waited for no longer than for any other write to a route.
+func settlesLast(f facts) bool {
+	return f.Workload != nil && len(f.Problems) == 0 && f.means == byRoute && len(f.Traffic.Requested) > 0 &&
+		!f.confirmed(stableOnly()) && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout))
+}
+
+// wakeUntil looks again when the data plane has settled, at the latest at a time if there is one.
+func wakeUntil(f facts, latest time.Time) time.Duration {
+	var next time.Duration
+	consider := func(at time.Time) {
+		if left := at.Sub(f.Now); left > 0 && (next == 0 || left < next) {
+			next = left
+		}
+	}
+	wakeForDataPlane(f, consider)
+	consider(latest)
+	return next
 }

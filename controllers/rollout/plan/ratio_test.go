@@ -1,0 +1,80 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+// rolling is a rolling update of four pods from revision "old" to "new", with one pod of surge.
+func rolling(revisions ...plan.Revision) plan.Snapshot {
+	at := metav1.NewTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	w := newWorld(1)
+	ro := w.rollout
+	ro.Spec.Strategy = v1alpha1.Strategy{}
+	ro.Spec.Replicas = ptr.To(int32(4))
+	ro.Status = v1alpha1.RolloutStatus{
+		StableRevision: "old", CanaryRevision: "new", Release: 2, StartedAt: &at,
+		Bindings: &v1alpha1.Bindings{Strategy: plan.StrategyRollingUpdate},
+	}
+	for i := range revisions {
+		revisions[i].Name, revisions[i].Number, revisions[i].Current = "shop-"+revisions[i].Hash, int64(i+1), revisions[i].Replicas
+	}
+	return plan.Snapshot{
+		Now: at.Add(time.Minute), Rollout: ro, Template: ro.Spec.Template, Target: "new", Selector: ro.Spec.Selector, Revisions: revisions,
+	}
+}
+
+// TestPodsThatAreNotReady leave only when those that are left, or may come back, are enough.
+func TestPodsThatAreNotReady(t *testing.T) {
+	set := func(hash string, replicas, ready, available int32) plan.Revision {
+		return plan.Revision{Hash: hash, Replicas: replicas, Ready: ready, Available: available}
+	}
+	for name, test := range map[string]struct {
+		reason    string
+		revisions []plan.Revision
+		want      map[string]int32
+	}{
+		"AllLost": {
+			reason:    "Stable's pods may be back in a moment; the new revision has none to take their place.",
+			revisions: []plan.Revision{set("old", 4, 0, 0), set("new", 1, 0, 0)},
+			want:      map[string]int32{},
+		},
+		"OneForOne": {
+			reason:    "An unhealthy stable never blocks a fix: each new pod that is available takes the place of one that is not.",
+			revisions: []plan.Revision{set("old", 4, 0, 0), set("new", 1, 1, 1)},
+			want:      map[string]int32{"shop-old": 3},
+		},
+		"ReadyIsNotIdle": {
+			reason:    "A pod that is ready answers, although it is not available for long enough yet.",
+			revisions: []plan.Revision{set("old", 4, 4, 3), set("new", 1, 0, 0)},
+			want:      map[string]int32{},
+		},
+		"FormerFix": {
+			reason:    "Pods of a broken revision without a role make room first.",
+			revisions: []plan.Revision{set("old", 4, 4, 4), set("broken", 1, 0, 0), set("new", 0, 0, 0)},
+			want:      map[string]int32{"shop-broken": 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := map[string]int32{}
+			for _, a := range plan.Decide(rolling(test.revisions...)).Actions {
+				if s, ok := a.(plan.ScaleRevision); ok && s.Replicas < s.From {
+					got[s.Name] = s.Replicas
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s\nScaled down (-want +got):\n%s", test.reason, diff)
+			}
+		})
+	}
+}
