@@ -33,6 +33,8 @@ func affordable(c cursor, f facts) traffic.Split {
 		return stableOnly()
 	case !c.free(f):
 		return held(want, f, min(want.Canary, has))
+	case !f.follows():
+		return want.At(max(min(want.Canary, has), least))
 	}
 	n := f.need(want.Canary)
 	if !f.serves(traffic.Canary, c.canary, n) || f.revisions[c.canary].Available < n {
@@ -73,7 +75,7 @@ func desirePromotion(d *desired, c cursor, f facts) {
 		d.stableSelects = c.canary
 	}
 	switch {
-	case moved && f.serves(traffic.Stable, c.canary, f.need(100)):
+	case moved && f.follows() && f.serves(traffic.Stable, c.canary, f.need(100)):
 		d.split = stableOnly()
 	case moved && f.Traffic.RequestedAll(stableOnly()):
 		d.split = stableOnly()
