@@ -70,10 +70,7 @@ func weigh(ps []pair, want traffic.Split) {
 	for _, p := range ps {
 		give := p.weights.Give(want)
 		for at, weight := range map[int]int64{p.stable: give.Stable, p.canary: give.Canary} {
-			// No weight is 0 beside other destinations.
-			if d := p.destinations()[at]; number(d, "weight") != weight {
-				d["weight"] = weight
-			}
+			p.destinations()[at]["weight"] = weight
 		}
 	}
 }
