@@ -29,6 +29,11 @@ type Route struct {
 	// BaselineService is the name of the Service behind the baseline slot.
 	// Empty when there is none; then no split has a baseline share.
 	BaselineService string
+	// StableRevision is the revision that the stable slot stands for; empty
+	// while it is not narrowed to one.
+	StableRevision string
+	// CanaryRevision is the same of the canary slot.
+	CanaryRevision string
 }
 
 // Key is the name under which the route object is read.
@@ -44,7 +49,8 @@ func (r Route) String() string { return r.Ref.Kind + " " + r.Key().String() }
 // All methods return a [*Problem] when a person has to change something: the
 // object or a rule is missing, or the object doesn't refer to both Services.
 // Any other error is the API server's and worth a retry. A method that returns
-// an error has either written nothing or all that it was asked for.
+// an error has either written nothing or all that it was asked for; one that
+// steers by two objects may have written the one that moves no request.
 type Router interface {
 	// Observe reports what the route object carries and what the data plane
 	// has confirmed. It reads with the reader it is given (the cache to notice,
@@ -55,12 +61,14 @@ type Router interface {
 	// Apply makes the route object carry want, whole and at once: shares,
 	// matches, mirror and cookie; what want does not name is taken away. A part
 	// of want that this kind can't carry is a [*Problem], and nothing is written
-	// then. It reads the API server first and writes nothing when the object
-	// already carries want. It writes only fields that the router owns; if the
+	// then. Where the route object itself tells what a slot stands for, it tells
+	// the slot's revision, before anything is sent there. It reads the API server
+	// first and writes nothing when the object already carries want. It writes only fields that the router owns; if the
 	// object changed since it was read, it reads and tries once more, then
 	// returns the conflict.
 	Apply(ctx context.Context, r Route, want traffic.Split) error
-	// Release gives the stable slot everything. Safe to call twice, when the
+	// Release gives the stable slot everything and takes away whatever else is
+	// ours, after that. Safe to call twice, when the
 	// object is gone, and when a person has changed it beyond recognition: then
 	// what can't be steered is left alone.
 	Release(ctx context.Context, r Route) error

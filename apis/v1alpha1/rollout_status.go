@@ -200,6 +200,12 @@ type TrafficStatus struct {
 	// +optional
 	// +listType=atomic
 	Confirmed []RevisionWeight `json:"confirmed,omitempty"`
+	// confirmedBy says what confirmed rests on: RouteStatus, the data plane's own
+	// report on every route, after convergence.settle; SettleTime, nothing but that
+	// convergence.settle has passed, because some data plane never reports;
+	// EndpointSlices; or AvailablePods.
+	// +optional
+	ConfirmedBy Evidence `json:"confirmedBy,omitempty"`
 	// beside says what the routes carry apart from shares: matches, a mirror, a cookie.
 	// +optional
 	Beside string `json:"beside,omitempty"`
@@ -221,6 +227,20 @@ type TrafficStatus struct {
 	// +optional
 	Message string `json:"message,omitempty"`
 }
+
+// Evidence is what a confirmed split rests on.
+type Evidence string
+
+const (
+	// EvidenceRouteStatus: the data plane reports that it accepted every route.
+	EvidenceRouteStatus Evidence = "RouteStatus"
+	// EvidenceSettleTime: some data plane never reports, and time enough has passed.
+	EvidenceSettleTime Evidence = "SettleTime"
+	// EvidenceEndpoints: the Service that callers use lists these endpoints.
+	EvidenceEndpoints Evidence = "EndpointSlices"
+	// EvidencePods: so many pods are available.
+	EvidencePods Evidence = "AvailablePods"
+)
 
 // ServiceEndpoints says that all ready endpoints of a Service are of one revision.
 type ServiceEndpoints struct {

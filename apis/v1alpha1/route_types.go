@@ -5,6 +5,8 @@ package v1alpha1
 
 // RouteRef points at an object whose weights the controller steers. The router
 // is found by apiVersion and kind.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.destinationRule) || self.kind == 'VirtualService'",message="routes.destinationRule: only a VirtualService splits over the subsets of a DestinationRule; remove it"
 type RouteRef struct {
 	// apiVersion of the route, such as gateway.networking.k8s.io/v1.
 	// +kubebuilder:validation:MinLength=1
@@ -15,11 +17,20 @@ type RouteRef struct {
 	// name of the route, in the Rollout's namespace.
 	// +kubebuilder:validation:MinLength=1
 	Name string `json:"name"`
-	// rules names the rules to steer. Default: every rule that refers to stableService or canaryService.
+	// rules names the rules to steer. Of a VirtualService: the name of an http
+	// route, tls/<SNI host> or tcp/<port>. Default: every rule that refers to
+	// stableService or canaryService.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	Rules []string `json:"rules,omitempty"`
+	// destinationRule of a VirtualService that splits over subsets of one host
+	// instead of two Services: the name of a DestinationRule in the same
+	// namespace with the subsets stable and canary. The controller narrows each
+	// to a revision by the label sluice.dev/revision.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	DestinationRule string `json:"destinationRule,omitempty"`
 }
 
 // MatchRoute sends some requests to the canary whatever its weight is.

@@ -25,12 +25,14 @@ import (
 	"github.com/sluice-dev/sluice/controllers"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/gatewayapi"
+	"github.com/sluice-dev/sluice/routers/istio"
 )
 
 // routerEntries is the only list of routers.
 func routerEntries() []routers.Entry {
 	return []routers.Entry{
 		gatewayapi.Entry(),
+		istio.Entry(),
 	}
 }
 

@@ -186,7 +186,7 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 	var failed []error
 	bound := plan.Bindings(s.Rollout)
 	for i := range bound.Routes {
-		route := routeAt(s.Rollout, bound, i)
+		route := routeAt(s, bound, i)
 		router, err := w.routers.For(route)
 		if err == nil {
 			err = router.Apply(ctx, route, a.Split)
@@ -201,7 +201,7 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot) error {
 	bound := plan.Bindings(s.Rollout)
 	for i := range bound.Routes {
-		route := routeAt(s.Rollout, bound, i)
+		route := routeAt(s, bound, i)
 		router, err := w.routers.For(route)
 		if err != nil {
 			continue // never steered, so nothing to give back

@@ -168,7 +168,7 @@ func (o *observation) routes(ctx context.Context) error {
 	var seen []traffic.Observed
 	unread := false
 	for i := range o.bound.Routes {
-		observed, err := o.route(ctx, routeAt(o.s.Rollout, o.bound, i))
+		observed, err := o.route(ctx, routeAt(o.s, o.bound, i))
 		var p *routers.Problem
 		if errors.As(err, &p) {
 			o.unbound(p.Field, "%s", p.Message)
@@ -219,10 +219,11 @@ func (o *observation) successors(ctx context.Context) error {
 }
 
 // routeAt is the i-th route of some bindings of a Rollout, as routers know it.
-func routeAt(ro *v1alpha1.Rollout, b v1alpha1.Bindings, i int) routers.Route {
+func routeAt(s plan.Snapshot, b v1alpha1.Bindings, i int) routers.Route {
 	return routers.Route{
-		Namespace: ro.Namespace, Ref: b.Routes[i], Field: fmt.Sprintf("%s.routes[%d]", strategyPath(b), i),
+		Namespace: s.Rollout.Namespace, Ref: b.Routes[i], Field: fmt.Sprintf("%s.routes[%d]", strategyPath(b), i),
 		StableService: b.StableService, CanaryService: b.CanaryService,
+		StableRevision: s.StableService.Selects, CanaryRevision: s.CanaryService.Selects,
 	}
 }
 

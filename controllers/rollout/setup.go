@@ -119,6 +119,9 @@ func routesOf(ro *v1alpha1.Rollout) (all []string) {
 	for _, b := range bindings(ro) {
 		for _, ref := range b.Routes {
 			all = append(all, ref.Kind+"/"+ref.Name)
+			if ref.DestinationRule != "" {
+				all = append(all, "DestinationRule/"+ref.DestinationRule)
+			}
 		}
 	}
 	return unique(all)

@@ -40,6 +40,7 @@ import (
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/gatewayapi"
+	"github.com/sluice-dev/sluice/routers/istio"
 )
 
 func TestMain(m *testing.M) {
@@ -60,7 +61,7 @@ type shop struct {
 
 func newScheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, gatewayv1.Install} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, gatewayv1.Install, istio.Entry().AddToScheme} {
 		if err := add(scheme); err != nil {
 			panic(err)
 		}
@@ -80,7 +81,7 @@ func startController(t *testing.T, env *testenv.Env, namespace string) (stop fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := routers.NewRegistry(mgr.GetClient(), mgr.GetAPIReader(), gatewayapi.Entry())
+	registry, err := routers.NewRegistry(mgr.GetClient(), mgr.GetAPIReader(), gatewayapi.Entry(), istio.Entry())
 	if err != nil {
 		t.Fatal(err)
 	}

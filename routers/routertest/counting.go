@@ -15,6 +15,10 @@ import (
 type counting struct {
 	client.Client
 	writes int
+	// refuse, if set, may refuse a write.
+	refuse func() error
+	// written, if set, is called after each write.
+	written func()
 }
 
 // Create implements client.Writer.
@@ -32,7 +36,16 @@ func (c *counting) Update(ctx context.Context, o client.Object, opts ...client.U
 // Patch implements client.Writer.
 func (c *counting) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 	c.writes++
-	return c.Client.Patch(ctx, o, p, opts...)
+	if c.refuse != nil {
+		if err := c.refuse(); err != nil {
+			return err
+		}
+	}
+	err := c.Client.Patch(ctx, o, p, opts...)
+	if c.written != nil {
+		c.written()
+	}
+	return err
 }
 
 // Apply implements client.Writer.

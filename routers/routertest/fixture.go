@@ -28,7 +28,8 @@ type Fixture struct {
 	// fields as possible that are none of the router's business.
 	Create func(ctx context.Context, c client.Client, namespace string) (routers.Route, error)
 	// Settle plays the data plane: it reports that it serves what the route
-	// object carries now. Nil when the router doesn't ask the data plane.
+	// object carries now. Nil when no data plane ever reports; then the router
+	// must not claim that one did.
 	Settle func(ctx context.Context, c client.Client, r routers.Route) error
 	// Drift plays a person who gives the canary slot some percent by hand.
 	Drift func(ctx context.Context, c client.Client, r routers.Route, canary int32) error
@@ -37,8 +38,14 @@ type Fixture struct {
 	// Shares reads, without the router's help, the split in each place from
 	// which the route object sends to both Services.
 	Shares func(r routers.Route, object *unstructured.Unstructured) ([]traffic.Split, error)
-	// Strip takes out of the route object the fields that the router may write.
+	// Strip takes out of each object the fields that the router may write.
 	Strip func(r routers.Route, object *unstructured.Unstructured) error
+	// Second is the second object by which the router steers, with nothing but
+	// its name. Nil when the route object is the only one.
+	Second func(r routers.Route) *unstructured.Unstructured
+	// Defined finds, without the router's help, a place that is sent requests and
+	// that the two objects together don't define as the slot's. Set with Second.
+	Defined func(ctx context.Context, c client.Client, r routers.Route) error
 }
 
 // bench is a route made for one test, with the router to steer it.
@@ -79,11 +86,25 @@ func (b bench) through(t *testing.T, live client.Reader) routers.Router {
 // object reads the route object.
 func (b bench) object(t *testing.T) *unstructured.Unstructured {
 	t.Helper()
-	o := b.Object(b.route)
-	if err := b.Client.Get(t.Context(), b.route.Key(), o); err != nil {
+	return b.read(t, b.Object(b.route))
+}
+
+func (b bench) read(t *testing.T, o *unstructured.Unstructured) *unstructured.Unstructured {
+	t.Helper()
+	if err := b.Client.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
 		t.Fatalf("read %s: %v", b.route, err)
 	}
 	return o
+}
+
+// objects reads all objects by which the router steers.
+func (b bench) objects(t *testing.T) []*unstructured.Unstructured {
+	t.Helper()
+	all := []*unstructured.Unstructured{b.object(t)}
+	if b.Second != nil {
+		all = append(all, b.read(t, b.Second(b.route)))
+	}
+	return all
 }
 
 // carries checks that every place in the route object gives each Service its share.
@@ -107,14 +128,16 @@ func (b bench) version(t *testing.T) string {
 // foreign is all that the router must not change, as JSON.
 func (b bench) foreign(t *testing.T) string {
 	t.Helper()
-	o := b.object(t)
-	if err := b.Strip(b.route, o); err != nil {
-		t.Fatalf("Strip: %v", err)
+	objects := b.objects(t)
+	for _, o := range objects {
+		if err := b.Strip(b.route, o); err != nil {
+			t.Fatalf("Strip: %v", err)
+		}
+		o.SetResourceVersion("")
+		o.SetGeneration(0)
+		o.SetManagedFields(nil)
 	}
-	o.SetResourceVersion("")
-	o.SetGeneration(0)
-	o.SetManagedFields(nil)
-	raw, err := json.Marshal(o)
+	raw, err := json.Marshal(objects)
 	if err != nil {
 		t.Fatalf("encode %s: %v", b.route, err)
 	}

@@ -18,6 +18,17 @@ type Observed struct {
 	// serving, as far as it reports: Requested when every route is accepted in
 	// its newest generation, otherwise empty (unknown).
 	Confirmed []Split
+	// Silent says that no more will be heard: every route of which a data plane
+	// reports is confirmed, and of the others none ever reports. Confirmed is
+	// empty then; only time tells.
+	Silent bool
+	// Unbound says that the route objects themselves tell which pods a slot
+	// stands for, and tell something else than the slot's Service. Applying any
+	// split mends it; until then nothing is confirmed.
+	Unbound bool
+	// Marked says that the route objects hold something of ours that no split
+	// shows and that Release takes away.
+	Marked bool
 	// Message says why Confirmed is unknown, or what differs.
 	Message string
 }
@@ -51,12 +62,15 @@ func (o Observed) Most(slot Slot) int32 {
 // their order. When any of them can't be read, nothing is known of all of them.
 func Merge(os ...Observed) Observed {
 	var merged Observed
-	unread, unknown := false, false
+	unread, unknown, silent := false, false, false
 	for _, o := range os {
 		merged.Requested = union(merged.Requested, o.Requested)
 		merged.Confirmed = union(merged.Confirmed, o.Confirmed)
 		unread = unread || len(o.Requested) == 0
-		unknown = unknown || len(o.Confirmed) == 0
+		unknown = unknown || len(o.Confirmed) == 0 && !o.Silent
+		silent = silent || o.Silent
+		merged.Unbound = merged.Unbound || o.Unbound
+		merged.Marked = merged.Marked || o.Marked
 		if merged.Message == "" || o.Message != "" && o.Message < merged.Message {
 			merged.Message = o.Message
 		}
@@ -64,9 +78,10 @@ func Merge(os ...Observed) Observed {
 	if unread {
 		merged.Requested = nil
 	}
-	if unread || unknown {
+	if unread || unknown || silent {
 		merged.Confirmed = nil
 	}
+	merged.Silent = silent && !unread && !unknown
 	return merged
 }
 

@@ -86,6 +86,9 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	if same {
 		f.shiftedAt = old.Since.Time
 	}
+	if f.Traffic.Silent { // nothing more will be heard: what is written counts as accepted, and settles
+		f.Traffic.Confirmed = f.Traffic.Requested
+	}
 	if len(f.Traffic.Confirmed) == 0 {
 		return f
 	}
@@ -119,6 +122,13 @@ func (f facts) settlesAt() time.Time { return f.acceptedAt.Add(f.strategy.settle
 
 // confirmed reports whether the data plane is known to serve exactly s.
 func (f facts) confirmed(s traffic.Split) bool { return f.settled() && f.Traffic.ConfirmedAll(s) }
+
+// follows reports whether routes that tell themselves which pods a slot stands
+// for tell what the Services do, and have for long enough. Until then a slot
+// may stand for other pods than its Service lists.
+func (f facts) follows() bool {
+	return !f.Traffic.Unbound && (!f.Traffic.Marked || f.settled())
+}
 
 // most is the largest share that a slot may be getting, in percent. Until the
 // data plane has settled that may be anything.

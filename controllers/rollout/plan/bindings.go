@@ -84,7 +84,7 @@ func released(c cursor, f facts) bool {
 			return false
 		}
 	}
-	return f.means != byRoute || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(stableOnly())
+	return f.means != byRoute || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(stableOnly()) && !f.Traffic.Marked
 }
 
 // keeps reports whether the wanted bindings name a Service too.
@@ -119,7 +119,7 @@ func handOver(c cursor, f facts) []Action {
 		return nil
 	}
 	var actions []Action
-	if f.means == byRoute && !f.Traffic.RequestedAll(stableOnly()) {
+	if f.means == byRoute && (!f.Traffic.RequestedAll(stableOnly()) || f.Traffic.Marked) {
 		actions = append(actions, ReleaseTraffic{"the strategy names other routes now"})
 	}
 	for _, s := range []Service{f.StableService, f.CanaryService} {

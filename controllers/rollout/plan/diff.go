@@ -109,7 +109,7 @@ func capable(c cursor, f facts, r Revision, share int32) bool {
 }
 
 func shift(c cursor, f facts, d desired) []Action {
-	if !d.split.Known() || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(d.split) {
+	if !d.split.Known() || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(d.split) && !f.Traffic.Unbound {
 		return nil
 	}
 	return []Action{ShiftTraffic{why(shiftReason(c, f, d.split)), d.split}}
@@ -117,6 +117,8 @@ func shift(c cursor, f facts, d desired) []Action {
 
 func shiftReason(c cursor, f facts, s traffic.Split) string {
 	switch {
+	case f.Traffic.RequestedAll(s):
+		return "the routes follow the revisions that the Services stand for"
 	case c.mode(f) == returning:
 		return "all traffic returns to stable"
 	case s.Canary == 0 && s.Plain() && c.mode(f) == forward && f.StableService.Selects == c.canary:

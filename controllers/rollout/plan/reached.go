@@ -143,6 +143,8 @@ func trafficText(f facts) string {
 		return f.Traffic.Message
 	case len(f.Traffic.Confirmed) == 0:
 		return "waiting for the data plane to confirm " + f.Traffic.Requested[0].String()
+	case !f.settled() && f.Traffic.Silent:
+		return fmt.Sprintf("%s written, settling for %s: the data plane does not report what it serves", f.Traffic.Requested[0], f.strategy.settle)
 	case !f.settled():
 		return fmt.Sprintf("%s accepted, settling for %s", f.Traffic.Requested[0], f.strategy.settle)
 	default:

@@ -72,6 +72,9 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	if f.means == byRoute {
 		t.Since = timed(f.shiftedAt)
 	}
+	if len(t.Confirmed) > 0 {
+		t.ConfirmedBy = evidence(f)
+	}
 	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
 		if l, ok := f.listed[slot]; ok {
 			t.Endpoints = append(t.Endpoints, v1alpha1.ServiceEndpoints{
@@ -84,6 +87,19 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	}
 	t.CanaryWeight = canaryWeight(c, f, t)
 	return t
+}
+
+// evidence is what the confirmed split rests on.
+func evidence(f facts) v1alpha1.Evidence {
+	switch {
+	case f.means == bySelector:
+		return v1alpha1.EvidenceEndpoints
+	case f.means == byReplicas:
+		return v1alpha1.EvidencePods
+	case f.Traffic.Silent:
+		return v1alpha1.EvidenceSettleTime
+	}
+	return v1alpha1.EvidenceRouteStatus
 }
 
 // canaryWeight is the share to print: the one asked for, or where pods are the split the one there is.
@@ -107,7 +123,7 @@ func lastSeen(old *v1alpha1.TrafficStatus) *v1alpha1.TrafficStatus {
 		return nil
 	}
 	t := old.DeepCopy()
-	t.Confirmed, t.AcceptedAt, t.Message = nil, nil, "the routes can't be read; these are the weights last seen"
+	t.Confirmed, t.ConfirmedBy, t.AcceptedAt, t.Message = nil, "", nil, "the routes can't be read; these are the weights last seen"
 	return t
 }
 

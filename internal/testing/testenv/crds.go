@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -19,7 +20,7 @@ import (
 const crdsWithin = 60 * time.Second
 
 // installCRDs applies the project's own custom resource definitions, if they
-// have been generated, and those of the Gateway API.
+// have been generated, and those of the Gateway API and of Istio that are steered.
 func installCRDs(ctx context.Context, config *rest.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, crdsWithin)
 	defer cancel()
@@ -35,11 +36,15 @@ func installCRDs(ctx context.Context, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
+	istio, err := manifests.Istio(ctx, root)
+	if err != nil {
+		return err
+	}
 	applier, err := manifests.NewApplier(config)
 	if err != nil {
 		return err
 	}
-	if err := applier.ApplyCRDs(ctx, append(all, gateway...)); err != nil {
+	if err := applier.ApplyCRDs(ctx, slices.Concat(all, gateway, istio)); err != nil {
 		return fmt.Errorf("installing custom resource definitions: %w", err)
 	}
 	return nil

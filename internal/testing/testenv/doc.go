@@ -9,7 +9,7 @@
 //
 // and calls Start in its tests. The server is started by the first test that
 // asks for it, is shared by all tests of the package, and holds the project's
-// and the Gateway API's custom resource definitions. Pods become ready by a pod
+// and the routers' custom resource definitions. Pods become ready by a pod
 // pump; see package pump for how to ask for other behaviour.
 //
 // Where the server comes from: the cluster of $KUBECONFIG if that is set, else
