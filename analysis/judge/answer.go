@@ -46,7 +46,7 @@ func evidence(in Input, metrics []v1alpha1.MetricStatus) (enough, lacking []stri
 	var others []string
 	for i, j := range List(in.Spec) {
 		st := metrics[i]
-		if st.DryRun {
+		if dryRun(in.Spec.DryRun, j.Name) {
 			continue
 		}
 		if idle(j, st) || st.Verdict == v1alpha1.MetricNoData && in.Spec.OnNoData == v1alpha1.OnNoDataIgnore {

@@ -220,19 +220,19 @@ func TestDataQuality(t *testing.T) {
 		want   v1alpha1.BlockReason
 		usable bool
 	}{
-		"BAD empty and TOTAL > 0":       {"where nothing was ever bad there is no series", Arm{Total: Count{120, true, ""}, Bad: []Count{nothing}}, has(1, 900), "", true},
-		"canary TOTAL empty":            {"no pod was scraped at the start of the block", Arm{Total: nothing, Bad: []Count{nothing}}, has(1, 900), v1alpha1.BlockNoSeries, false},
-		"stable TOTAL empty":            {"as no traffic: the objective alone goes on", has(0, 100), Arm{}, "", true},
-		"canary TOTAL = 0":              {"no traffic is no evidence", has(0, 0), has(1, 900), v1alpha1.BlockNoTraffic, false},
-		"stable TOTAL = 0":              {"nothing to compare with in this block", has(0, 100), has(0, 0), "", true},
-		"NaN":                           {"never coerced", Arm{Total: Count{math.NaN(), true, ""}, Bad: []Count{nothing}}, has(1, 900), v1alpha1.BlockInvalidSample, false},
-		"infinite":                      {"never coerced", has(math.Inf(1), 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
-		"negative":                      {"counters do not fall", has(-1, 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
-		"BAD > TOTAL":                   {"the selectors do not fit", has(120, 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
-		"stable BAD > TOTAL":            {"of either revision", has(0, 100), has(901, 900), v1alpha1.BlockInvalidSample, false},
-		"a vector of several elements":  {"no element is the right one", Arm{Total: useless}, has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"BAD empty and TOTAL > 0":        {"where nothing was ever bad there is no series", Arm{Total: Count{120, true, ""}, Bad: []Count{nothing}}, has(1, 900), "", true},
+		"canary TOTAL empty":             {"no pod was scraped at the start of the block", Arm{Total: nothing, Bad: []Count{nothing}}, has(1, 900), v1alpha1.BlockNoSeries, false},
+		"stable TOTAL empty":             {"as no traffic: the objective alone goes on", has(0, 100), Arm{}, "", true},
+		"canary TOTAL = 0":               {"no traffic is no evidence", has(0, 0), has(1, 900), v1alpha1.BlockNoTraffic, false},
+		"stable TOTAL = 0":               {"nothing to compare with in this block", has(0, 100), has(0, 0), "", true},
+		"NaN":                            {"never coerced", Arm{Total: Count{math.NaN(), true, ""}, Bad: []Count{nothing}}, has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"infinite":                       {"never coerced", has(math.Inf(1), 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"negative":                       {"counters do not fall", has(-1, 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"BAD > TOTAL":                    {"the selectors do not fit", has(120, 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"stable BAD > TOTAL":             {"of either revision", has(0, 100), has(901, 900), v1alpha1.BlockInvalidSample, false},
+		"a vector of several elements":   {"no element is the right one", Arm{Total: useless}, has(1, 900), v1alpha1.BlockInvalidSample, false},
 		"nc > 20x what both usually had": {"a broken counter", has(0, 30_000), has(1, 900), v1alpha1.BlockImplausibleCount, false},
-		"nc = 10x after a new weight":   {"a new weight moves what there was", has(0, 1000), has(0, 0), "", true},
+		"nc = 10x after a new weight":    {"a new weight moves what there was", has(0, 1000), has(0, 0), "", true},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

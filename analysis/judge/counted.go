@@ -43,7 +43,7 @@ func foldBlocks(in Input, js []Judged, all []v1alpha1.MetricStatus) (culprit int
 		if last := n == len(blocks)-1; !last && blocks[n+1].block.End.Equal(c.block.End) {
 			continue
 		}
-		if value, worst := combined(js, all); reached(in.Spec, js, all, value, worst) {
+		if value, worst := combined(js, all); reached(in.Spec, all, value, worst) {
 			return worst, nil
 		}
 	}
@@ -82,7 +82,7 @@ func against(j Judged, st v1alpha1.MetricStatus) (value float64, can bool) {
 	return value, true
 }
 
-func reached(spec v1alpha1.AnalysisRunSpec, js []Judged, all []v1alpha1.MetricStatus, value float64, worst int) bool {
+func reached(spec v1alpha1.AnalysisRunSpec, all []v1alpha1.MetricStatus, value float64, worst int) bool {
 	return worst >= 0 && value >= rulesOf(spec.Judgement).failAt() && all[worst].Evidence != nil && all[worst].Evidence.Usable >= leastBlocks
 }
 

@@ -143,7 +143,7 @@ func metrics(in Input) (all []v1alpha1.MetricStatus, culprit int, err error) {
 		}
 		st.DryRun = dryRun(in.Spec.DryRun, j.Name)
 		if j.counted() {
-			all = append(all, prepared(in, st))
+			all = append(all, prepared(in, j, st))
 			continue
 		}
 		all = append(all, measured(in, j.Metric, st))
@@ -165,13 +165,14 @@ func metrics(in Input) (all []v1alpha1.MetricStatus, culprit int, err error) {
 }
 
 // prepared takes over what was learned of a metric that is counted.
-func prepared(in Input, st v1alpha1.MetricStatus) v1alpha1.MetricStatus {
+func prepared(in Input, j Judged, st v1alpha1.MetricStatus) v1alpha1.MetricStatus {
 	if ev := in.Learned[st.Name]; ev != nil && st.Evidence == nil {
 		st.Evidence, st.Delayed = ev.DeepCopy(), ""
 	}
 	if why := in.Delayed[st.Name]; why != "" {
 		st.Delayed = clip(why)
 	}
+	st.DryRun = st.DryRun || idle(j, st)
 	return st
 }
 

@@ -196,17 +196,6 @@ func (t *tally) fails() (value float64, alone, can bool) {
 	return value / n, byAlone > value/2, true
 }
 
-// failBlocks counts the blocks that the evidence against the canary is made of.
-func (t *tally) failBlocks() int64 {
-	if t.sign != nil {
-		return t.sign.Blocks()
-	}
-	if t.tests[0].fail == nil {
-		return 0
-	}
-	return t.tests[0].fail.Blocks()
-}
-
 // passes is the least evidence that the canary is good enough, by the question
 // or since the start. It is false for one that can't pass.
 func (t *tally) passes(asked bool) (value float64, can bool) {
@@ -245,8 +234,8 @@ type process interface {
 // absent keeps the place of a process that there is none of.
 type absent struct{}
 
-func (absent) State() stats.State       { return "" }
-func (absent) Load(s stats.State) error { return nil }
+func (absent) State() stats.State     { return "" }
+func (absent) Load(stats.State) error { return nil }
 
 // processes in the order of the status.
 func (t *tally) processes() []process {

@@ -97,11 +97,7 @@ func (p *Provider) Learn(ctx context.Context, target analysis.Target, want analy
 	if c.canary.query != "" {
 		return l, true, nil
 	}
-	present := cmp.Or(c.Present, c.stable.total.String(), c.canary.total.String())
-	if !c.stable.exists() && c.Present == "" {
-		present = c.canary.total.String()
-	}
-	age, err := p.Query(ctx, target, IntervalQuery(present), at)
+	age, err := p.Query(ctx, target, IntervalQuery(c.present()), at)
 	if err != nil {
 		return l, false, err
 	}
@@ -119,6 +115,17 @@ func (p *Provider) Learn(ctx context.Context, target analysis.Target, want analy
 		l.History, err = p.history(ctx, target, c, l)
 	}
 	return l, err == nil, err
+}
+
+// present selects series that tell that a target was scraped.
+func (c counted) present() string {
+	switch {
+	case c.Present != "":
+		return c.Present
+	case c.stable.exists():
+		return c.stable.total.String()
+	}
+	return c.canary.total.String()
 }
 
 // learnEdges finds the bounds to count by. Without any bucket there is nothing to learn from yet.

@@ -50,7 +50,7 @@ func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapsho
 	if s.target.Address == "" {
 		s.obstacle = noAddress
 	}
-	if judge.Check(run.Spec) != nil || s.over() {
+	if unsound := judge.Check(run.Spec) != nil; unsound || s.over() {
 		return s, nil
 	}
 	if s.tasks, err = r.tasks(run, s.now); err != nil {
