@@ -20,6 +20,9 @@ type Answer struct {
 	// Message says why the answer can't be used and what to do about it. It is
 	// empty beside a number, and when the source has just nothing to say.
 	Message string
+	// Partial says that there is no number because the source may have left
+	// something out. Asking again may help.
+	Partial bool
 }
 
 // Number is the answer that gives f, unless f is not finite.

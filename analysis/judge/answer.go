@@ -17,15 +17,15 @@ const shown = 3
 
 // answer judges whether the evidence since the question suffices now. Passed
 // is not final: it must hold when it is read.
-func answer(spec v1alpha1.AnalysisRunSpec, metrics []v1alpha1.MetricStatus, now time.Time) *v1alpha1.Answer {
-	q := spec.Question
+func answer(in Input, metrics []v1alpha1.MetricStatus) *v1alpha1.Answer {
+	q := in.Spec.Question
 	if q == nil {
 		return nil
 	}
 	a := &v1alpha1.Answer{Step: q.Step, Verdict: v1alpha1.AnalysisRunning}
-	enough, lacking := evidence(spec, metrics)
-	early := now.Before(q.Since.Add(q.MinDuration.Duration))
-	late := q.MaxDuration.Duration > 0 && !now.Before(q.Since.Add(q.MaxDuration.Duration))
+	enough, lacking := evidence(in, metrics)
+	early := in.Now.Before(q.Since.Add(q.MinDuration.Duration))
+	late := q.MaxDuration.Duration > 0 && !in.Now.Before(q.Since.Add(q.MaxDuration.Duration))
 	switch {
 	case len(lacking) == 0 && !early:
 		a.Verdict, a.Message = v1alpha1.AnalysisPassed, list(enough)
@@ -40,26 +40,47 @@ func answer(spec v1alpha1.AnalysisRunSpec, metrics []v1alpha1.MetricStatus, now 
 	return a
 }
 
-// evidence sorts the metrics that decide into those with enough measurements
-// within bounds since the question, and those without; a sentence for each.
-func evidence(spec v1alpha1.AnalysisRunSpec, metrics []v1alpha1.MetricStatus) (enough, lacking []string) {
-	for i, m := range spec.Metrics {
+// evidence sorts the metrics that decide into those that pass since the
+// question, and those that don't; a sentence for each.
+func evidence(in Input, metrics []v1alpha1.MetricStatus) (enough, lacking []string) {
+	var others []string
+	for i, j := range List(in.Spec) {
 		st := metrics[i]
-		if st.DryRun {
+		if dryRun(in.Spec.DryRun, j.Name) {
 			continue
 		}
-		count := rowSince(st, spec.Question.Since.Time)
-		text := m.Name + " " + progress(m, st, count)
-		if count >= consecutive(m) && st.Verdict != v1alpha1.MetricFailed {
+		if idle(j, st) || st.Verdict == v1alpha1.MetricNoData && in.Spec.OnNoData == v1alpha1.OnNoDataIgnore {
+			others = append(others, j.Name+": "+st.Message)
+			continue
+		}
+		text, ok := decides(in, j, st)
+		if ok {
 			enough = append(enough, text)
 			continue
 		}
 		lacking = append(lacking, text)
 	}
-	if len(enough)+len(lacking) == 0 {
+	switch {
+	case len(enough)+len(lacking) > 0:
+	case len(others) > 0: // what was not measured never passes
+		lacking = others
+	default:
 		enough = []string{"every metric is a dry run, so nothing decides"}
 	}
 	return enough, lacking
+}
+
+// decides says whether a metric passes, and why.
+func decides(in Input, j Judged, st v1alpha1.MetricStatus) (text string, ok bool) {
+	if !j.counted() {
+		count := rowSince(st, in.Spec.Question.Since.Time)
+		return j.Name + " " + progress(j.Metric, st, count), count >= consecutive(j.Metric) && st.Verdict != v1alpha1.MetricFailed
+	}
+	text = j.Name + ": " + st.Message
+	if ok = st.Verdict == v1alpha1.MetricPassing; !ok {
+		text += bound(j, st)
+	}
+	return text, ok
 }
 
 func progress(m v1alpha1.Metric, st v1alpha1.MetricStatus, count int32) string {

@@ -17,28 +17,99 @@ import (
 // durations, but nothing that could become an operator or end an expression.
 var bare = regexp.MustCompile(`^[A-Za-z0-9_:.]+$`)
 
-// Fill returns the metric with every $(name) of its query replaced by the
-// argument of that name. Arguments are data: a value is escaped for the kind of
+// Check reports why a run can't be carried out as it is written: an unknown
+// variable, bounds that no value meets. Waiting does not mend that.
+func Check(spec v1alpha1.AnalysisRunSpec) error {
+	names := map[string]bool{}
+	for _, j := range List(spec) {
+		if names[j.Name] {
+			return fmt.Errorf("metric %q: is there twice, among the objectives or in metrics; rename the one in metrics", j.Name)
+		}
+		names[j.Name] = true
+		if j.Metric.Name == "" {
+			continue // of the preset
+		}
+		for _, a := range Arms(spec) {
+			if _, err := Fill(j.Metric, a, spec.Args); err != nil {
+				return err
+			}
+		}
+		if _, err := boundsOf(j.Metric); j.Kind == Threshold && err != nil {
+			return fmt.Errorf("metric %q: %w", j.Name, err)
+		}
+	}
+	return nil
+}
+
+// Variables are what a query may say besides the arguments, for one revision.
+type Variables map[string]string
+
+// Arms gives the variables of canary and, unless a run has none, stable.
+func Arms(spec v1alpha1.AnalysisRunSpec) []Variables {
+	s := spec.Subject
+	if s == nil {
+		return []Variables{{"arm": "canary"}, {"arm": "stable"}}
+	}
+	arms := []Variables{variablesOf("canary", s.Canary)}
+	if s.Stable != nil {
+		arms = append(arms, variablesOf("stable", *s.Stable))
+	}
+	return arms
+}
+
+func variablesOf(arm string, a v1alpha1.SubjectArm) Variables {
+	v := Variables{"arm": arm}
+	for name, value := range map[string]string{"revision": a.Revision, "service": a.Service, "workload": a.Workload} {
+		if value != "" {
+			v[name] = value
+		}
+	}
+	if a.Workload != "" {
+		v["podRegex"] = regexp.QuoteMeta(a.Workload) + "-.+"
+	}
+	return v
+}
+
+// Fill returns the metric with every $(name) of its queries replaced by the
+// argument or the variable of that name. Arguments are data: a value is escaped for the kind of
 // PromQL string it stands in, and outside strings only a name, a number or a
 // duration may stand. The error names the metric, the variable and the remedy.
-func Fill(m v1alpha1.Metric, args []v1alpha1.ResolvedArg) (v1alpha1.Metric, error) {
-	if m.Threshold == nil {
-		return m, fmt.Errorf("metric %q: no kind is set; set threshold", m.Name)
+func Fill(m v1alpha1.Metric, arm Variables, args []v1alpha1.ResolvedArg) (v1alpha1.Metric, error) {
+	values, secret := make(map[string]string, len(args)+len(arm)), map[string]bool{}
+	for name, value := range arm {
+		values[name] = value
 	}
-	values := make(map[string]string, len(args))
 	for _, a := range args {
+		if a.SecretKeyRef != nil {
+			delete(values, a.Name)
+			secret[a.Name] = true
+			continue
+		}
 		values[a.Name] = a.Value
 	}
-	query, err := fill(m.Threshold.Query, values)
-	if err != nil {
-		return m, fmt.Errorf("metric %q: threshold.query: %w", m.Name, err)
-	}
 	filled := *m.DeepCopy()
-	filled.Threshold.Query = query
+	var fields map[string]*string
+	switch {
+	case filled.Threshold != nil:
+		fields = map[string]*string{"threshold.query": &filled.Threshold.Query}
+	case filled.Scalar != nil:
+		fields = map[string]*string{"scalar.query": &filled.Scalar.Query}
+	case filled.Proportion != nil:
+		fields = map[string]*string{"proportion.total": &filled.Proportion.Total, "proportion.bad": &filled.Proportion.Bad}
+	default:
+		return m, fmt.Errorf("metric %q: no kind is set; set proportion, scalar or threshold", m.Name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		text, err := fill(*fields[name], values, secret)
+		if err != nil {
+			return m, fmt.Errorf("metric %q: %s: %w", m.Name, name, err)
+		}
+		*fields[name] = text
+	}
 	return filled, nil
 }
 
-func fill(query string, values map[string]string) (string, error) {
+func fill(query string, values map[string]string, secret map[string]bool) (string, error) {
 	var out strings.Builder
 	var in place
 	for i := 0; i < len(query); {
@@ -53,6 +124,9 @@ func fill(query string, values map[string]string) (string, error) {
 			return "", fmt.Errorf("%q is not closed; write $(name)", query[i:])
 		}
 		value, known := values[name]
+		if secret[name] {
+			return "", fmt.Errorf("$(%s) comes from a Secret, and queries are shown to everybody who sees the run; give it as a value", name)
+		}
 		if !known {
 			return "", fmt.Errorf("$(%s) is unknown; known are %s", name, variables(values))
 		}

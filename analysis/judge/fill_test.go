@@ -39,7 +39,7 @@ func TestFill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := v1alpha1.Metric{Name: "m", Threshold: &v1alpha1.Threshold{Query: tc.query}}
 			args := []v1alpha1.ResolvedArg{{Name: "x", Value: tc.value}, {Name: "namespace", Value: "shop"}}
-			got, err := Fill(m, args)
+			got, err := Fill(m, nil, args)
 			if err != nil && err.Error() != tc.err || err == nil && tc.err != "" {
 				t.Fatalf("%s: error %v, want %q", tc.reason, err, tc.err)
 			}
@@ -64,7 +64,7 @@ func FuzzFill(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		for _, quote := range []string{`"`, `'`, "`"} {
-			got, err := fill("a"+quote+"$(x)"+quote+"b", map[string]string{"x": value})
+			got, err := fill("a"+quote+"$(x)"+quote+"b", map[string]string{"x": value}, nil)
 			if err != nil {
 				if quote != "`" || !strings.Contains(value, "`") {
 					t.Fatalf("value %q in %s: %v", value, quote, err)

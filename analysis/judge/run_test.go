@@ -84,7 +84,7 @@ func TestRun(t *testing.T) {
 		},
 		"unknown variable": {
 			"a run that can't be carried out ends", querying("up{pod='$(canary)'}"), "", 0, false,
-			want{v1alpha1.AnalysisError, `metric "errors": threshold.query: $(canary) is unknown; known are none`, true},
+			want{v1alpha1.AnalysisError, `metric "errors": threshold.query: $(canary) is unknown; known are $(arm)`, true},
 		},
 		"bounds that cross": {
 			"bounds that nothing meets are a slip", spec(threshold("errors", "2", "1", 3)), "", 0, false,
@@ -100,7 +100,7 @@ func TestRun(t *testing.T) {
 		},
 		"no kind": {
 			"as is a metric of nothing", spec(v1alpha1.Metric{Name: "errors"}), "", 0, false,
-			want{v1alpha1.AnalysisError, `metric "errors": no kind is set; set threshold`, true},
+			want{v1alpha1.AnalysisError, `metric "errors": no kind is set; set proportion, scalar or threshold`, true},
 		},
 		"many metrics": {
 			"a message stays short", spec(threshold("a", "", "1", 3), threshold("b", "", "1", 3), threshold("c", "", "1", 3), threshold("d", "", "1", 3)),

@@ -34,7 +34,7 @@ func (p *Provider) Query(ctx context.Context, target analysis.Target, query stri
 			return warnings, err
 		})
 		if err != nil || partial != "" {
-			return analysis.Answer{Message: partial}, err
+			return analysis.Answer{Message: partial, Partial: partial != ""}, err
 		}
 		return endpoint.Number(result), nil
 	})

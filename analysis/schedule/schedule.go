@@ -4,10 +4,14 @@
 // Package schedule says which metrics of an analysis run are due, for which
 // time, and when to look again. It is pure: the time is an argument.
 //
-// A run is cut into blocks of equal length, counted from its start. A block is
-// measured once, at its end, however often and however late one looks, so what
-// is due follows from the status alone and a restart of the controller changes
-// nothing. Blocks that passed unseen are not made up for: the latest one counts.
+// A run is cut into blocks of equal length. What is due follows from the status
+// alone, so a restart of the controller changes nothing.
+//
+// Thresholds are measured once for each block counted from the start, at its
+// end, however often and however late one looks; blocks that passed unseen are
+// not made up for, the latest one counts. Counted metrics have blocks at fixed
+// times. Each is counted once, in order, when its samples have settled; one that
+// can't be counted is tried again for the same times.
 package schedule
 
 import (
@@ -42,7 +46,7 @@ func Due(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatus, now time.
 	}
 	at = st.StartedAt.Add(time.Duration(passed) * block)
 	for _, m := range spec.Metrics {
-		if latest(st, m.Name).Before(at) {
+		if once(m) && latest(st, m.Name).Before(at) {
 			names = append(names, m.Name)
 		}
 	}
@@ -58,11 +62,35 @@ func Next(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatus, now time
 	}
 	var next time.Time
 	if st.Phase != v1alpha1.AnalysisError { // only a change of the run or of the controller mends that
-		next = nextBlock(spec, st.StartedAt.Time, now)
+		next = nextMeasurement(spec, st, now)
 	}
 	for _, d := range deadlines {
 		if d.After(now) && (next.IsZero() || d.Before(next)) {
 			next = d
+		}
+	}
+	return next
+}
+
+// nextMeasurement is the earliest time at which a metric is due.
+func nextMeasurement(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatus, now time.Time) time.Time {
+	var next time.Time
+	thresholds := map[string]bool{}
+	for _, m := range spec.Metrics {
+		if once(m) {
+			thresholds[m.Name] = true
+			next = nextBlock(spec, st.StartedAt.Time, now)
+		}
+	}
+	if len(st.Metrics) == 0 { // not judged yet
+		return nextBlock(spec, st.StartedAt.Time, now)
+	}
+	for _, m := range st.Metrics {
+		if thresholds[m.Name] {
+			continue
+		}
+		if at := NextCount(spec, st, m, now); next.IsZero() || at.Before(next) {
+			next = at
 		}
 	}
 	return next
@@ -81,6 +109,9 @@ func nextBlock(spec v1alpha1.AnalysisRunSpec, start, now time.Time) time.Time {
 func first(spec v1alpha1.AnalysisRunSpec) int64 {
 	return max(1, ceil(spec.WarmUp.Duration, Block(spec)))
 }
+
+// once reports whether a metric is measured, and not counted block by block.
+func once(m v1alpha1.Metric) bool { return m.Proportion == nil && m.Scalar == nil }
 
 func latest(st v1alpha1.AnalysisRunStatus, metric string) time.Time {
 	for _, m := range st.Metrics {

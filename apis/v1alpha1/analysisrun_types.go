@@ -166,7 +166,7 @@ const (
 )
 
 // AnalysisRunStatus is what was measured and judged so far. Its size is
-// bounded: ten blocks or measurements for each metric, and sums of the rest.
+// bounded: eight blocks or ten measurements for each metric, and sums of the rest.
 type AnalysisRunStatus struct {
 	// observedGeneration is the metadata.generation that this status speaks of.
 	// +optional
@@ -260,6 +260,10 @@ type MetricStatus struct {
 	// noDataSince is when measurements stopped giving a usable value.
 	// +optional
 	NoDataSince *metav1.Time `json:"noDataSince,omitempty"`
+	// delayed says why blocks that are over wait to be counted. They are counted
+	// later, in order, and none is lost.
+	// +optional
+	Delayed string `json:"delayed,omitempty"`
 	// evidence is what was counted and compared. Absent for thresholds.
 	// +optional
 	Evidence *MetricEvidence `json:"evidence,omitempty"`

@@ -68,15 +68,15 @@ type MetricEvidence struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	State []string `json:"state,omitempty"`
-	// blocks are the latest ten, oldest first.
+	// blocks are the latest eight, oldest first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	Blocks []BlockStatus `json:"blocks,omitempty"`
-	// recent are stable's sums of the last five minutes, in parts of at least half a minute.
+	// recent are stable's sums of the last five minutes, by the minute.
 	// +optional
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=11
+	// +kubebuilder:validation:MaxItems=6
 	Recent []BlockStatus `json:"recent,omitempty"`
 }
 
@@ -93,6 +93,9 @@ type BlockStatus struct {
 	// reason why the block was not usable.
 	// +optional
 	Reason BlockReason `json:"reason,omitempty"`
+	// message explains the reason, of the latest block only.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // BlockReason says why a block gave no evidence.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -48,7 +49,10 @@ func newBench(t *testing.T, mods ...func(*v1alpha1.AnalysisRun)) *bench {
 		server: providertest.NewPrometheus(t), recorder: events.NewFakeRecorder(100),
 	}
 	run := &v1alpha1.AnalysisRun{
-		ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name, Generation: 1},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: key.Namespace, Name: key.Name, Generation: 1,
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "sluice.dev/v1alpha1", Kind: "Rollout", Name: "checkout", UID: "1", Controller: ptr.To(true)}},
+		},
 		Spec: v1alpha1.AnalysisRunSpec{
 			Prometheus: &v1alpha1.Prometheus{Address: b.server.Address},
 			Metrics:    []v1alpha1.Metric{atMost("errors", "0.05")},

@@ -10,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sluice-dev/sluice/analysis/judge"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
@@ -21,34 +22,67 @@ const (
 	patience = 20 * time.Second
 )
 
-// measure takes one measurement of every metric that is due. What can't be
-// measured becomes a measurement without a value that says why. The error says
-// that the controller is stopping, and nothing was learned.
-func (r *Reconciler) measure(ctx context.Context, s snapshot) (map[string]v1alpha1.Measurement, error) {
-	if len(s.due) == 0 {
-		return nil, nil
+// found is what a pass has learned from the servers.
+type found struct {
+	taken   map[string]v1alpha1.Measurement
+	learned map[string]*v1alpha1.MetricEvidence
+	blocks  map[string][]judge.Block
+	delayed map[string]string
+}
+
+// measure takes one measurement of every threshold that is due, and counts the
+// blocks that are over. What can't be measured becomes a measurement without a
+// value that says why; what can't be counted waits. The error says that the
+// controller is stopping, and nothing was learned.
+func (r *Reconciler) measure(ctx context.Context, s snapshot) (found, error) {
+	f := found{
+		taken: map[string]v1alpha1.Measurement{}, learned: map[string]*v1alpha1.MetricEvidence{},
+		blocks: map[string][]judge.Block{}, delayed: map[string]string{},
+	}
+	if len(s.due)+len(s.tasks) == 0 {
+		return f, nil
 	}
 	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	taken := make([]v1alpha1.Measurement, len(s.due))
+	taken, results := make([]v1alpha1.Measurement, len(s.due)), make([]counted, len(s.tasks))
 	turns := make(chan struct{}, parallel)
 	var all sync.WaitGroup
-	for i, m := range s.due {
+	turn := func(work func()) {
 		turns <- struct{}{}
 		all.Go(func() {
 			defer func() { <-turns }()
-			taken[i] = r.measureOne(asking, s, m)
+			work()
 		})
+	}
+	for i, m := range s.due {
+		turn(func() { taken[i] = r.measureOne(asking, s, m) })
+	}
+	for i, t := range s.tasks {
+		turn(func() { results[i] = t.do(asking, s) })
 	}
 	all.Wait()
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return f, ctx.Err()
 	}
-	byName := make(map[string]v1alpha1.Measurement, len(s.due))
 	for i, m := range s.due {
-		byName[m.Name] = taken[i]
+		f.taken[m.Name] = taken[i]
 	}
-	return byName, nil
+	for i, t := range s.tasks {
+		f.add(t.judged.Name, results[i])
+	}
+	return f, nil
+}
+
+func (f found) add(name string, c counted) {
+	if c.learned != nil {
+		f.learned[name] = c.learned
+	}
+	if len(c.blocks) > 0 {
+		f.blocks[name] = c.blocks
+	}
+	if c.delayed != "" {
+		f.delayed[name] = c.delayed
+	}
 }
 
 func (r *Reconciler) measureOne(ctx context.Context, s snapshot, m v1alpha1.Metric) v1alpha1.Measurement {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/analysis"
@@ -25,16 +26,21 @@ type snapshot struct {
 	run      *v1alpha1.AnalysisRun
 	target   analysis.Target
 	obstacle string
+	// invalid says why the run can't be carried out as it is written, if it can't.
+	invalid string
 	// at is the time that the due metrics are measured for.
 	at  time.Time
 	due []v1alpha1.Metric
+	// tasks are the metrics that have something to learn or blocks to count.
+	tasks []task
 }
 
 // observe reads the run and the clock, once. The metrics that are due come
 // with complete queries; of a run that can't be carried out none is due.
 func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapshot, error) {
 	run := &v1alpha1.AnalysisRun{}
-	if err := r.client.Get(ctx, key, run); err != nil {
+	err := r.client.Get(ctx, key, run)
+	if err != nil {
 		return snapshot{}, fmt.Errorf("read AnalysisRun %s: %w", key, err)
 	}
 	s := snapshot{now: r.clock.Now(), run: run, target: analysis.Target{Address: r.options.PrometheusAddress}}
@@ -44,13 +50,23 @@ func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapsho
 	if s.target.Address == "" {
 		s.obstacle = noAddress
 	}
-	if sound := judge.Check(run.Spec) == nil; sound && s.obstacle == "" {
+	if unsound := judge.Check(run.Spec) != nil; unsound || s.over() {
+		return s, nil
+	}
+	if s.tasks, err = r.tasks(run, s.now); err != nil {
+		s.invalid, s.tasks = err.Error(), nil
+	} else if s.obstacle == "" {
 		var names []string
 		s.at, names = schedule.Due(run.Spec, run.Status, s.now)
 		s.due = filled(run.Spec, names)
+	} else {
+		s.tasks = nil
 	}
 	return s, nil
 }
+
+// alone reports whether no Rollout speaks with the run.
+func alone(run *v1alpha1.AnalysisRun) bool { return metav1.GetControllerOf(run) == nil }
 
 // filled gives the named metrics with complete queries. The spec has been checked.
 func filled(spec v1alpha1.AnalysisRunSpec, names []string) []v1alpha1.Metric {
@@ -60,7 +76,7 @@ func filled(spec v1alpha1.AnalysisRunSpec, names []string) []v1alpha1.Metric {
 			continue
 		}
 		names = names[1:]
-		if m, err := judge.Fill(m, spec.Args); err == nil {
+		if m, err := judge.Fill(m, judge.Arms(spec)[0], spec.Args); err == nil {
 			ms = append(ms, m)
 		}
 	}
@@ -73,13 +89,18 @@ func (s snapshot) over() bool {
 }
 
 // judged is what the judgement of this pass depends on.
-func (s snapshot) judged(taken map[string]v1alpha1.Measurement) judge.Input {
+func (s snapshot) judged(f found) judge.Input {
 	return judge.Input{
 		Spec:       s.run.Spec,
 		Generation: s.run.Generation,
 		Status:     s.run.Status,
 		Now:        s.now,
-		Taken:      taken,
+		Taken:      f.taken,
+		Learned:    f.learned,
+		Blocks:     f.blocks,
+		Delayed:    f.delayed,
 		Obstacle:   s.obstacle,
+		Invalid:    s.invalid,
+		Alone:      alone(s.run),
 	}
 }

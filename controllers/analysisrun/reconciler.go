@@ -69,28 +69,56 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 		Complete(r)
 }
 
-// +kubebuilder:rbac:groups=sluice.dev,resources=analysisruns,verbs=get;list;watch
+// +kubebuilder:rbac:groups=sluice.dev,resources=analysisruns,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups=sluice.dev,resources=analysisruns/status,verbs=patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // Reconcile implements reconcile.Reconciler.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	seen, err := r.observe(ctx, req.NamespacedName)
-	if err != nil || seen.over() {
+	if err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	taken, err := r.measure(ctx, seen)
+	if seen.over() {
+		return r.expire(ctx, seen)
+	}
+	got, err := r.measure(ctx, seen)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	status := judge.Run(seen.judged(taken))
+	status := judge.Run(seen.judged(got))
 	if err := r.report(ctx, seen.run, status); err != nil {
 		if apierrors.IsConflict(err) {
 			return ctrl.Result{RequeueAfter: afterConflict}, nil
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	return r.wake(schedule.Next(seen.run.Spec, status, seen.now, judge.Deadlines(seen.run.Spec, status)...)), nil
+	if judge.Final(status) {
+		return r.wake(expiry(seen.run.Spec, status)), nil
+	}
+	asked := seen.run.Spec
+	asked.Question = judge.Question(asked, status, alone(seen.run))
+	return r.wake(schedule.Next(asked, status, seen.now, judge.Deadlines(asked, status)...)), nil
+}
+
+// expire deletes a run that is over when its time to live is.
+func (r *Reconciler) expire(ctx context.Context, s snapshot) (ctrl.Result, error) {
+	at := expiry(s.run.Spec, s.run.Status)
+	if at.IsZero() || s.run.DeletionTimestamp != nil {
+		return ctrl.Result{}, nil
+	}
+	if s.now.Before(at) {
+		return r.wake(at), nil
+	}
+	return ctrl.Result{}, client.IgnoreNotFound(r.client.Delete(ctx, s.run))
+}
+
+// expiry is when a run that is over is deleted; the zero time when it stays.
+func expiry(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatus) time.Time {
+	if spec.TTLSecondsAfterFinished == nil || st.CompletedAt == nil {
+		return time.Time{}
+	}
+	return st.CompletedAt.Add(time.Duration(*spec.TTLSecondsAfterFinished) * time.Second)
 }
 
 // wake asks for a pass at a time, or for none at the zero time. Measuring took

@@ -199,7 +199,7 @@ func TestUnknownVariable(t *testing.T) {
 		run.Spec.Args = []v1alpha1.ResolvedArg{{Name: "canary", Value: "abc"}}
 	})
 	st, result := b.pass()
-	want := `metric "errors": threshold.query: $(cnary) is unknown; known are $(canary)`
+	want := `metric "errors": threshold.query: $(cnary) is unknown; known are $(arm), $(canary)`
 	if st.Phase != v1alpha1.AnalysisError || st.Message != want || st.CompletedAt == nil || result != (ctrl.Result{}) {
 		t.Errorf("%s: %q, completed at %v, wakes after %s; want Error for good: %q", st.Phase, st.Message, st.CompletedAt, result.RequeueAfter, want)
 	}

@@ -93,6 +93,8 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return w.patchRun(ctx, s, a.Name, map[string]any{"question": a.Question})
 	case plan.StopRun:
 		return client.IgnoreNotFound(w.patchRun(ctx, s, a.Name, map[string]any{"stop": true, "question": nil}))
+	case plan.DeleteRun:
+		return client.IgnoreNotFound(w.client.Delete(ctx, named(&v1alpha1.AnalysisRun{}, s.Rollout, a.Name)))
 	default:
 		return fmt.Errorf("unknown action %T", a)
 	}

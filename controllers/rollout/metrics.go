@@ -65,7 +65,7 @@ func kindOf(a plan.Action) string {
 		return "shift_traffic"
 	case plan.ScaleWorkload:
 		return "scale_workload"
-	case plan.StartRun, plan.AskRun, plan.StopRun:
+	case plan.StartRun, plan.AskRun, plan.StopRun, plan.DeleteRun:
 		return "analysis"
 	default:
 		return "lifecycle"

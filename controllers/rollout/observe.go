@@ -4,6 +4,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -246,24 +247,49 @@ func (o *observation) analysis(ctx context.Context) error {
 			o.s.Runs = append(o.s.Runs, runs.Items[i])
 		}
 	}
-	seen := map[string]bool{}
+	var refs []v1alpha1.TemplateRef
 	for _, a := range plan.Analyses(o.s.Rollout.Spec) {
-		for _, ref := range a.Templates {
-			if seen[ref.Name] {
-				continue
-			}
-			seen[ref.Name] = true
-			t := v1alpha1.AnalysisTemplate{}
-			err := o.from.Get(ctx, o.namespaced(ref.Name), &t)
-			if apierrors.IsNotFound(err) {
-				continue // CheckAnalysis names it
-			}
-			if err != nil {
-				return fmt.Errorf("read AnalysisTemplate %s: %w", ref.Name, err)
-			}
-			o.s.Templates = append(o.s.Templates, t)
-		}
+		refs = append(refs, a.Templates...)
+	}
+	if err := o.templates(ctx, refs); err != nil {
+		return err
 	}
 	o.found = append(o.found, plan.CheckAnalysis(o.s.Rollout, o.s.Templates)...)
 	return nil
+}
+
+// templates reads the templates referred to, and those that they build on. One
+// that does not exist is left out, and CheckAnalysis names it.
+func (o *observation) templates(ctx context.Context, refs []v1alpha1.TemplateRef) error {
+	seen := map[v1alpha1.TemplateRef]bool{}
+	for len(refs) > 0 {
+		ref := refs[0]
+		ref.Kind = cmp.Or(ref.Kind, v1alpha1.KindAnalysisTemplate)
+		refs = refs[1:]
+		if seen[ref] {
+			continue
+		}
+		seen[ref] = true
+		spec, err := o.analysisTemplate(ctx, ref)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read %s %s: %w", ref.Kind, ref.Name, err)
+		}
+		o.s.Templates = append(o.s.Templates, plan.Template{Kind: ref.Kind, Name: ref.Name, Spec: spec})
+		refs = append(refs, spec.Templates...)
+	}
+	return nil
+}
+
+func (o *observation) analysisTemplate(ctx context.Context, ref v1alpha1.TemplateRef) (v1alpha1.AnalysisTemplateSpec, error) {
+	if ref.Kind == v1alpha1.KindClusterAnalysisTemplate {
+		var t v1alpha1.ClusterAnalysisTemplate
+		err := o.from.Get(ctx, types.NamespacedName{Name: ref.Name}, &t)
+		return t.Spec, err
+	}
+	var t v1alpha1.AnalysisTemplate
+	err := o.from.Get(ctx, o.namespaced(ref.Name), &t)
+	return t.Spec, err
 }

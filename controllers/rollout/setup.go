@@ -63,7 +63,8 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, registry *routers.Registry, cl
 		Watches(&corev1.Service{}, enqueue(r.client, byService, client.Object.GetName)).
 		Watches(&discoveryv1.EndpointSlice{}, enqueue(r.client, byService, serviceOf)).
 		Watches(&appsv1.Deployment{}, enqueue(r.client, byWorkload, client.Object.GetName)).
-		Watches(&v1alpha1.AnalysisTemplate{}, enqueue(r.client, byTemplate, client.Object.GetName)).
+		Watches(&v1alpha1.AnalysisTemplate{}, enqueue(r.client, byTemplate, anyTemplate)).
+		Watches(&v1alpha1.ClusterAnalysisTemplate{}, enqueue(r.client, byTemplate, anyTemplate)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8})
 	for _, obj := range registry.Watched() {
 		gvk, err := apiutil.GVKForObject(obj, mgr.GetScheme())
@@ -127,14 +128,18 @@ func routesOf(ro *v1alpha1.Rollout) (all []string) {
 	return unique(all)
 }
 
+// templatesOf finds Rollouts that use any template: which ones others build on
+// is not known here, and templates change rarely.
 func templatesOf(ro *v1alpha1.Rollout) (all []string) {
 	for _, a := range plan.Analyses(ro.Spec) {
-		for _, ref := range a.Templates {
-			all = append(all, ref.Name)
+		if len(a.Templates) > 0 {
+			return []string{anyTemplate(nil)}
 		}
 	}
-	return unique(all)
+	return nil
 }
+
+func anyTemplate(client.Object) string { return "any" }
 
 // unique drops repetitions and the empty name.
 func unique(names []string) []string {

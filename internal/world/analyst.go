@@ -36,6 +36,12 @@ func (a *analyst) edit(name string, change func(*v1alpha1.AnalysisRunSpec)) erro
 	return nil
 }
 
+// forget deletes a run.
+func (a *analyst) forget(name string) {
+	a.w.live.runs = slices.DeleteFunc(slices.Clone(a.w.live.runs), func(r v1alpha1.AnalysisRun) bool { return r.Name == name })
+	a.w.touch(runs)
+}
+
 func (a *analyst) replace(i int, change func(*v1alpha1.AnalysisRun)) {
 	all := slices.Clone(a.w.live.runs)
 	change(&all[i])

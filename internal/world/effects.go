@@ -69,6 +69,8 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 		return one(func() error {
 			return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Stop, s.Question = true, nil })
 		})
+	case plan.DeleteRun:
+		return one(func() error { w.analyst.forget(a.Name); return nil })
 	default:
 		return one(func() error { return fmt.Errorf("unknown action %T", a) })
 	}

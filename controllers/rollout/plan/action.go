@@ -246,6 +246,16 @@ type StopRun struct {
 // String implements Action.
 func (a StopRun) String() string { return "stop AnalysisRun " + a.Name }
 
+// DeleteRun deletes an AnalysisRun that is over.
+type DeleteRun struct {
+	why
+	// Name of the run.
+	Name string
+}
+
+// String implements Action.
+func (a DeleteRun) String() string { return "delete AnalysisRun " + a.Name }
+
 // DropFinalizer lets a deleted Rollout go.
 type DropFinalizer struct{ why }
 

@@ -284,4 +284,10 @@ func canaryCarriesAll(c cursor, f facts) bool {
 	return c.promoting(f) && c.free(f) && c.reached(f)
 }
 
-func nextStep(c cursor, f facts) cursor { return c.at(c.step+1, f.Now) }
+func nextStep(c cursor, f facts) cursor {
+	if c.skipped == nil && !answered(c, f, v1alpha1.AnalysisPassed) && answered(c, f, v1alpha1.AnalysisInconclusive) {
+		a, _ := answer(c, f)
+		c = approved(c, f, v1alpha1.Command{By: "onInconclusive: Promote", Reason: a.Message})
+	}
+	return c.at(c.step+1, f.Now)
+}

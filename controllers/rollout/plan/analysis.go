@@ -5,8 +5,6 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,10 +32,13 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 	if a == nil || f.replicas == 0 || (split.Canary == 0 && !asked && runAt(c, f) == nil) {
 		return nil
 	}
+	templates, _ := reach(a, f.Templates)
 	spec := v1alpha1.AnalysisRunSpec{
+		Judgement:     judgement(a, templates),
+		Subject:       subject(c, f),
 		Prometheus:    a.Prometheus,
-		Metrics:       metrics(a, f.Templates),
-		Args:          args(c, f),
+		Metrics:       metrics(a, templates),
+		Args:          args(c, f, templates),
 		Block:         duration(a.Block, defaultBlock),
 		WarmUp:        duration(a.WarmUp, defaultWarmUp),
 		OnNoData:      cmp.Or(a.OnNoData, v1alpha1.OnNoDataHold),
@@ -46,7 +47,7 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 	}
 	if asked {
 		spec.Question = &v1alpha1.Question{
-			Step: c.step, Since: metav1.NewTime(c.since),
+			Step: c.step, Since: metav1.NewTime(c.since), NextWeight: nextWeight(c, f),
 			MinDuration: duration(step.Analyze.MinDuration, 0),
 			MaxDuration: duration(step.Analyze.MaxDuration, defaultMaxDuration),
 		}
@@ -54,38 +55,65 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 	return &spec
 }
 
-// metrics are the analysis' own and those of its templates, in the order written.
-func metrics(a *v1alpha1.Analysis, templates []v1alpha1.AnalysisTemplate) []v1alpha1.Metric {
-	all := slices.Clone(a.Metrics)
-	for _, ref := range a.Templates {
-		for _, t := range templates {
-			if t.Name == ref.Name {
-				all = append(all, t.Spec.Metrics...)
-			}
+// nextWeight is the share that the canary gets when the current step passes.
+func nextWeight(c cursor, f facts) int32 {
+	now := c.asks(f).weight
+	for _, step := range f.strategy.steps[min(int(c.step)+1, len(f.strategy.steps)):] {
+		if step.SetWeight != nil && *step.SetWeight > now {
+			return *step.SetWeight
 		}
 	}
-	return all
+	return 100
+}
+
+// subject names what is measured. A preview has no stable revision with like
+// traffic beside it, and after the switch there is none at all.
+func subject(c cursor, f facts) *v1alpha1.Subject {
+	s := &v1alpha1.Subject{
+		Service: f.bound.Service,
+		Canary:  v1alpha1.SubjectArm{Service: f.CanaryService.Name, Workload: f.revisions[c.canary].Name, Revision: c.canary},
+	}
+	for _, r := range f.bound.Routes {
+		s.GRPC = s.GRPC || r.Kind == "GRPCRoute"
+	}
+	switch whereAt(c, f) {
+	case prePromotion:
+		return s
+	case postPromotion:
+		s.Canary.Service = f.StableService.Name
+		return s
+	}
+	if c.stable != "" {
+		s.Stable = &v1alpha1.SubjectArm{Service: f.StableService.Name, Workload: f.revisions[c.stable].Name, Revision: c.stable}
+	}
+	return s
 }
 
 // args resolves what fills $(name): what every analysis has, then the
 // templates' defaults, then the analysis' own values.
-func args(c cursor, f facts) []v1alpha1.ResolvedArg {
+func args(c cursor, f facts, templates []Template) []v1alpha1.ResolvedArg {
 	values := map[string]string{
 		"rollout": f.Rollout.Name, "namespace": f.Rollout.Namespace,
 		"canary": c.canary, "stable": c.stable,
 		"canaryService": f.CanaryService.Name, "stableService": f.StableService.Name,
 	}
-	for _, t := range f.Templates {
+	for _, t := range slices.Backward(templates) { // the one referred to first counts
 		for _, arg := range t.Spec.Args {
 			if arg.Value != nil {
 				values[arg.Name] = *arg.Value
 			}
 		}
 	}
+	var secret []v1alpha1.ResolvedArg
 	for _, arg := range analysisAt(c, f).Args {
+		if arg.ValueFrom != nil && arg.ValueFrom.SecretKeyRef != nil {
+			delete(values, arg.Name)
+			secret = append(secret, v1alpha1.ResolvedArg{Name: arg.Name, SecretKeyRef: arg.ValueFrom.SecretKeyRef})
+			continue
+		}
 		values[arg.Name] = resolve(c, f, arg)
 	}
-	resolved := make([]v1alpha1.ResolvedArg, 0, len(values))
+	resolved := secret
 	for name, value := range values {
 		resolved = append(resolved, v1alpha1.ResolvedArg{Name: name, Value: value})
 	}
@@ -125,74 +153,6 @@ func field(r *v1alpha1.Rollout, path string) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// Analyses gives every analysis of a spec with its path in the Rollout.
-func Analyses(spec v1alpha1.RolloutSpec) map[string]*v1alpha1.Analysis {
-	all := map[string]*v1alpha1.Analysis{}
-	if c := spec.Strategy.Canary; c != nil && c.Analysis != nil {
-		all["spec.strategy.canary.analysis"] = c.Analysis
-	}
-	if b := spec.Strategy.BlueGreen; b != nil {
-		if b.PrePromotion != nil && b.PrePromotion.Analysis != nil {
-			all["spec.strategy.blueGreen.prePromotion.analysis"] = b.PrePromotion.Analysis
-		}
-		if b.PostPromotion != nil {
-			all["spec.strategy.blueGreen.postPromotion.analysis"] = &b.PostPromotion.Analysis
-		}
-	}
-	return all
-}
-
-// CheckAnalysis finds mistakes in analyses that only the templates they refer
-// to can show: unknown templates, a metric named twice, a missing argument, an
-// absent field.
-func CheckAnalysis(r *v1alpha1.Rollout, templates []v1alpha1.AnalysisTemplate) []Problem {
-	var found []Problem
-	all := Analyses(r.Spec)
-	for _, at := range slices.Sorted(maps.Keys(all)) {
-		found = append(found, checkAnalysis(r, all[at], templates, at)...)
-	}
-	return found
-}
-
-func checkAnalysis(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []v1alpha1.AnalysisTemplate, at string) []Problem {
-	var found []Problem
-	for i, ref := range a.Templates {
-		if !slices.ContainsFunc(templates, func(t v1alpha1.AnalysisTemplate) bool { return t.Name == ref.Name }) {
-			found = append(found, Problem{Field: fmt.Sprintf("%s.templates[%d].name", at, i), Message: fmt.Sprintf("AnalysisTemplate %s does not exist in namespace %s; create it or correct the name", ref.Name, r.Namespace)})
-		}
-	}
-	seen := map[string]bool{}
-	for _, m := range metrics(a, templates) {
-		if seen[m.Name] {
-			found = append(found, Problem{Field: at + ".metrics", Message: fmt.Sprintf("metric %s is defined twice, here or in a template; rename one", m.Name)})
-		}
-		seen[m.Name] = true
-	}
-	found = append(found, missingArgs(a, templates, at)...)
-	for i, arg := range a.Args {
-		if arg.ValueFrom == nil || arg.ValueFrom.FieldRef == nil {
-			continue
-		}
-		if _, ok := field(r, arg.ValueFrom.FieldRef.FieldPath); !ok {
-			found = append(found, Problem{Field: fmt.Sprintf("%s.args[%d].valueFrom.fieldRef", at, i), Message: fmt.Sprintf("the Rollout has no %s; add it or give a value", arg.ValueFrom.FieldRef.FieldPath)})
-		}
-	}
-	return found
-}
-
-func missingArgs(a *v1alpha1.Analysis, templates []v1alpha1.AnalysisTemplate, at string) []Problem {
-	var found []Problem
-	for _, t := range templates {
-		for _, want := range t.Spec.Args {
-			given := slices.ContainsFunc(a.Args, func(arg v1alpha1.Arg) bool { return arg.Name == want.Name })
-			if want.Value == nil && !given {
-				found = append(found, Problem{Field: at + ".args", Message: fmt.Sprintf("AnalysisTemplate %s needs a value for argument %s; add it", t.Name, want.Name)})
-			}
-		}
-	}
-	return found
 }
 
 // whereAt says which of the release's analyses speaks at the cursor.

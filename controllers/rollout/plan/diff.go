@@ -141,6 +141,7 @@ func judge(c cursor, f facts, d desired) []Action {
 		}
 	}
 	slices.SortFunc(actions, func(a, b Action) int { return cmp.Compare(a.String(), b.String()) })
+	actions = append(actions, oldRuns(name, f)...)
 	if d.run == nil {
 		return actions
 	}
@@ -152,6 +153,32 @@ func judge(c cursor, f facts, d desired) []Action {
 		actions = append(actions, AskRun{"the current step decides what is asked", name, d.run.Question})
 	}
 	return actions
+}
+
+// oldRuns deletes the AnalysisRuns that ended first, beyond revisionHistoryLimit.
+func oldRuns(current string, f facts) []Action {
+	var over []v1alpha1.AnalysisRun
+	for _, run := range f.Runs {
+		if run.Name != current && run.Status.CompletedAt != nil {
+			over = append(over, run)
+		}
+	}
+	slices.SortFunc(over, func(a, b v1alpha1.AnalysisRun) int {
+		return cmp.Or(a.Status.CompletedAt.Compare(b.Status.CompletedAt.Time), cmp.Compare(a.Name, b.Name))
+	})
+	var actions []Action
+	for i := 0; i < len(over)-historyLimit(f); i++ {
+		actions = append(actions, DeleteRun{why(fmt.Sprintf("more than revisionHistoryLimit (%d) AnalysisRuns that are over", historyLimit(f))), over[i].Name})
+	}
+	return actions
+}
+
+// historyLimit is how much of the past is kept.
+func historyLimit(f facts) int {
+	if l := f.Rollout.Spec.RevisionHistoryLimit; l != nil {
+		return int(*l)
+	}
+	return defaultHistoryLimit
 }
 
 // ask starts the Job, or asks the gate, that the current step waits for, and
@@ -197,7 +224,7 @@ func sameQuestion(a, b *v1alpha1.Question) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Step == b.Step && a.Since.Equal(&b.Since) && a.MinDuration == b.MinDuration && a.MaxDuration == b.MaxDuration
+	return a.Step == b.Step && a.Since.Equal(&b.Since) && a.MinDuration == b.MinDuration && a.MaxDuration == b.MaxDuration && a.NextWeight == b.NextWeight
 }
 
 func shrink(c cursor, f facts, d desired) []Action {
@@ -218,10 +245,7 @@ func shrink(c cursor, f facts, d desired) []Action {
 
 // forget deletes the oldest revisions without pods beyond the history limit.
 func forget(c cursor, f facts) []Action {
-	limit := defaultHistoryLimit
-	if l := f.Rollout.Spec.RevisionHistoryLimit; l != nil {
-		limit = int(*l)
-	}
+	limit := historyLimit(f)
 	var empty []Revision
 	for _, r := range f.Revisions {
 		if r.Hash != c.stable && r.Hash != c.canary && r.Hash != f.Target && r.Hash != f.written && r.Replicas == 0 && r.Current == 0 && !f.exposed(r.Hash) {

@@ -32,7 +32,11 @@ func onInconclusive(c cursor, f facts) v1alpha1.OnInconclusive {
 	if !ok || step.Analyze == nil {
 		return v1alpha1.OnInconclusiveHold
 	}
-	return cmp.Or(step.Analyze.OnInconclusive, v1alpha1.OnInconclusiveHold)
+	own := v1alpha1.OnInconclusiveHold
+	if a := analysisAt(c, f); a != nil {
+		own = cmp.Or(a.OnInconclusive, own)
+	}
+	return cmp.Or(step.Analyze.OnInconclusive, own)
 }
 
 func answered(c cursor, f facts, verdict v1alpha1.AnalysisPhase) bool {
@@ -134,7 +138,7 @@ func metricsHold(run *v1alpha1.AnalysisRun, now time.Time, want bar) (hold, bool
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing, "waiting for the first measurements"}, want > noBar
 	}
 	for _, m := range run.Status.Metrics {
-		if m.DryRun {
+		if m.DryRun || m.Verdict == v1alpha1.MetricNoData && run.Spec.OnNoData == v1alpha1.OnNoDataIgnore {
 			continue
 		}
 		if h, held := metricHold(run, m, now); held {
@@ -162,8 +166,12 @@ func metricHold(run *v1alpha1.AnalysisRun, m v1alpha1.MetricStatus, now time.Tim
 	case m.Verdict == v1alpha1.MetricNoData:
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
 			fmt.Sprintf("metric %s: %s", m.Name, m.Message)}, true
+	case m.Verdict == v1alpha1.MetricHolding:
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious, fmt.Sprintf("metric %s: %s", m.Name, m.Message)}, true
 	case m.ConsecutiveOut > 0:
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious, m.Message}, true
+	case m.Delayed != "" && late(run, m, now):
+		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData, fmt.Sprintf("metric %s: %s", m.Name, m.Message)}, true
 	case late(run, m, now):
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
 			fmt.Sprintf("metric %s has not been measured since %s; look at the controller's log", m.Name, lastMeasured(m).UTC().Format(time.TimeOnly))}, true
@@ -174,9 +182,20 @@ func metricHold(run *v1alpha1.AnalysisRun, m v1alpha1.MetricStatus, now time.Tim
 // late: the latest measurement is too old to speak for now, because whoever
 // measures has stopped. It never counts as a pass.
 func late(run *v1alpha1.AnalysisRun, m v1alpha1.MetricStatus, now time.Time) bool {
-	return len(m.Measurements) > 0 && now.After(lastMeasured(m).Add(3*run.Spec.Block.Duration+30*time.Second))
+	last, block, settle := lastMeasured(m), run.Spec.Block.Duration, time.Duration(0)
+	if m.Evidence != nil {
+		block, settle = m.Evidence.Block.Duration, m.Evidence.Settle.Duration
+	}
+	return !last.IsZero() && now.After(last.Add(3*block+settle+30*time.Second))
 }
 
+// lastMeasured is when the latest measurement, or block, ended; the zero time before that.
 func lastMeasured(m v1alpha1.MetricStatus) time.Time {
-	return m.Measurements[len(m.Measurements)-1].At.Time
+	if m.Evidence != nil && m.Evidence.LastBlockEnd != nil {
+		return m.Evidence.LastBlockEnd.Time
+	}
+	if n := len(m.Measurements); n > 0 {
+		return m.Measurements[n-1].At.Time
+	}
+	return time.Time{}
 }

@@ -79,6 +79,8 @@ func (w *world) do(a plan.Action) error {
 		w.runs[a.Name].Generation++
 	case plan.StopRun:
 		w.runs[a.Name].Spec.Stop = true
+	case plan.DeleteRun:
+		delete(w.runs, a.Name)
 	default:
 		return fmt.Errorf("unexpected action %T", a)
 	}

@@ -49,8 +49,8 @@ type Snapshot struct {
 	Pods []Pod
 	// Traffic is what the routes say. Unknown while a route can't be read.
 	Traffic traffic.Observed
-	// Templates are the AnalysisTemplates that the analysis refers to.
-	Templates []v1alpha1.AnalysisTemplate
+	// Templates are those that the analyses build on, directly and through others.
+	Templates []Template
 	// Runs are the AnalysisRuns of this Rollout, in any order.
 	Runs []v1alpha1.AnalysisRun
 	// Problems are mistakes found while reading, in a stable order.

@@ -1,0 +1,524 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package judge
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// slo is a run with one objective of availability.
+func slo() v1alpha1.AnalysisRunSpec {
+	return v1alpha1.AnalysisRunSpec{
+		Judgement: v1alpha1.Judgement{Preset: "Istio", Objectives: &v1alpha1.Objectives{Availability: "99.9%"}, Noise: "1"},
+		Subject:   &v1alpha1.Subject{},
+		Block:     metav1.Duration{Duration: 10 * time.Second},
+	}
+}
+
+// game is a run that is played block by block.
+type game struct {
+	t       *testing.T
+	spec    v1alpha1.AnalysisRunSpec
+	status  v1alpha1.AnalysisRunStatus
+	learned map[string]*v1alpha1.MetricEvidence
+	block   int
+	alone   bool
+	// restarts: the status goes through JSON after every block.
+	restarts bool
+}
+
+func newGame(t *testing.T, spec v1alpha1.AnalysisRunSpec, change ...func(*v1alpha1.MetricEvidence)) *game {
+	t.Helper()
+	g := &game{t: t, spec: spec, learned: map[string]*v1alpha1.MetricEvidence{}}
+	for _, j := range List(spec) {
+		if j.counted() {
+			ev := &v1alpha1.MetricEvidence{
+				Block: metav1.Duration{Duration: 10 * time.Second}, Settle: metav1.Duration{Duration: 15 * time.Second}, Noise: "1",
+			}
+			switch j.Kind {
+			case Latency:
+				ev.Edges = []string{"0.5", "0.25"}
+			case Comparison:
+				ev.Edges = []string{"0.05", "0.1", "0.5"}
+			case Threshold, Scalar, Proportion:
+			}
+			for _, c := range change {
+				c(ev)
+			}
+			g.learned[j.Name] = ev
+		}
+	}
+	g.judge(nil)
+	return g
+}
+
+func (g *game) now() time.Time {
+	return start.Add(time.Duration(g.block)*10*time.Second + 15*time.Second)
+}
+
+func (g *game) judge(blocks map[string][]Block, delayed ...string) {
+	g.t.Helper()
+	in := Input{Spec: g.spec, Status: g.status, Now: g.now(), Learned: g.learned, Blocks: blocks, Delayed: map[string]string{}, Alone: g.alone}
+	if g.status.StartedAt == nil {
+		in.Now = start
+	}
+	for _, why := range delayed {
+		in.Delayed[g.name()] = why
+	}
+	g.status = Run(in)
+	if g.restarts {
+		g.status = stored(g.t, g.status)
+	}
+}
+
+func (g *game) name() string { return List(g.spec)[0].Name }
+
+func (g *game) metric() v1alpha1.MetricStatus { return g.status.Metrics[0] }
+
+// next plays one block for every counted metric.
+func (g *game) next(canary, stable Arm) {
+	g.t.Helper()
+	g.block++
+	blocks := map[string][]Block{}
+	for name := range g.learned {
+		blocks[name] = []Block{{End: start.Add(time.Duration(g.block) * 10 * time.Second), Canary: canary, Stable: stable}}
+	}
+	g.judge(blocks)
+}
+
+// rows plays rows of ec, nc, es, ns.
+func (g *game) rows(rows ...[4]float64) {
+	g.t.Helper()
+	for _, r := range rows {
+		g.next(has(r[0], r[1]), has(r[2], r[3]))
+	}
+}
+
+func has(bad, total float64) Arm {
+	return Arm{Total: Count{Value: total, Known: true}, Bad: []Count{{Value: bad, Known: true}}}
+}
+
+func times(n int, row [4]float64) (all [][4]float64) {
+	for range n {
+		all = append(all, row)
+	}
+	return all
+}
+
+func asked(since time.Duration, weight int32) *v1alpha1.Question {
+	return &v1alpha1.Question{
+		Step: 1, Since: metav1.NewTime(start.Add(since)), NextWeight: weight, MaxDuration: metav1.Duration{Duration: 15 * time.Minute},
+	}
+}
+
+// TestGoldenVerdicts plays the sequences of which stats' golden file knows the
+// evidence. A tenth of it is set aside here for the time without stable traffic.
+func TestGoldenVerdicts(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		rows   [][4]float64
+		at     int // block of the abort; 0 for none
+	}{
+		"S1":  {"1 % against 0.1 %", times(30, [4]float64{1, 100, 1, 900}), 12},
+		"S2":  {"5 % against 0.1 %", times(4, [4]float64{5, 100, 1, 900}), 2},
+		"S4":  {"an outage: never by one block alone", times(3, [4]float64{100, 100, 1, 900}), 2},
+		"S5":  {"a shared incident is no evidence", append(append(times(3, [4]float64{0, 100, 1, 900}), times(4, [4]float64{5, 100, 45, 900})...), times(2, [4]float64{0, 100, 1, 900})...), 0},
+		"S6":  {"one blip", append(append(times(2, [4]float64{0, 100, 1, 900}), [4]float64{60, 100, 1, 900}), times(3, [4]float64{0, 100, 1, 900})...), 0},
+		"S10": {"blocks without control say nothing about the comparison", [][4]float64{{0, 100, 0, 0}, {5, 100, 1, 900}, {0, 100, 0, 0}, {5, 100, 1, 900}}, 4},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			g, at := newGame(t, slo()), 0
+			for i, row := range tc.rows {
+				g.rows(row)
+				if Final(g.status) {
+					at = i + 1
+					break
+				}
+			}
+			if at != tc.at {
+				t.Errorf("%s: ends at block %d (%s), want %d", tc.reason, at, g.status.Message, tc.at)
+			}
+		})
+	}
+}
+
+func TestWords(t *testing.T) {
+	const sloLimit = "1.5 × stable + 0.05 pp"
+	tests := map[string]struct {
+		reason string
+		play   func(g *game)
+		change func(*v1alpha1.MetricEvidence)
+		spec   func(*v1alpha1.AnalysisRunSpec)
+		want   string
+	}{
+		"abort": {
+			"the numbers of both, the evidence, and what of", func(g *game) { g.rows(times(12, [4]float64{1, 100, 1, 900})...) }, nil, nil,
+			"availability: canary 1 % bad (12/1200), stable 0.11 % (12/10800); evidence 145 of 100 needed that canary exceeds " + sloLimit + " → Abort",
+		},
+		"waiting": {
+			"how much is missing, and how long that takes", func(g *game) { g.rows(times(4, [4]float64{0, 10, 0, 90})...) }, nil,
+			func(s *v1alpha1.AnalysisRunSpec) { s.Question = asked(0, 10) },
+			"availability: canary 0 % bad (0/40), stable 0 % (0/360); 40 of about 200 requests, ETA 3 min",
+		},
+		"no stable": {
+			"judged by the objective alone", func(g *game) { g.rows(times(6, [4]float64{3, 100, 0, 0})...) },
+			func(ev *v1alpha1.MetricEvidence) { ev.NoStable = true }, nil,
+			"availability: canary 3 % bad (6/200); evidence 104 of 100 needed that canary exceeds 0.2 % → Abort",
+		},
+		"incident": {
+			"nobody is blamed", func(g *game) { g.rows(times(3, [4]float64{5, 100, 45, 900})...) }, nil, nil,
+			"availability: BaselineUnhealthy: stable had 5 % bad (135/2700) in the last 5m, more than 6 times what the objective leaves; an incident of both is no fault of the canary",
+		},
+		"doubt": {
+			"evidence that does not suffice for an abort keeps from passing", func(g *game) { g.rows(times(8, [4]float64{1, 100, 1, 900})...) }, nil, nil,
+			"availability: canary 1 % bad (8/800), stable 0.11 % (8/7200); evidence 17 of 100 needed that canary exceeds " + sloLimit + "; nothing passes from 10 on",
+		},
+		"passed": {
+			"so many good ones suffice", func(g *game) { g.rows(times(3, [4]float64{0, 100, 0, 900})...) }, nil,
+			func(s *v1alpha1.AnalysisRunSpec) { s.Question = asked(0, 10) },
+			"availability: canary 0 % bad (0/300), stable 0 % (0/2700); passed",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			spec := slo()
+			if tc.spec != nil {
+				tc.spec(&spec)
+			}
+			if tc.change == nil {
+				tc.change = func(*v1alpha1.MetricEvidence) {}
+			}
+			g := newGame(t, spec, tc.change)
+			tc.play(g)
+			if diff := cmp.Diff(tc.want, g.status.Message); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestDataQuality holds each row of the table of data quality: one case, one outcome.
+func TestDataQuality(t *testing.T) {
+	nothing, useless := Count{}, Count{Message: "the query gives 2 values where one is needed"}
+	tests := map[string]struct {
+		reason string
+		canary Arm
+		stable Arm
+		want   v1alpha1.BlockReason
+		usable bool
+	}{
+		"BAD empty and TOTAL > 0":        {"where nothing was ever bad there is no series", Arm{Total: Count{120, true, ""}, Bad: []Count{nothing}}, has(1, 900), "", true},
+		"canary TOTAL empty":             {"no pod was scraped at the start of the block", Arm{Total: nothing, Bad: []Count{nothing}}, has(1, 900), v1alpha1.BlockNoSeries, false},
+		"stable TOTAL empty":             {"as no traffic: the objective alone goes on", has(0, 100), Arm{}, "", true},
+		"canary TOTAL = 0":               {"no traffic is no evidence", has(0, 0), has(1, 900), v1alpha1.BlockNoTraffic, false},
+		"stable TOTAL = 0":               {"nothing to compare with in this block", has(0, 100), has(0, 0), "", true},
+		"NaN":                            {"never coerced", Arm{Total: Count{math.NaN(), true, ""}, Bad: []Count{nothing}}, has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"infinite":                       {"never coerced", has(math.Inf(1), 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"negative":                       {"counters do not fall", has(-1, 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"BAD > TOTAL":                    {"the selectors do not fit", has(120, 100), has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"stable BAD > TOTAL":             {"of either revision", has(0, 100), has(901, 900), v1alpha1.BlockInvalidSample, false},
+		"a vector of several elements":   {"no element is the right one", Arm{Total: useless}, has(1, 900), v1alpha1.BlockInvalidSample, false},
+		"nc > 20x what both usually had": {"a broken counter", has(0, 30_000), has(1, 900), v1alpha1.BlockImplausibleCount, false},
+		"nc = 10x after a new weight":    {"a new weight moves what there was", has(0, 1000), has(0, 0), "", true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := newGame(t, slo())
+			g.rows(times(4, [4]float64{0, 100, 1, 900})...)
+			before := g.metric().Evidence
+			g.next(tc.canary, tc.stable)
+			after := g.metric().Evidence
+			if got := after.Blocks[len(after.Blocks)-1].Reason; got != tc.want {
+				t.Errorf("%s: reason %q, want %q", tc.reason, got, tc.want)
+			}
+			if moved := !cmp.Equal(before.State, after.State); moved != tc.usable {
+				t.Errorf("%s: the processes moved: %v, want %v", tc.reason, moved, tc.usable)
+			}
+			if after.Usable+after.Unusable != 5 || g.status.Phase != v1alpha1.AnalysisRunning {
+				t.Errorf("%s: %d usable and %d unusable blocks, phase %s", tc.reason, after.Usable, after.Unusable, g.status.Phase)
+			}
+		})
+	}
+}
+
+func TestNoUsableBlock(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		policy v1alpha1.OnNoData
+		phase  v1alpha1.AnalysisPhase
+		says   string
+	}{
+		"hold":   {"the release waits", v1alpha1.OnNoDataHold, v1alpha1.AnalysisRunning, "no usable block for 5m: NoTraffic: the canary got no request; the release holds"},
+		"abort":  {"the release is taken back", v1alpha1.OnNoDataAbort, v1alpha1.AnalysisFailed, "no usable block for 5m: NoTraffic"},
+		"ignore": {"the others decide", v1alpha1.OnNoDataIgnore, v1alpha1.AnalysisRunning, "the other metrics decide"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			spec := slo()
+			spec.OnNoData, spec.Question = tc.policy, asked(0, 10)
+			g := newGame(t, spec)
+			g.rows(times(3, [4]float64{0, 100, 1, 900})...)
+			if v := g.metric().Verdict; v != v1alpha1.MetricPassing {
+				t.Fatalf("before: %s, want Passing", v)
+			}
+			g.rows(times(36, [4]float64{0, 0, 1, 900})...)
+			if g.metric().Verdict != v1alpha1.MetricNoData || g.status.Phase != tc.phase || !strings.Contains(g.status.Message, tc.says) {
+				t.Errorf("%s: %s, %s: %q", tc.reason, g.metric().Verdict, g.status.Phase, g.status.Message)
+			}
+			if a := g.status.Answer; a.Verdict == v1alpha1.AnalysisPassed {
+				t.Errorf("%s: what was not measured passes: %q", tc.reason, a.Message)
+			}
+		})
+	}
+}
+
+func TestOutageDelaysAndLosesNothing(t *testing.T) {
+	spec := slo()
+	spec.Question = asked(0, 10)
+	whole, g := newGame(t, spec), newGame(t, spec)
+	rows := times(50, [4]float64{0, 100, 1, 900})
+	whole.rows(rows...)
+	g.rows(rows[:10]...)
+	var waiting []Block
+	for range 36 {
+		g.block++
+		waiting = append(waiting, Block{End: start.Add(time.Duration(g.block) * 10 * time.Second), Canary: has(0, 100), Stable: has(1, 900)})
+		g.judge(nil, "Prometheus is away")
+	}
+	if m := g.metric(); m.Verdict != v1alpha1.MetricNoData || !strings.Contains(m.Message, "ProviderUnavailable: Prometheus is away") || g.status.Answer.Verdict == v1alpha1.AnalysisPassed {
+		t.Errorf("after six minutes: %s: %q; answer %s", m.Verdict, m.Message, g.status.Answer.Verdict)
+	}
+	g.judge(map[string][]Block{g.name(): waiting})
+	g.rows(rows[46:]...)
+	if diff := cmp.Diff(whole.metric().Evidence, g.metric().Evidence); diff != "" {
+		t.Errorf("-without +with an outage:\n%s", diff)
+	}
+}
+
+// TestReplay: the same blocks give the same status, whether it was kept in
+// memory or read back after every block, and given one by one or all at once.
+func TestReplayedBlocks(t *testing.T) {
+	const seed = 11
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, seed))
+	spec := slo()
+	spec.CompareLatency, spec.Question = true, asked(200*time.Second, 25)
+	var rows [][4]float64
+	for range 200 {
+		n := float64(rng.IntN(30))
+		rows = append(rows, [4]float64{min(n, float64(rng.IntN(20)/19)), n, float64(rng.IntN(2)), 90})
+	}
+	live, restarted := newGame(t, spec), newGame(t, spec)
+	restarted.restarts = true
+	live.rows(rows...)
+	restarted.rows(rows...)
+	if diff := cmp.Diff(live.status, restarted.status); diff != "" {
+		t.Errorf("-live +restarted after every block:\n%s", diff)
+	}
+	atOnce := newGame(t, spec)
+	blocks := map[string][]Block{}
+	for i, r := range rows {
+		for name := range atOnce.learned {
+			blocks[name] = append(blocks[name], Block{End: start.Add(time.Duration(i+1) * 10 * time.Second), Canary: has(r[0], r[1]), Stable: has(r[2], r[3])})
+		}
+	}
+	atOnce.block = len(rows)
+	atOnce.judge(blocks)
+	if diff := cmp.Diff(live.status.Metrics, atOnce.status.Metrics); diff != "" {
+		t.Errorf("-live +replayed at once:\n%s", diff)
+	}
+	again := atOnce.status
+	atOnce.judge(blocks)
+	if diff := cmp.Diff(again, atOnce.status); diff != "" {
+		t.Errorf("a block counts once: -want +got:\n%s", diff)
+	}
+}
+
+func TestQuestions(t *testing.T) {
+	spec := slo()
+	g := newGame(t, spec)
+	g.rows(times(30, [4]float64{0, 100, 0, 900})...)
+	fail := g.metric().Evidence.Fail
+	g.spec.Question = asked(300*time.Second, 100)
+	g.rows([4]float64{0, 100, 0, 900})
+	ev := g.metric().Evidence
+	if ev.AskedBlocks != 1 || ev.AskedCanary != "0/100" || g.status.Answer.Verdict != v1alpha1.AnalysisRunning {
+		t.Errorf("a question begins anew: %d blocks, %s, %s", ev.AskedBlocks, ev.AskedCanary, g.status.Answer.Verdict)
+	}
+	if a, b := parse(t, fail), parse(t, ev.Fail); b > a || b < a/2 {
+		t.Errorf("evidence to abort goes on: %v, then %v", a, b)
+	}
+	g.rows(times(18, [4]float64{0, 100, 0, 900})...)
+	if g.status.Answer.Verdict != v1alpha1.AnalysisRunning {
+		t.Errorf("1,900 requests do not prove 99.9 %% at all traffic: %s", g.status.Answer.Message)
+	}
+	g.rows(times(1, [4]float64{0, 100, 0, 900})...)
+	if g.status.Answer.Verdict != v1alpha1.AnalysisPassed {
+		t.Errorf("2,000 do: %s", g.status.Answer.Message)
+	}
+	g.rows([4]float64{2, 100, 0, 900})
+	if g.status.Answer.Verdict == v1alpha1.AnalysisPassed {
+		t.Errorf("passing is not latched: %s", g.status.Answer.Message)
+	}
+}
+
+func TestInconclusiveSaysWhatIsKnown(t *testing.T) {
+	spec := slo()
+	spec.Question = asked(0, 10)
+	g := newGame(t, spec)
+	g.rows(times(90, [4]float64{0, 1, 0, 9})...)
+	a := g.status.Answer
+	if want := "0 bad of 90, so its rate is below 4.43 % with 95 % confidence"; a.Verdict != v1alpha1.AnalysisInconclusive || !strings.Contains(a.Message, want) {
+		t.Errorf("%s: %q, want Inconclusive: %q", a.Verdict, a.Message, want)
+	}
+}
+
+func TestWithoutARolloutARunEnds(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		rows   [][4]float64
+		want   v1alpha1.AnalysisPhase
+	}{
+		"passed":       {"as soon as it is proven", times(25, [4]float64{0, 100, 0, 900}), v1alpha1.AnalysisPassed},
+		"failed":       {"as soon as it is proven", times(25, [4]float64{5, 100, 1, 900}), v1alpha1.AnalysisFailed},
+		"inconclusive": {"at the end", times(90, [4]float64{0, 1, 0, 9}), v1alpha1.AnalysisInconclusive},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := newGame(t, slo())
+			g.alone = true
+			g.rows(tc.rows...)
+			if g.status.Phase != tc.want || !Final(g.status) {
+				t.Errorf("%s: %s: %q, want %s", tc.reason, g.status.Phase, g.status.Message, tc.want)
+			}
+		})
+	}
+}
+
+func TestOnlyTheObjectiveAtFullWeight(t *testing.T) {
+	g := newGame(t, slo())
+	g.rows(times(10, [4]float64{0, 950, 0, 50})...)
+	g.rows(times(2, [4]float64{400, 950, 20, 50})...)
+	if g.status.Phase == v1alpha1.AnalysisFailed {
+		t.Fatal("two blocks can't have sufficed")
+	}
+	g.rows(times(3, [4]float64{400, 950, 20, 50})...)
+	if g.status.Phase != v1alpha1.AnalysisFailed || !strings.Contains(g.status.Message, "canary exceeds 0.2 %") {
+		t.Errorf("an incident with 95 %% of the traffic on the canary: %s: %q, want Failed by the objective", g.status.Phase, g.status.Message)
+	}
+}
+
+func TestScalars(t *testing.T) {
+	value := func(v float64) Arm { return Arm{Total: Count{Value: v, Known: true}} }
+	tests := map[string]struct {
+		reason         string
+		onFail         v1alpha1.OnFail
+		canary, stable float64
+		verdict        v1alpha1.MetricVerdict
+		phase          v1alpha1.AnalysisPhase
+	}{
+		"same":  {"ten blocks suffice", v1alpha1.OnFailHold, 100, 100, v1alpha1.MetricPassing, v1alpha1.AnalysisRunning},
+		"hold":  {"gauges hold", v1alpha1.OnFailHold, 150, 100, v1alpha1.MetricHolding, v1alpha1.AnalysisRunning},
+		"abort": {"unless told otherwise", v1alpha1.OnFailAbort, 150, 100, v1alpha1.MetricFailed, v1alpha1.AnalysisFailed},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			g := newGame(t, v1alpha1.AnalysisRunSpec{
+				Metrics: []v1alpha1.Metric{{Name: "memory", Scalar: &v1alpha1.Scalar{Query: "m{a='$(arm)'}", Tolerance: "25%", OnFail: tc.onFail}}},
+				Block:   metav1.Duration{Duration: 10 * time.Second},
+			})
+			for range 15 {
+				g.next(value(tc.canary), value(tc.stable))
+			}
+			if g.metric().Verdict != tc.verdict || g.status.Phase != tc.phase {
+				t.Errorf("%s: %s, %s: %q", tc.reason, g.metric().Verdict, g.status.Phase, g.status.Message)
+			}
+		})
+	}
+}
+
+func TestSeveralMetricsTogether(t *testing.T) {
+	spec := slo()
+	spec.Objectives.Latency = &v1alpha1.LatencyObjectives{P99: &metav1.Duration{Duration: 300 * time.Millisecond}}
+	g := newGame(t, spec)
+	two := func(bad, slow, total float64) Arm {
+		return Arm{Total: Count{Value: total, Known: true}, Bad: []Count{{Value: bad, Known: true}, {Value: slow, Known: true}}}
+	}
+	for range 2 {
+		g.next(two(5, 6, 100), two(1, 9, 900))
+	}
+	if g.status.Phase == v1alpha1.AnalysisFailed && !strings.Contains(g.status.Message, "the mean over 2 metrics is") {
+		t.Errorf("what both bring is not said: %q", g.status.Message)
+	}
+	g.spec.DryRun = []string{"availability"}
+	for range 3 {
+		g.next(two(5, 6, 100), two(1, 9, 900))
+	}
+	raw, err := json.Marshal(g.status.Metrics[1].Message)
+	if err != nil || !strings.Contains(string(raw), "no bucket ends at 300ms: it passes by 0.25 and fails by 0.5") {
+		t.Errorf("the edges are not said: %s", raw)
+	}
+}
+
+// TestStatusStaysSmall fills every field that grows.
+func TestStatusStaysSmall(t *testing.T) {
+	spec := v1alpha1.AnalysisRunSpec{Judgement: v1alpha1.Judgement{CompareLatency: true}, Block: metav1.Duration{Duration: time.Second}}
+	for i := range 32 {
+		spec.Metrics = append(spec.Metrics, v1alpha1.Metric{
+			Name: fmt.Sprintf("a-metric-with-a-name-that-is-as-long-as-names-may-be-which-is-%d", i), Proportion: &v1alpha1.Proportion{Total: "a", Bad: "b"}, Objective: "99.99%",
+		})
+	}
+	spec.Question = asked(0, 10)
+	spec.FalseAbortRate = "0.000001%"
+	g := newGame(t, spec)
+	for range 40 {
+		g.rows([4]float64{1.5, 123456789.25, 7, 987654321.125})
+		g.next(has(5, 1), Arm{})
+	}
+	raw, err := json.Marshal(g.status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes with %d metrics", len(raw), len(g.status.Metrics))
+	if len(raw) > 80<<10 {
+		t.Errorf("status has %d bytes, want at most 80 KiB", len(raw))
+	}
+}
+
+func parse(t *testing.T, text string) float64 {
+	t.Helper()
+	v, ok := number(text)
+	if !ok {
+		t.Fatalf("%q is no number", text)
+	}
+	return v
+}
+
+// BenchmarkBlock is what one block costs one metric, once its processes are open.
+func BenchmarkBlock(b *testing.B) {
+	j := List(slo())[0]
+	t, err := open(j, rulesOf(slo().Judgement), &v1alpha1.MetricEvidence{Noise: "1"}, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := sample{canary: 100, stable: 900, canaryBad: [3]float64{1}, stableBad: [3]float64{1}, asked: true}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := t.take(&s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
