@@ -167,12 +167,18 @@ func TestStorySharedIncident(t *testing.T) {
 	_, err := s.shop.Misbehave(t.Context(), "", "0.3")
 	s.must(err)
 	s.plugin(0, "promote", harness.Name)
-	s.stays("nobody is blamed or promoted", 40*time.Second, func(r *rollout) bool {
-		return r.Status.Abort == nil && r.Status.CanaryRevision != ""
+	s.wait("the hold for an incident of both", func(r *rollout) bool {
+		return r.Status.Phase == v1alpha1.PhaseHolding && strings.Contains(r.Status.Message, "incident of both")
 	})
-	s.report.Notes = append(s.report.Notes, "meanwhile: "+s.seen.Latest().Status.Message)
+	s.stays("nobody is blamed or promoted", 30*time.Second, func(r *rollout) bool {
+		return r.Status.Abort == nil && s.confirmed(r, "v2") <= 50
+	})
+	s.truth("incident of both")
+	s.report.Notes = append(s.report.Notes, "held: "+s.seen.Latest().Status.Message)
 	_, err = s.shop.Misbehave(t.Context(), "", "0")
 	s.must(err)
+	// Five minutes of health would end the hold; a person need not wait for them.
+	s.plugin(0, "promote", harness.Name, "--full")
 	s.promoted(generation)
 	s.share("v2", 100)
 }
@@ -187,6 +193,7 @@ func TestStoryMeasuringThroughTrouble(t *testing.T) {
 	s.must(err)
 	s.must(proxy.Open(t.Context()))
 	s.open(
+		harness.Replicas(4), // so that the canary has a second pod when one begins anew
 		harness.Objectives(proxy.URL(), application),
 		harness.Steps(harness.Weight(50), harness.PauseFor(2*time.Minute), v1alpha1.Step{Analyze: &v1alpha1.Analyze{
 			MaxDuration: &metav1.Duration{Duration: 5 * time.Minute},
@@ -195,8 +202,7 @@ func TestStoryMeasuringThroughTrouble(t *testing.T) {
 	generation := s.release(harness.Version("v2"))
 	s.reaches("v2", 50)
 	blameless := func(r *rollout) bool { return r.Status.Abort == nil && r.Status.CanaryRevision != "" }
-	_, err = s.shop.Restart(t.Context(), "v2")
-	s.must(err)
+	s.must(s.shop.Restart(t.Context(), "v2"))
 	s.stays("counters that begin anew are no evidence", 20*time.Second, blameless)
 	s.must(s.shop.DeletePod(t.Context(), "v1"))
 	s.stays("a pod that goes is no evidence", 10*time.Second, blameless)

@@ -19,36 +19,46 @@ import (
 // empty, fail a share of its requests, and gives the number of pods. Pods that
 // start later behave as their template says.
 func (s *Shop) Misbehave(ctx context.Context, version, errorRate string) (int, error) {
-	return s.tell(ctx, version, "faults", map[string]string{"error-rate": errorRate})
-}
-
-// Restart has the container of every pod of a version end by itself, as after
-// SIGTERM: it goes on serving while callers learn of it. Its counters begin anew.
-func (s *Shop) Restart(ctx context.Context, version string) (int, error) {
-	return s.tell(ctx, version, "quit", nil)
-}
-
-// tell posts something to pods, through the API server.
-func (s *Shop) tell(ctx context.Context, version, what string, params map[string]string) (int, error) {
-	clients, err := kubernetes.NewForConfig(s.Cluster.config)
-	if err != nil {
-		return 0, fmt.Errorf("client: %w", err)
-	}
 	pods, err := s.podsOf(ctx, version)
 	if err != nil {
 		return 0, err
 	}
 	for i := range pods {
-		post := clients.CoreV1().RESTClient().Post().Namespace(s.Namespace).Resource("pods").
-			Name(pods[i].Name + ":" + strconv.Itoa(port)).SubResource("proxy").Suffix(what).Timeout(10 * time.Second)
-		for k, v := range params {
-			post.Param(k, v)
-		}
-		if err := post.Do(ctx).Error(); err != nil {
-			return 0, fmt.Errorf("tell pod %s to %s: %w", pods[i].Name, what, err)
+		if err := s.tell(ctx, pods[i].Name, "faults", map[string]string{"error-rate": errorRate}); err != nil {
+			return 0, err
 		}
 	}
 	return len(pods), nil
+}
+
+// Restart has the container of one pod of a version end by itself, as after
+// SIGTERM: it goes on serving while callers learn of it. Its counters begin anew.
+func (s *Shop) Restart(ctx context.Context, version string) error {
+	pods, err := s.podsOf(ctx, version)
+	if err != nil {
+		return err
+	}
+	if len(pods) == 0 {
+		return fmt.Errorf("no pod of %s to restart", version)
+	}
+	return s.tell(ctx, pods[0].Name, "quit", nil)
+}
+
+// tell posts something to a pod, through the API server.
+func (s *Shop) tell(ctx context.Context, pod, what string, params map[string]string) error {
+	clients, err := kubernetes.NewForConfig(s.Cluster.config)
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	post := clients.CoreV1().RESTClient().Post().Namespace(s.Namespace).Resource("pods").
+		Name(pod + ":" + strconv.Itoa(port)).SubResource("proxy").Suffix(what).Timeout(10 * time.Second)
+	for k, v := range params {
+		post.Param(k, v)
+	}
+	if err := post.Do(ctx).Error(); err != nil {
+		return fmt.Errorf("tell pod %s to %s: %w", pod, what, err)
+	}
+	return nil
 }
 
 // podsOf lists the pods of a version, or of all when it is empty, that are not on their way out.
