@@ -33,7 +33,7 @@ func diff(c cursor, f facts, d desired) []Action {
 		keep(f),
 		grow(c, f, d),
 		mark(c, f),
-		widen(c, f),
+		unnarrow(c, f),
 		point(c, f, d),
 		shift(c, f, d),
 		judge(c, f, d),
@@ -115,10 +115,10 @@ func point(c cursor, f facts, d desired) []Action {
 	return actions
 }
 
-// widen takes back the narrowing of a Service while the referenced workload
+// unnarrow takes back the narrowing of a Service while the referenced workload
 // still carries traffic: a stranger's, or that for a first revision which was
 // replaced before it had taken over.
-func widen(c cursor, f facts) []Action {
+func unnarrow(c cursor, f facts) []Action {
 	if c.mode(f) != initial || f.Workload == nil || f.Workload.Available == 0 || f.revisions[c.canary].Available >= f.replicas {
 		return nil
 	}
