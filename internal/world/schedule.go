@@ -70,7 +70,7 @@ func (s Schedules) Play(seed uint64, transcript bool) Outcome {
 }
 
 func (s Schedules) play(w *World, h *people) error {
-	until := w.draw(Span{30 * time.Second, 6 * time.Minute})
+	until := w.draw(Span{30 * time.Second, 5 * time.Minute})
 	faults, users := w.draw(Span{10 * time.Second, 3 * time.Minute}), w.draw(Span{10 * time.Second, time.Minute})
 	quiet := w.chance(25) // people only, so that times can be promised
 	if quiet {
