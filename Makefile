@@ -66,6 +66,13 @@ bench: bin/sluice $(CLUSTER) ## Measure the controller's cost in requests and me
 	go run ./e2e/bench $(BENCHFLAGS)
 	go test -run '^$$' -bench . -benchmem ./...
 
+# The seed to begin with is printed; FIRST=seed repeats a run, and SEED=seed tells one schedule in full.
+SEEDS ?= 100000
+
+.PHONY: sim
+sim: ## Play SEEDS random schedules against the simulated cluster, every law checked after every event
+	go test -count=1 -timeout 0 -v -run '^TestRandomSchedules$$' ./internal/world -seeds $(SEEDS) $(if $(FIRST),-first $(FIRST)) $(if $(SEED),-seed $(SEED))
+
 .PHONY: stats-sim
 stats-sim: ## Simulate how often the analysis errs and how fast it is, into docs/benchmarks-analysis.md
 	go run ./hack/statsim -out docs/benchmarks-analysis.md

@@ -108,7 +108,7 @@ func (l *abortLaw) returned(p *pass) {
 		}
 	case bySelector:
 		svc := l.w.live.services[stableService]
-		if r, _ := p.read.set(s.StableRevision); svc != nil && svc.Selects == s.CanaryRevision && r.Ready > 0 {
+		if r, _ := p.read.set(s.StableRevision); svc != nil && svc.Selects == s.CanaryRevision && r.Ready > 0 && r.Replicas >= p.read.replicas() {
 			l.breaks(4, "%s is aborted and stable has %d ready pods, but the active Service stands for it", l.w.name(s.CanaryRevision), r.Ready)
 		}
 	case byReplicas:

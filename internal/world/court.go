@@ -114,7 +114,7 @@ func (c *court) calm() bool {
 			return false
 		}
 		for n := range w.plane.proxies {
-			if !same(behind, w.plane.proxies[n].known[slot]) {
+			if !same(behind, w.plane.proxies[n].known[slot]) || w.plane.proxies[n].heard[slot] < w.plane.heard[slot] {
 				return false
 			}
 		}

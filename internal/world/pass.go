@@ -52,7 +52,7 @@ func (p *pass) decide() {
 		p.pods = p.c.w.pods.list(p.read.rollout.Status.StableRevision)
 		s.Pods = p.pods
 	}
-	p.plan = plan.Decide(s)
+	p.plan = p.c.w.decide(s)
 }
 
 // consequential is the shell's: such a plan is made once more from live reads.
@@ -170,7 +170,9 @@ func (p *pass) attempt(what string, write func() error) error {
 	}
 	p.wrote++
 	if err := write(); err != nil {
-		p.c.w.logf("%v: %s", err, what)
+		if !errors.Is(err, errConflict) { // a stale cache is nothing to tell
+			p.c.w.logf("%v: %s", err, what)
+		}
 		return err
 	}
 	switch fate {

@@ -41,12 +41,12 @@ func (l *restLaw) judge() error {
 		target = s.Undo.To
 	}
 	switch {
+	case s.Phase != v1alpha1.PhaseHealthy && (s.StableRevision == "" || l.broken(s.StableRevision)):
+		return nil // nothing that could run is there to return to
 	case s.Phase == v1alpha1.PhaseHealthy && s.StableRevision == target:
 	case s.Phase == v1alpha1.PhaseDegraded && s.Abort != nil && s.Abort.Revision == target:
 	case s.Phase == v1alpha1.PhaseHealthy:
 		return l.fails(0, "healthy with %s, wanted is %s", l.w.name(s.StableRevision), l.w.name(target))
-	case s.StableRevision == "" || l.broken(s.StableRevision):
-		return nil // nothing that could run is there to return to
 	case s.Phase == v1alpha1.PhaseDegraded && l.broken(s.CanaryRevision) && r.Spec.OnDeadline == v1alpha1.OnDeadlineDegrade:
 		return nil // reported, as asked for
 	default:

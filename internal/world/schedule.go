@@ -19,6 +19,8 @@ import (
 type Schedules struct {
 	catalogue  Catalogue
 	plain, all [][]v1alpha1.Step
+	// decide is the planner; nil for the real one.
+	decide func(plan.Snapshot) plan.Plan
 }
 
 // NewSchedules prepares what all schedules share.
@@ -68,7 +70,7 @@ func (s Schedules) Play(seed uint64, transcript bool) Outcome {
 }
 
 func (s Schedules) play(w *World, h *people) error {
-	until := w.draw(Span{time.Minute, 12 * time.Minute})
+	until := w.draw(Span{30 * time.Second, 5 * time.Minute})
 	faults, users := w.draw(Span{10 * time.Second, 3 * time.Minute}), w.draw(Span{10 * time.Second, time.Minute})
 	quiet := w.chance(25) // people only, so that times can be promised
 	if quiet {
@@ -97,7 +99,7 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	r := rolloutOf(rng, strategyOf(rng, s.plain, s.all))
 	setup := Setup{
 		Rollout: r, Catalogue: s.catalogue, Lags: lagsOf(rng), Routes: 1 + rng.IntN(4)/3,
-		Services: [...]string{stableName, canaryName, callerName}, Seed: seed, Transcript: transcript,
+		Services: [...]string{stableName, canaryName, callerName}, Seed: seed, Transcript: transcript, Decide: s.decide,
 	}
 	switch rng.IntN(7) {
 	case 0:

@@ -26,19 +26,50 @@ func (l *statusLaws) cursor(p *pass, old, now *v1alpha1.RolloutStatus) {
 		l.breaks(5, "%s takes the place of %s within one release", l.w.name(now.CanaryRevision), l.w.name(old.CanaryRevision))
 	case old.Release == now.Release && index >= 0 && index < stepOf(*old):
 		l.breaks(5, "the cursor goes back from step %d to %d within a release", stepOf(*old)+1, index+1)
-	case old.Release != now.Release && index > 0 && p.read.replicas() > 0 && asks(p.read.rollout, index):
+	case old.Release == now.Release && stepOf(*old) >= 0 && index > stepOf(*old) && command(old) == command(now):
+		l.served(p, stepOf(*old), index)
+	case old.Release != now.Release && index > 0 && p.read.replicas() > 0 && asks(p.read.rollout, index, l.carried(p, now)):
 		l.breaks(5, "a new release begins at step %d", index+1)
 	}
 }
 
+// served judges the other half of law 5: the cursor moves on facts. A weight is
+// behind it only when every proxy serves that weight.
+func (l *statusLaws) served(p *pass, from, to int32) {
+	steps := plan.Steps(p.read.rollout.Spec)
+	var asked *int32
+	for _, s := range steps[min(int(from), len(steps)):min(int(to), len(steps))] {
+		if s.SetWeight != nil {
+			asked = s.SetWeight
+		}
+	}
+	if asked == nil || l.harmed || meansOf(p.read.rollout) != byRoute || dynamic(p.read.rollout) || p.read.replicas() == 0 || plan.Rebinding(p.read.rollout) {
+		return
+	}
+	for n := range l.w.plane.proxies {
+		for _, s := range l.w.plane.proxies[n].split {
+			if s.Canary != *asked {
+				l.breaks(5, "step %d asks for %d %% and is left although proxy %d sends %d %%", from+1, *asked, n, s.Canary)
+			}
+		}
+	}
+}
+
+// carried reports whether the routes already give traffic to a revision that
+// was wanted a moment ago: the weights of its first steps are reached at once.
+func (l *statusLaws) carried(p *pass, now *v1alpha1.RolloutStatus) bool {
+	svc := p.read.services[canaryService]
+	return svc != nil && svc.Selects == now.CanaryRevision && l.requested(canaryService) > 0
+}
+
 // asks reports whether any step before index asks for anything.
-func asks(ro *v1alpha1.Rollout, index int32) bool {
+func asks(ro *v1alpha1.Rollout, index int32, carried bool) bool {
 	steps := plan.Steps(ro.Spec)
 	if int(index) == len(steps) && ro.Spec.RollbackWindow != nil {
 		return false
 	}
 	for _, s := range steps[:min(int(index), len(steps))] {
-		if waits := s.SetWeight == nil && s.SetScale == nil && s.Mirror == nil && s.MatchRoute == nil; waits || s.SetWeight != nil && *s.SetWeight > 0 {
+		if waits := s.SetWeight == nil && s.SetScale == nil && s.Mirror == nil && s.MatchRoute == nil; waits || s.SetWeight != nil && *s.SetWeight > 0 && !carried {
 			return true
 		}
 	}

@@ -32,7 +32,7 @@ func (s *stranger) editRoute() {
 func (s *stranger) editService() {
 	w := s.w
 	i := w.rng.IntN(len(slots))
-	if w.live.services[i] == nil || len(w.live.sets) == 0 || !bound(w.live.rollout, w.serviceNames[i]) {
+	if w.live.rollout.DeletionTimestamp != nil || w.live.services[i] == nil || len(w.live.sets) == 0 || !bound(w.live.rollout, w.serviceNames[i]) {
 		return
 	}
 	r := w.live.sets[w.rng.IntN(len(w.live.sets))]

@@ -29,6 +29,7 @@ type World struct {
 	leaders       []*controller
 	mischief      mischief
 	laws          laws
+	decide        func(plan.Snapshot) plan.Plan
 	// serviceNames by the constants of services; empty where the strategy has none.
 	serviceNames [serviceCount]string
 }
@@ -53,13 +54,18 @@ type Setup struct {
 	Seed uint64
 	// Transcript is kept when true.
 	Transcript bool
+	// Decide is the planner; nil for the real one.
+	Decide func(plan.Snapshot) plan.Plan
 }
 
 // New makes a world with one controller, in which nothing has happened yet.
 func New(s Setup) *World {
 	w := &World{
 		kernel: kernel{rng: rand.New(rand.NewPCG(s.Seed, s.Seed)), talks: s.Transcript, words: s.Catalogue.words()},
-		lags:   s.Lags, catalogue: s.Catalogue,
+		lags:   s.Lags, catalogue: s.Catalogue, decide: s.Decide,
+	}
+	if w.decide == nil {
+		w.decide = plan.Decide
 	}
 	w.pods = cluster{w: w, of: map[string]*podSet{}}
 	w.kubelet = kubelet{w}

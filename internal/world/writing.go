@@ -62,6 +62,8 @@ func (l *writingLaws) rises(p *pass, slot int, share int32) {
 	case ready >= need, other == 0:
 	case ready == 0:
 		l.breaks(1, "gives %s %d %% without a ready endpoint, although the other slot has %d", slots[slot], share, other)
+	case ready >= p.read.need(share-1) && other < p.read.need(100-share+1):
+		// Neither can carry more, and whole percents are coarser than pods.
 	case l.kept(p, slot):
 		// Short by no doing of ours: as fast as it can carry.
 	default:
@@ -75,6 +77,9 @@ func (l *writingLaws) kept(p *pass, slot int) bool {
 	svc, other, ro := p.read.services[slot], p.read.services[1-slot], p.read.rollout
 	if svc.Selects == "" || other != nil && svc.Selects == other.Selects {
 		return true
+	}
+	if slot == stableService && svc.Selects != ro.Status.StableRevision {
+		return true // a stranger points it elsewhere; it is on its way back
 	}
 	return svc.Selects == ro.Status.StableRevision && !dynamic(ro)
 }
@@ -94,6 +99,9 @@ func endpoints(s *plan.Service) int32 {
 func (l *writingLaws) selects(p *pass, a plan.SelectRevision) {
 	if a.Revision == "" || p.read.replicas() == 0 {
 		return
+	}
+	if l.harmedAt >= p.began {
+		return // a person was faster than the read and this write
 	}
 	l.checked[1]++
 	l.checked[2]++

@@ -176,9 +176,11 @@ func waitsForCluster(c cursor, f facts) bool {
 
 // lostStatus: the status is empty although a Service already stands for one of
 // our revisions, as after a restore from backup. Without this rule the wanted
-// revision would count as the first and skip its steps.
+// revision would count as the first and skip its steps. Beside a workload that
+// has not been taken over yet it is a stranger who pointed the Service there.
 func lostStatus(c cursor, f facts) bool {
-	return c.stable == "" && f.revisions[f.StableService.Selects].Ready > 0
+	takenOver := f.Workload == nil || f.Workload.Before != nil
+	return c.stable == "" && takenOver && f.revisions[f.StableService.Selects].Ready > 0
 }
 
 func recoverStable(c cursor, f facts) cursor {

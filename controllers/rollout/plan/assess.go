@@ -38,7 +38,8 @@ type facts struct {
 	replicas int32
 	// written is the hash of the template as written; Target differs from it under an undo.
 	written string
-	// revisions by hash; Snapshot.Revisions lists them oldest first.
+	// revisions by hash, with no more pods ready than wanted; Snapshot.Revisions
+	// lists them oldest first, as read.
 	revisions map[string]Revision
 	// shiftedAt is since when the routes carry what they carry now.
 	shiftedAt time.Time
@@ -61,7 +62,8 @@ func assess(s Snapshot) facts {
 	if s.Rollout.Spec.Replicas != nil {
 		f.replicas = *s.Rollout.Spec.Replicas
 	}
-	for _, r := range s.Revisions {
+	for _, r := range s.Revisions { // a ReplicaSet's status lags behind what was asked of it
+		r.Ready, r.Available = min(r.Ready, r.Replicas), min(r.Available, r.Replicas)
 		f.revisions[r.Hash] = r
 	}
 	f.Problems = append(slices.Clip(f.Problems), mistakes(f)...)
@@ -168,8 +170,7 @@ func (f facts) exposed(hash string) bool {
 
 // carrying counts the pods of a revision that callers can reach.
 func (f facts) carrying(hash string) int32 {
-	r := f.revisions[hash]
-	n := min(r.Available, r.Replicas) // a ReplicaSet's status lags behind what was asked of it
+	n := f.revisions[hash].Available
 	switch {
 	case f.means != byReplicas:
 		return min(n, f.noticed(traffic.Stable, hash))

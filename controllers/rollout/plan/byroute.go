@@ -73,7 +73,7 @@ func leastCanary(c cursor, f facts) int32 {
 // on it, and then the traffic back to the stable slot. Both slots stand for the
 // same pods by then, so no pod is touched.
 func desirePromotion(d *desired, c cursor, f facts) {
-	moved := f.StableService.Selects == c.canary
+	moved := f.StableService.Selects == c.canary && f.CanaryService.Selects == c.canary
 	if moved || f.confirmed(traffic.CanaryAt(100)) || (f.replicas == 0 && f.revisions[c.canary].Name != "") {
 		d.stableSelects = c.canary
 	}
@@ -86,10 +86,12 @@ func desirePromotion(d *desired, c cursor, f facts) {
 }
 
 // serve moves traffic off a slot whose endpoints have vanished, to the slot
-// that can serve. It changes nothing while both or neither can.
+// that can serve. It changes nothing while both or neither can, nor where no
+// pods are wanted: what is left then serves nobody.
 func serve(want traffic.Split, f facts) traffic.Split {
 	stable, canary := f.StableService.ready() > 0, f.CanaryService.ready() > 0
 	switch {
+	case f.replicas == 0:
 	case want.Stable > 0 && !stable && canary:
 		return want.At(100)
 	case want.Reaches(traffic.Canary) && !canary && stable:

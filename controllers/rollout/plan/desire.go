@@ -88,7 +88,7 @@ func desireFirst(d *desired, c cursor, f facts) {
 	if f.revisions[c.canary].Available >= f.replicas && f.revisions[c.canary].Name != "" {
 		d.stableSelects, d.canarySelects = c.canary, c.canary
 	}
-	if f.means == byRoute && f.serves(traffic.Stable, c.canary, f.need(100)) {
+	if f.means == byRoute && (f.serves(traffic.Stable, c.canary, f.need(100)) || f.Workload != nil && f.StableService.ready() > 0) {
 		d.split = stableOnly()
 	}
 }
@@ -153,6 +153,9 @@ func desireForward(d *desired, c cursor, f facts) {
 	} else {
 		desireWeight(d, c, f)
 	}
+	if n := f.need(d.split.Stable); d.replicas[c.stable].n < n {
+		d.replicas[c.stable] = sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that return to stable", n, f.replicas, d.split.Stable)}
+	}
 	d.run = desireRun(c, f, d.split)
 }
 
@@ -165,7 +168,7 @@ func desireStable(d *desired, c cursor, f facts) {
 	if c.mode(f) == rebinding && lonely(c, f) {
 		d.stableSelects, d.canarySelects = "", "" // both are given back
 	}
-	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0) {
+	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0 || f.replicas == 0) {
 		d.split = traffic.CanaryAt(leastCanary(c, f))
 	}
 	if r, ok := f.revisions[c.canary]; ok && c.canary != "" && c.canary != c.stable {

@@ -20,6 +20,9 @@ import (
 // before it having had its effect.
 func diff(c cursor, f facts, d desired) []Action {
 	m := c.mode(f)
+	if f.rebinding && c.bindings != nil && sameBindings(*c.bindings, f.wanted) {
+		return nil // the new objects have not been read yet, and the former ones are given back
+	}
 	if len(f.Problems) > 0 && m != returning && m != rebinding {
 		return keepCapacity(c, f, d)
 	}
@@ -30,6 +33,7 @@ func diff(c cursor, f facts, d desired) []Action {
 		keep(f),
 		grow(c, f, d),
 		mark(c, f),
+		unnarrow(c, f),
 		point(c, f, d),
 		shift(c, f, d),
 		judge(c, f, d),
@@ -53,13 +57,23 @@ func keep(f facts) []Action {
 	return actions
 }
 
-// keepCapacity is what is still done while something is wrong: stable follows spec.replicas upwards.
+// keepCapacity is what is still done while something is wrong: stable follows
+// spec.replicas upwards, and traffic leaves endpoints that vanished.
 func keepCapacity(c cursor, f facts, d desired) []Action {
+	var actions []Action
 	r, ok := f.revisions[c.stable]
 	if want := d.replicas[c.stable]; ok && want.n > r.Replicas {
-		return []Action{ScaleRevision{why(want.why), r.Name, r.Replicas, want.n}}
+		actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n})
 	}
-	return nil
+	if f.means != byRoute {
+		return actions
+	}
+	for _, s := range f.Traffic.Requested {
+		if served := serve(s, f); !served.Equal(s) {
+			return append(actions, ShiftTraffic{"the other endpoints have vanished", served})
+		}
+	}
+	return actions
 }
 
 func grow(c cursor, f facts, d desired) []Action {
@@ -96,6 +110,22 @@ func point(c cursor, f facts, d desired) []Action {
 				why(fmt.Sprintf("%d ready pods of %s can carry its share of up to %d %%", r.Ready, s.want, share)),
 				s.service.Name, s.want,
 			})
+		}
+	}
+	return actions
+}
+
+// unnarrow takes back the narrowing of a Service while the referenced workload
+// still carries traffic: a stranger's, or that for a first revision which was
+// replaced before it had taken over.
+func unnarrow(c cursor, f facts) []Action {
+	if c.mode(f) != initial || f.Workload == nil || f.Workload.Available == 0 || f.revisions[c.canary].Available >= f.replicas {
+		return nil
+	}
+	var actions []Action
+	for _, s := range []Service{f.StableService, f.CanaryService} {
+		if s.Name != "" && s.Selects != "" {
+			actions = append(actions, SelectRevision{why(fmt.Sprintf("%d pods of Deployment %s still carry traffic", f.Workload.Available, f.Workload.Name)), s.Name, ""})
 		}
 	}
 	return actions

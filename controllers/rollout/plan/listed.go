@@ -34,6 +34,9 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]list
 			revision = f.written
 		}
 		n := s.Ready[revision]
+		if r, ours := f.revisions[revision]; ours {
+			n = min(n, r.Replicas) // those beyond it are leaving
+		}
 		if revision == "" && !leaves || n == 0 || s.Selects != "" && !s.only(revision, 1) {
 			continue
 		}

@@ -1,0 +1,111 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+// TestPlantedBugs shows that the laws have teeth: a planner with a bug planted
+// in it breaks one of them within a few schedules.
+func TestPlantedBugs(t *testing.T) {
+	const most = 300 // schedules until it has to be caught
+	tests := map[string]struct {
+		reason string
+		decide func(plan.Snapshot) plan.Plan
+		laws   []int
+	}{
+		"scale down before confirmed": {
+			reason: "pods of an aborted revision leave with the write that takes its weight, before the data plane has noticed",
+			decide: hasty, laws: []int{1, 2},
+		},
+		"abort cleared by promote-full": {
+			reason: "a full promotion of an aborted revision is obeyed",
+			decide: forgetful, laws: []int{4},
+		},
+		"cursor advanced on intention": {
+			reason: "a step counts as done when its weight is written, not when it is known to be served",
+			decide: eager, laws: []int{5},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			s, err := NewSchedules()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.decide = tc.decide
+			for seed := uint64(1); seed <= most; seed++ {
+				broken := &BrokenLaw{}
+				if !errors.As(s.Play(seed, false).Err, &broken) {
+					continue
+				}
+				lines := s.Play(seed, true).Transcript
+				t.Logf("seed %d: %v\n%s", seed, broken, strings.Join(lines[max(0, len(lines)-8):], "\n"))
+				for _, law := range tc.laws {
+					if broken.Law == law {
+						return
+					}
+				}
+			}
+			t.Errorf("%d schedules do not find that %s", most, tc.reason)
+		})
+	}
+}
+
+// hasty takes the pods of an aborted revision together with its weight.
+func hasty(s plan.Snapshot) plan.Plan {
+	p := plan.Decide(s)
+	for _, a := range p.Actions {
+		shift, ok := a.(plan.ShiftTraffic)
+		if !ok || p.Status.Abort == nil || shift.Split.Canary > 0 {
+			continue
+		}
+		for _, r := range s.Revisions {
+			if r.Hash == p.Status.Abort.Revision && r.Replicas > 0 {
+				p.Actions = append(p.Actions[:len(p.Actions):len(p.Actions)], plan.ScaleRevision{Name: r.Name, From: r.Replicas})
+			}
+		}
+	}
+	return p
+}
+
+// forgetful lets promote-full clear an abort.
+func forgetful(s plan.Snapshot) plan.Plan {
+	p := plan.Decide(s)
+	var cmd v1alpha1.Command
+	raw := s.Rollout.Annotations[v1alpha1.CommandAnnotation]
+	if s.Rollout.Status.Abort == nil || json.Unmarshal([]byte(raw), &cmd) != nil || cmd.Verb != v1alpha1.VerbPromoteFull {
+		return p
+	}
+	if last := s.Rollout.Status.LastCommand; last == nil || last.ID != cmd.ID {
+		p.Status.Abort = nil
+	}
+	return p
+}
+
+// eager moves the cursor on as soon as the weight of its step is asked for.
+func eager(s plan.Snapshot) plan.Plan {
+	p := plan.Decide(s)
+	step := p.Status.CurrentStep
+	if step == nil || p.Status.Abort != nil {
+		return p
+	}
+	steps := plan.Steps(s.Rollout.Spec)
+	for _, a := range p.Actions {
+		shift, ok := a.(plan.ShiftTraffic)
+		if ok && int(step.Index) < len(steps) && steps[step.Index].SetWeight != nil && shift.Split.Canary == *steps[step.Index].SetWeight {
+			next := *step
+			next.Index++
+			p.Status.CurrentStep = &next
+		}
+	}
+	return p
+}
