@@ -59,7 +59,7 @@ func (l *writingLaws) rises(p *pass, slot int, share int32) {
 	l.checked[2]++
 	ready, other, need := endpoints(p.read.services[slot]), endpoints(p.read.services[1-slot]), p.read.need(share)
 	switch {
-	case ready >= need, other == 0:
+	case ready >= need, other == 0, unnoticed(p, 1-slot):
 	case ready == 0:
 		l.breaks(1, "gives %s %d %% without a ready endpoint, although the other slot has %d", slots[slot], share, other)
 	case l.kept(p, slot):
