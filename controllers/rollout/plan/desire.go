@@ -116,6 +116,9 @@ func stableSize(c cursor, f facts) sized {
 	case c.mode(f) != forward || !f.strategy.dynamic || f.means != byRoute || f.CanaryService.Selects != c.canary:
 		return sized{f.replicas, "stable keeps spec.replicas, ready to carry all traffic"}
 	}
+	if has, ok := f.revisions[c.stable]; ok && f.StableService.Selects == c.canary {
+		return sized{has.Replicas, "left as it is: the stable Service stands for the promoted revision"}
+	}
 	n := max(f.need(f.most(traffic.Stable)), f.need(100-c.asks(f).weight))
 	return sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", n, f.replicas, max(f.most(traffic.Stable), 100-c.asks(f).weight))}
 }
