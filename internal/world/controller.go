@@ -31,9 +31,9 @@ type controller struct {
 	queued, busy, again bool
 	wakeAt              time.Duration
 	// readAt is when the pass under way read what it decides from.
-	readAt time.Duration
-	failures            int
-	dead                bool
+	readAt   time.Duration
+	failures int
+	dead     bool
 	// skew is by how much its clock is wrong.
 	skew time.Duration
 	// gate is the last answer of a gate, kept in its memory alone; asking while one is awaited.

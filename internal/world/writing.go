@@ -12,8 +12,12 @@ import (
 type writingLaws struct{ *court }
 
 // before judges an action when it is about to be written: laws 1 to 3. It may
-// rely on what its pass read, and nothing it read may have been wrong.
+// rely on what its pass read, and nothing it read may have been wrong. What
+// others did to traffic or capacity after the reading it could not know.
 func (l *writingLaws) before(p *pass, a plan.Action) {
+	if l.harmedAt >= p.began {
+		return
+	}
 	switch a := a.(type) {
 	case plan.ShiftTraffic:
 		l.shifts(p, a.Split)
