@@ -257,6 +257,9 @@ type ServiceEndpoints struct {
 	// before is how many of them the data plane had noticed by then.
 	// +optional
 	Before int32 `json:"before,omitempty"`
+	// ending is how many more are listed although their pods were told to end.
+	// +optional
+	Ending int32 `json:"ending,omitempty"`
 }
 
 // RevisionWeight is the share of one Service and of the revision behind it.

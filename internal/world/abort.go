@@ -103,31 +103,34 @@ func (l *abortLaw) returned(p *pass) {
 	}
 	switch meansOf(p.read.rollout) {
 	case byRoute:
-		if share := l.requested(canaryService); share > 0 && !dynamic(p.read.rollout) && noticed(p) {
+		if share := l.requested(canaryService); share > 0 && !dynamic(p.read.rollout) && !unnoticed(p, stableService) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
 	case bySelector:
-		svc := l.w.live.services[stableService]
-		if r, _ := p.read.set(s.StableRevision); svc != nil && svc.Selects == s.CanaryRevision && r.Ready > 0 && r.Replicas >= p.read.replicas() {
+		svc, read := l.w.live.services[stableService], p.read.services[stableService]
+		if svc == nil || read == nil || svc.Selects != read.Selects {
+			return // somebody points it elsewhere, and the cache has not heard of it
+		}
+		if r, _ := p.read.set(s.StableRevision); svc.Selects == s.CanaryRevision && r.Ready > 0 && r.Replicas >= p.read.replicas() {
 			l.breaks(4, "%s is aborted and stable has %d ready pods, but the active Service stands for it", l.w.name(s.CanaryRevision), r.Ready)
 		}
 	case byReplicas:
 	}
 }
 
-// noticed reports whether the data plane must know stable's endpoints, by when
-// they were first seen: to send it to others before would lose requests.
-func noticed(p *pass) bool {
-	svc, t := p.read.services[stableService], p.plan.Status.Traffic
+// unnoticed reports whether no data plane need know the endpoints that a slot
+// lists, by when they were first seen: what is sent to them now is lost.
+func unnoticed(p *pass, slot int) bool {
+	svc, t := p.read.services[slot], p.plan.Status.Traffic
 	if svc == nil || t == nil {
-		return false
+		return true
 	}
 	for _, e := range t.Endpoints {
 		if e.Service == svc.Name && e.Before == 0 && p.now.Sub(e.Since.Time) < settle {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // generations that the routes were written in by others than the pass itself

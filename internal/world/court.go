@@ -143,26 +143,36 @@ func (c *court) belated() bool {
 // Less would be enough for the shares of the moment, but not for their return.
 func (c *court) whole() bool {
 	w := c.w
-	stable := ""
-	if w.live.rollout != nil {
-		stable = w.live.rollout.Status.StableRevision
-	}
 	if d := w.live.workload; d != nil {
 		n := w.pods.count("")
-		if d.Replicas != n.current || d.Current != n.current || d.Available != n.available || stable == "" && n.ready < n.current {
+		if d.Replicas != n.current || n != (count{d.Current, n.ready, d.Available}) || !c.takenOver() && n.ready < n.current {
 			return false
 		}
 	}
 	for _, r := range w.live.sets {
 		n := w.pods.count(r.Hash)
-		if r.Replicas != n.current || r.Current != n.current || r.Ready != n.ready || r.Available != n.available {
+		if r.Replicas != n.current || n != (count{r.Current, r.Ready, r.Available}) {
 			return false
 		}
-		if r.Hash == stable && (n.ready < n.current || n.ready < w.live.replicas() && meansOf(w.live.rollout) != byReplicas && !dynamic(w.live.rollout)) {
+		if c.takenOver() && r.Hash == w.live.rollout.Status.StableRevision && n.ready < max(n.current, c.keeps()) {
 			return false
 		}
 	}
 	return true
+}
+
+// takenOver: there is a stable revision.
+func (c *court) takenOver() bool {
+	ro := c.w.live.rollout
+	return ro != nil && ro.Status.StableRevision != ""
+}
+
+// keeps is the number of pods that stable is to have whatever its share.
+func (c *court) keeps() int32 {
+	if ro := c.w.live.rollout; meansOf(ro) == byReplicas || dynamic(ro) {
+		return 0
+	}
+	return c.w.live.replicas()
 }
 
 // aligned reports whether each Service that carries a slot stands for a revision with a role.

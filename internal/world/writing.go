@@ -12,8 +12,12 @@ import (
 type writingLaws struct{ *court }
 
 // before judges an action when it is about to be written: laws 1 to 3. It may
-// rely on what its pass read, and nothing it read may have been wrong.
+// rely on what its pass read, and nothing it read may have been wrong. What
+// others did to traffic or capacity after the reading it could not know.
 func (l *writingLaws) before(p *pass, a plan.Action) {
+	if l.harmedAt >= p.began {
+		return
+	}
 	switch a := a.(type) {
 	case plan.ShiftTraffic:
 		l.shifts(p, a.Split)
@@ -59,7 +63,7 @@ func (l *writingLaws) rises(p *pass, slot int, share int32) {
 	l.checked[2]++
 	ready, other, need := endpoints(p.read.services[slot]), endpoints(p.read.services[1-slot]), p.read.need(share)
 	switch {
-	case ready >= need, other == 0:
+	case ready >= need, other == 0, unnoticed(p, 1-slot):
 	case ready == 0:
 		l.breaks(1, "gives %s %d %% without a ready endpoint, although the other slot has %d", slots[slot], share, other)
 	case ready >= p.read.need(share-1) && other < p.read.need(100-share+1):

@@ -66,7 +66,9 @@ func assess(s Snapshot) facts {
 		r.Ready, r.Available = min(r.Ready, r.Replicas), min(r.Available, r.Replicas)
 		f.revisions[r.Hash] = r
 	}
-	f.Problems = append(slices.Clip(f.Problems), mistakes(f)...)
+	if s.Rollout.DeletionTimestamp == nil {
+		f.Problems = append(slices.Clip(f.Problems), mistakes(f)...)
+	}
 	if f.rebinding { // what is left behind needs no mending, but what comes has to be in order first
 		f.Problems = slices.DeleteFunc(slices.Clone(f.Problems), func(p Problem) bool { return p.Bound })
 		f.rebinding = len(f.Problems) == 0

@@ -105,6 +105,9 @@ func wakeForDataPlane(f facts, consider func(time.Time)) {
 	}
 	for _, l := range f.listed {
 		consider(l.since.Add(f.strategy.settle))
+		if l.ending > 0 {
+			consider(l.since.Add(f.strategy.timeout))
+		}
 	}
 }
 

@@ -116,6 +116,9 @@ func stableSize(c cursor, f facts) sized {
 	case c.mode(f) != forward || !f.strategy.dynamic || f.means != byRoute || f.CanaryService.Selects != c.canary:
 		return sized{f.replicas, "stable keeps spec.replicas, ready to carry all traffic"}
 	}
+	if has, ok := f.revisions[c.stable]; ok && f.StableService.Selects == c.canary {
+		return sized{has.Replicas, "left as it is: the stable Service stands for the promoted revision"}
+	}
 	n := max(f.need(f.most(traffic.Stable)), f.need(100-c.asks(f).weight))
 	return sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", n, f.replicas, max(f.most(traffic.Stable), 100-c.asks(f).weight))}
 }
@@ -153,8 +156,8 @@ func desireForward(d *desired, c cursor, f facts) {
 	} else {
 		desireWeight(d, c, f)
 	}
-	if n := f.need(d.split.Stable); d.replicas[c.stable].n < n {
-		d.replicas[c.stable] = sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that return to stable", n, f.replicas, d.split.Stable)}
+	if n := f.need(d.split.Stable); d.split.Known() && n > d.replicas[c.stable].n {
+		d.replicas[c.stable] = sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that it is given back", n, f.replicas, d.split.Stable)}
 	}
 	d.run = desireRun(c, f, d.split)
 }

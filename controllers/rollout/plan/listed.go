@@ -20,6 +20,9 @@ type listed struct {
 	since time.Time
 	// before is how many of them could be counted on already then.
 	before int32
+	// ending are listed beyond the pods that their revision is to have: they
+	// were told to end, and the EndpointSlices do not say so yet.
+	ending int32
 }
 
 // listedSince compares what is listed with what the status remembers. Beside a
@@ -40,27 +43,39 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]list
 		if revision == "" && !leaves || n == 0 || s.Selects != "" && !s.only(revision, 1) {
 			continue
 		}
-		now := listed{revision, n, stamp(f.Now), 0}
+		was := listed{revision: revision, since: stamp(f.Now)}
 		for _, e := range old {
 			if e.Service == s.Name && e.Revision == revision {
-				now = listed{revision, e.Ready, e.Since.Time, e.Before}.become(n, f)
+				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending}
 			}
 		}
-		all[slot] = now
+		all[slot] = was.become(n, f)
 	}
 	return all
 }
 
-// become takes in another number of endpoints. Fewer are known at once.
+// become takes in another number of endpoints. Fewer are known at once. As long
+// as pods that were told to end are listed, no others can be told from them.
 func (l listed) become(n int32, f facts) listed {
+	if l.ending > 0 && n == l.ready+l.ending && f.Now.Before(l.since.Add(f.strategy.timeout)) {
+		return l
+	}
+	r, ours := f.revisions[l.revision]
+	var ending int32
+	if ours {
+		ending = max(0, n-r.Replicas)
+	}
+	n -= ending
 	sure := l.sure(f)
 	switch {
+	case ending > 0 && ending != l.ending:
+		return listed{l.revision, n, stamp(f.Now), min(n, sure), ending}
 	case n == l.ready:
-		return l
+		return listed{l.revision, n, l.since, l.before, ending}
 	case n <= sure:
-		return listed{l.revision, n, l.since, n}
+		return listed{l.revision, n, l.since, n, ending}
 	}
-	return listed{l.revision, n, stamp(f.Now), sure}
+	return listed{l.revision, n, stamp(f.Now), sure, ending}
 }
 
 // sure is the number of endpoints that the data plane has noticed.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -15,13 +16,25 @@ import (
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
+// ofFour is a Rollout of four pods.
+func ofFour(s v1alpha1.Strategy) *v1alpha1.Rollout {
+	labels := map[string]string{"app": "shop"}
+	return &v1alpha1.Rollout{
+		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: "test", Generation: 1, Finalizers: []string{v1alpha1.Finalizer}},
+		Spec: v1alpha1.RolloutSpec{
+			Replicas: ptr.To(int32(4)), Selector: &metav1.LabelSelector{MatchLabels: labels}, Strategy: s,
+			Template: &corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "shop", Image: "v1"}}},
+			},
+		},
+	}
+}
+
 // rolling is a rolling update of four pods from revision "old" to "new", with one pod of surge.
 func rolling(revisions ...plan.Revision) plan.Snapshot {
 	at := metav1.NewTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	w := newWorld(1)
-	ro := w.rollout
-	ro.Spec.Strategy = v1alpha1.Strategy{}
-	ro.Spec.Replicas = ptr.To(int32(4))
+	ro := ofFour(v1alpha1.Strategy{})
 	ro.Status = v1alpha1.RolloutStatus{
 		StableRevision: "old", CanaryRevision: "new", Release: 2, StartedAt: &at,
 		Bindings: &v1alpha1.Bindings{Strategy: plan.StrategyRollingUpdate},

@@ -19,12 +19,15 @@ import (
 
 // leaving is a deleted Rollout of four pods beside a Deployment that has its four pods back.
 func leaving() plan.Snapshot {
-	w := newWorld(1)
-	ro, at := w.rollout, metav1.NewTime(w.now)
+	at := metav1.NewTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	ro := ofFour(v1alpha1.Strategy{Canary: &v1alpha1.CanaryStrategy{
+		StableService: "stable", CanaryService: "canary", Routes: []v1alpha1.RouteRef{{Kind: "HTTPRoute", Name: "shop"}},
+		Steps: []v1alpha1.Step{{SetWeight: ptr.To(int32(50))}},
+	}})
 	ro.DeletionTimestamp = &at
 	ro.Status = v1alpha1.RolloutStatus{StableRevision: "ours", Release: 1, StartedAt: &at}
 	return plan.Snapshot{
-		Now: w.now.Add(time.Minute), Rollout: ro, Template: ro.Spec.Template, Target: "ours", Selector: ro.Spec.Selector,
+		Now: at.Add(time.Minute), Rollout: ro, Template: ro.Spec.Template, Target: "ours", Selector: ro.Spec.Selector,
 		Revisions:     []plan.Revision{{Hash: "ours", Name: "shop-ours", Number: 1, Replicas: 4, Current: 4, Ready: 4, Available: 4}},
 		Workload:      &plan.Workload{Name: "shop", Replicas: 4, Current: 4, Available: 4, Before: ptr.To(int32(4))},
 		StableService: plan.Service{Name: "stable", Selects: "ours", Ready: map[string]int32{"ours": 4}},

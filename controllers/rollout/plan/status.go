@@ -78,7 +78,7 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
 		if l, ok := f.listed[slot]; ok {
 			t.Endpoints = append(t.Endpoints, v1alpha1.ServiceEndpoints{
-				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before,
+				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending,
 			})
 		}
 	}
