@@ -6,6 +6,7 @@ package routers
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -72,6 +73,14 @@ type Router interface {
 	// object is gone, and when a person has changed it beyond recognition: then
 	// what can't be steered is left alone.
 	Release(ctx context.Context, r Route) error
+}
+
+// Composer is a Router that can also carry a split in an object that is not
+// stored yet. Only kinds of such routers can be managed.
+type Composer interface {
+	Router
+	// Compose makes object, which has the fields that the user wrote, carry want. It reads and writes nothing else.
+	Compose(r Route, object *unstructured.Unstructured, want traffic.Split) error
 }
 
 // Problem is a mistake in what a person wrote. It is shown as condition SpecValid=False.

@@ -13,13 +13,14 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="has(self.stableService) == has(self.canaryService)",message="spec.strategy.canary: set both stableService and canaryService, or neither to have them created from service"
 // +kubebuilder:validation:XValidation:rule="!has(self.stableService) || self.stableService != self.canaryService",message="spec.strategy.canary.canaryService: must be another Service than stableService; create a second Service with the same selector and ports"
-// +kubebuilder:validation:XValidation:rule="!has(self.routes) || self.routes.size() == 0 || has(self.stableService) || has(self.service)",message="spec.strategy.canary.stableService: required with routes; name stableService and canaryService, or service to have both created"
-// +kubebuilder:validation:XValidation:rule="!has(self.stableService) || has(self.routes) && self.routes.size() > 0",message="spec.strategy.canary.routes: required with stableService; name the route that sends traffic to it, or name only service to shift by the number of pods"
+// +kubebuilder:validation:XValidation:rule="!(has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0) || has(self.stableService) || has(self.service)",message="spec.strategy.canary.stableService: required with routes; name stableService and canaryService, or service to have both created"
+// +kubebuilder:validation:XValidation:rule="!has(self.stableService) || (has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0)",message="spec.strategy.canary.routes: routes or managedRoutes are required with stableService; name the route that sends traffic to it, or name only service to shift by the number of pods"
 // +kubebuilder:validation:XValidation:rule="!(has(self.steps) && self.steps.size() > 0 && has(self.ramp))",message="spec.strategy.canary: set at most one of steps and ramp; remove the other"
 // +kubebuilder:validation:XValidation:rule="has(self.analysis) || !has(self.steps) || !self.steps.exists(s, has(s.analyze))",message="spec.strategy.canary.analysis: required when a step says analyze; add metrics or templates"
-// +kubebuilder:validation:XValidation:rule="has(self.routes) && self.routes.size() > 0 || !has(self.steps) || !self.steps.exists(s, has(s.setScale))",message="spec.strategy.canary.steps: setScale needs routes; add routes, or remove the step"
-// +kubebuilder:validation:XValidation:rule="!has(self.steps) || !self.steps.exists(s, has(s.matchRoute) || has(s.mirror))",message="spec.strategy.canary.steps: no router of this version carries matchRoute or mirror; remove the step"
-// +kubebuilder:validation:XValidation:rule="has(self.routes) && self.routes.size() > 0 || !has(self.scaleStable) || self.scaleStable == 'Full'",message="spec.strategy.canary.scaleStable: Dynamic needs routes; without routes the number of stable pods is the weight"
+// +kubebuilder:validation:XValidation:rule="(has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0) || !has(self.steps) || !self.steps.exists(s, has(s.setScale))",message="spec.strategy.canary.steps: setScale needs routes; add routes, or remove the step"
+// +kubebuilder:validation:XValidation:rule="(has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0) || !has(self.steps) || !self.steps.exists(s, has(s.matchRoute) || has(s.mirror))",message="spec.strategy.canary.steps: matchRoute and mirror need routes; add routes, or remove the step"
+// +kubebuilder:validation:XValidation:rule="!has(self.steps) || !self.steps.exists(s, has(s.matchRoute) || has(s.mirror)) || (!has(self.routes) || self.routes.all(r, !(r.kind in ['TCPRoute', 'TLSRoute']))) && (!has(self.managedRoutes) || self.managedRoutes.all(r, !(r.kind in ['TCPRoute', 'TLSRoute'])))",message="spec.strategy.canary.steps: a TCPRoute or TLSRoute sees connections, not requests, so it can't carry matchRoute or mirror; remove the step, or steer an HTTPRoute or GRPCRoute"
+// +kubebuilder:validation:XValidation:rule="(has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0) || !has(self.scaleStable) || self.scaleStable == 'Full'",message="spec.strategy.canary.scaleStable: Dynamic needs routes; without routes the number of stable pods is the weight"
 type CanaryStrategy struct {
 	// service is the Service that callers use. With routes, and without
 	// stableService and canaryService, both are created from it as
@@ -47,6 +48,14 @@ type CanaryStrategy struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	Routes []RouteRef `json:"routes,omitempty"`
+
+	// managedRoutes are routes that the controller creates, owns and steers, so
+	// that no other tool has a copy to put back. They are deleted with the
+	// Rollout; a Deployment that gets its pods back keeps them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	ManagedRoutes []ManagedRoute `json:"managedRoutes,omitempty"`
 
 	// maxSurge bounds the pods beyond spec.replicas while pods are replaced
 	// without routes, as a number or a percentage rounded up; at least 1 in

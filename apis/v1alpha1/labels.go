@@ -24,6 +24,8 @@ const (
 	// BesideAnnotation says, on a steered route, what it carries apart from shares:
 	// matches and a mirror. It comes and goes with them.
 	BesideAnnotation = "sluice.dev/beside"
+	// ManagedAnnotation says, on a route that is the controller's own, what it was made from.
+	ManagedAnnotation = "sluice.dev/managed-spec"
 	// Finalizer keeps a Rollout until its routes, Services and workload are handed back.
 	Finalizer = "sluice.dev/release"
 	// FieldOwner is the one server-side-apply field owner of the controller.

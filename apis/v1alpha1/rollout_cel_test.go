@@ -115,6 +115,10 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 		"empty analysis":       {"it would judge nothing", "spec.strategy.canary.analysis", map[string]any{}, "needs objectives with a preset, or at least one entry in metrics or templates"},
 		"negative replicas":    {"there is no such number of pods", "spec.replicas", int64(-1), "spec.replicas"},
 		"baseline":             {"this version has no baseline pods", "spec.strategy.canary.steps", baseline, "steps[0].baseline"},
+		"match of connections": {"a connection has no headers", "spec.strategy.canary", canaryWith("TCPRoute", map[string]any{"matchRoute": map[string]any{"name": "testers", "match": []any{map[string]any{"headers": []any{map[string]any{"name": "X-Canary", "exact": "1"}}}}}}), "steer an HTTPRoute or GRPCRoute"},
+		"mirror of tunnels":    {"a connection can't be copied", "spec.strategy.canary", canaryWith("TLSRoute", map[string]any{"mirror": map[string]any{"percent": int64(5)}}), "steer an HTTPRoute or GRPCRoute"},
+		"mirror without route": {"pods copy nothing", "spec.strategy.canary", map[string]any{"service": "shop", "steps": []any{map[string]any{"mirror": map[string]any{"percent": int64(5)}}}}, "need routes; add routes"},
+		"managed without spec": {"there is nothing to create", "spec.strategy.canary.managedRoutes", []any{map[string]any{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "name": "shop"}}, "managedRoutes[0].spec"},
 		"unknown field":        {"a typo must not be lost", "spec.strategy.canary.stepz", []any{}, "stepz"},
 	}
 	env := testenv.Start(t)
@@ -130,5 +134,33 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
 			}
 		})
+	}
+}
+
+// canaryWith is a canary that steers one route, with one step.
+func canaryWith(kind string, step map[string]any) map[string]any {
+	return map[string]any{
+		"stableService": "shop", "canaryService": "shop-canary", "steps": []any{step},
+		"routes": []any{map[string]any{"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "name": "shop"}},
+	}
+}
+
+// TestRoutesMayCarryMatchesAndMirrors: what was refused until a router carried it.
+func TestRoutesMayCarryMatchesAndMirrors(t *testing.T) {
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for _, kind := range []string{"HTTPRoute", "GRPCRoute"} {
+		o := readmeRollout(t)
+		canary := canaryWith(kind, map[string]any{"mirror": map[string]any{"percent": int64(5)}})
+		canary["managedRoutes"] = []any{map[string]any{
+			"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "name": "own",
+			"spec": map[string]any{"rules": []any{map[string]any{"backendRefs": []any{map[string]any{"name": "shop", "port": int64(80)}}}}},
+		}}
+		if err := unstructured.SetNestedField(o, canary, "spec", "strategy", "canary"); err != nil {
+			t.Fatal(err)
+		}
+		if err := create(t, c, ns, o); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
 	}
 }

@@ -161,6 +161,9 @@ type Bindings struct {
 	// +optional
 	// +listType=atomic
 	Routes []RouteRef `json:"routes,omitempty"`
+	// managed is how many of these, the last ones, are the controller's own.
+	// +optional
+	Managed int32 `json:"managed,omitempty"`
 }
 
 // PersonStatus says who asked for something, when and why.

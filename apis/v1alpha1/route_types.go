@@ -3,6 +3,8 @@
 
 package v1alpha1
 
+import "k8s.io/apimachinery/pkg/runtime"
+
 // RouteRef points at an object whose weights the controller steers. The router
 // is found by apiVersion and kind.
 //
@@ -13,6 +15,7 @@ type RouteRef struct {
 	APIVersion string `json:"apiVersion"`
 	// kind of the route, such as HTTPRoute.
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
 	Kind string `json:"kind"`
 	// name of the route, in the Rollout's namespace.
 	// +kubebuilder:validation:MinLength=1
@@ -31,6 +34,43 @@ type RouteRef struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	DestinationRule string `json:"destinationRule,omitempty"`
+}
+
+// ManagedRoute is a route that the controller creates and owns.
+type ManagedRoute struct {
+	// apiVersion of the route, such as gateway.networking.k8s.io/v1.
+	// +kubebuilder:validation:MinLength=1
+	APIVersion string `json:"apiVersion"`
+	// kind of the route, such as HTTPRoute.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Kind string `json:"kind"`
+	// name of the route. No object of this name may exist that is somebody else's.
+	// +kubebuilder:validation:MinLength=1
+	Name string `json:"name"`
+	// labels of the route.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Labels map[string]string `json:"labels,omitempty"`
+	// annotations of the route.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// rules names the rules to steer. Default: every rule that refers to stableService.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	Rules []string `json:"rules,omitempty"`
+	// spec of the route as its kind defines it, with stableService at weight 100
+	// and canaryService at weight 0. The API server's own check of it is shown in condition SpecValid.
+	// +kubebuilder:validation:Type=object
+	// +kubebuilder:pruning:PreserveUnknownFields
+	Spec runtime.RawExtension `json:"spec"`
+}
+
+// Ref points at the route.
+func (m ManagedRoute) Ref() RouteRef {
+	return RouteRef{APIVersion: m.APIVersion, Kind: m.Kind, Name: m.Name, Rules: m.Rules}
 }
 
 // MatchRoute sends some requests to the canary whatever its weight is.

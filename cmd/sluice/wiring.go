@@ -32,6 +32,7 @@ import (
 func routerEntries() []routers.Entry {
 	return []routers.Entry{
 		gatewayapi.Entry(),
+		gatewayapi.StreamEntry(),
 		istio.Entry(),
 	}
 }

@@ -37,7 +37,7 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 		}
 		log.FromContext(ctx).Info("Carried out action", "action", a.String(), "reason", a.Why())
 		r.recorder.action(s.Rollout, a)
-		r.metrics.action(a)
+		r.metrics.action(s.Rollout, a)
 	}
 	return nil
 }
@@ -47,6 +47,7 @@ type writer struct {
 	client  client.Client
 	live    client.Reader
 	routers *routers.Registry
+	managed managed
 	gates   *gates
 }
 
@@ -83,6 +84,10 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return w.evict(ctx, named(&corev1.Pod{}, s.Rollout, a.Name))
 	case plan.ShiftTraffic:
 		return w.shift(ctx, s, a)
+	case plan.WriteRoute:
+		return w.managed.write(ctx, s, a)
+	case plan.DropRoute:
+		return w.managed.drop(ctx, s, a)
 	case plan.ReleaseTraffic:
 		return w.releaseTraffic(ctx, s)
 	case plan.ScaleWorkload:

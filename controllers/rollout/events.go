@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 
@@ -18,12 +19,18 @@ import (
 // happened: a stored status, or an action carried out.
 type recorder struct{ events events.EventRecorder }
 
-func (r recorder) normal(ro runtime.Object, reason, action, message string) {
-	r.events.Eventf(ro, nil, corev1.EventTypeNormal, reason, action, "%s", clip(message))
+// about names the Rollout without its version, which would keep the API
+// server's client from counting equal events in one.
+func about(ro *v1alpha1.Rollout) runtime.Object {
+	return &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: ro.Namespace, Name: ro.Name, UID: ro.UID}}
 }
 
-func (r recorder) warning(ro runtime.Object, reason, action, message string) {
-	r.events.Eventf(ro, nil, corev1.EventTypeWarning, reason, action, "%s", clip(message))
+func (r recorder) normal(ro *v1alpha1.Rollout, reason, action, message string) {
+	r.events.Eventf(about(ro), nil, corev1.EventTypeNormal, reason, action, "%s", clip(message))
+}
+
+func (r recorder) warning(ro *v1alpha1.Rollout, reason, action, message string) {
+	r.events.Eventf(about(ro), nil, corev1.EventTypeWarning, reason, action, "%s", clip(message))
 }
 
 // transition tells of what a new status changes: releases that begin, end, are
@@ -75,6 +82,10 @@ func (r recorder) command(ro *v1alpha1.Rollout, c *v1alpha1.CommandStatus) {
 func (r recorder) action(ro *v1alpha1.Rollout, a plan.Action) {
 	switch a := a.(type) {
 	case plan.ShiftTraffic:
+		if a.Drift { // always the same words, so that the API server counts one event instead of storing many
+			r.warning(ro, "RouteDrift", "ShiftTraffic", "somebody else changed the split of the routes; it was put right. If a GitOps tool did, give it the ignore rules of docs/guide/gitops.md")
+			return
+		}
 		r.normal(ro, "TrafficShifted", "ShiftTraffic", fmt.Sprintf("%s: %s", a, a.Why()))
 	case plan.ScaleWorkload:
 		r.normal(ro, "WorkloadScaled", "ScaleWorkload", fmt.Sprintf("%s: %s", a, a.Why()))

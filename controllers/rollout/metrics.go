@@ -15,6 +15,7 @@ type metrics struct {
 	outcomes *prometheus.CounterVec
 	actions  *prometheus.CounterVec
 	phases   *prometheus.CounterVec
+	drifts   *prometheus.CounterVec
 }
 
 // newMetrics registers the controller's metrics.
@@ -29,8 +30,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		phases: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_phase_transitions_total", Help: "Times that Rollouts entered a phase.",
 		}, []string{"phase"}),
+		drifts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_route_drift_total", Help: "Times that somebody else changed the split of a Rollout's routes and it was put right.",
+		}, []string{"namespace", "rollout"}),
 	}
-	for _, c := range []prometheus.Collector{m.outcomes, m.actions, m.phases} {
+	for _, c := range []prometheus.Collector{m.outcomes, m.actions, m.phases, m.drifts} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -49,7 +53,12 @@ func (m *metrics) transition(ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus) {
 }
 
 // action counts an effect.
-func (m *metrics) action(a plan.Action) { m.actions.WithLabelValues(kindOf(a)).Inc() }
+func (m *metrics) action(ro *v1alpha1.Rollout, a plan.Action) {
+	m.actions.WithLabelValues(kindOf(a)).Inc()
+	if shift, ok := a.(plan.ShiftTraffic); ok && shift.Drift {
+		m.drifts.WithLabelValues(ro.Namespace, ro.Name).Inc()
+	}
+}
 
 func kindOf(a plan.Action) string {
 	switch a.(type) {
@@ -61,7 +70,7 @@ func kindOf(a plan.Action) string {
 		return "delete_revision"
 	case plan.SelectRevision:
 		return "select_revision"
-	case plan.ShiftTraffic:
+	case plan.ShiftTraffic, plan.WriteRoute, plan.DropRoute:
 		return "shift_traffic"
 	case plan.ScaleWorkload:
 		return "scale_workload"

@@ -32,10 +32,11 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, from
 		return plan.Snapshot{}, err
 	}
 	o := &observation{
-		from: from, live: r.live, routers: r.routers, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)},
+		from: from, live: r.live, routers: r.routers, makes: r.writer.managed, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)},
 		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
-	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, o.routes, o.successors, o.analysis, o.jobs, o.pods} {
+	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
+	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods} {
 		if err := read(ctx); err != nil {
 			return plan.Snapshot{}, err
 		}
@@ -49,6 +50,7 @@ type observation struct {
 	from    client.Reader
 	live    client.Reader
 	routers *routers.Registry
+	makes   managed
 	// bound are the objects that carry the traffic.
 	bound v1alpha1.Bindings
 	s     plan.Snapshot
@@ -169,8 +171,14 @@ func (o *observation) routes(ctx context.Context) error {
 	var seen []traffic.Observed
 	unread := false
 	for i := range o.bound.Routes {
-		observed, err := o.route(ctx, routeAt(o.s, o.bound, i))
+		route := routeAt(o.s, o.bound, i)
+		carriable(o, route)
+		observed, err := o.route(ctx, route)
 		var p *routers.Problem
+		if errors.As(err, &p) && outdated(o.s.Managed, route.Ref) {
+			unread = true
+			continue
+		}
 		if errors.As(err, &p) {
 			o.unbound(p.Field, "%s", p.Message)
 			unread = true
@@ -186,6 +194,21 @@ func (o *observation) routes(ctx context.Context) error {
 	}
 	o.s.Traffic = traffic.Merge(seen...)
 	return nil
+}
+
+// carriable finds what the steps ask for and the kind of a route can't carry. It
+// keeps nothing that is under way from being taken back.
+func carriable(o *observation, route routers.Route) {
+	if _, err := o.routers.For(route); err != nil {
+		return // reading it says so
+	}
+	for _, asked := range plan.Asked(o.s.Rollout.Spec) {
+		var p *routers.Problem
+		if errors.As(o.routers.Refuses(route, asked), &p) {
+			o.unbound(p.Field, "%s", p.Message)
+			return
+		}
+	}
 }
 
 func (o *observation) route(ctx context.Context, route routers.Route) (traffic.Observed, error) {
@@ -207,8 +230,8 @@ func (o *observation) successors(ctx context.Context) error {
 		return nil
 	}
 	next := &observation{
-		from: o.from, live: o.live, routers: o.routers, bound: plan.WantedBindings(o.s.Rollout), replicaSets: o.replicaSets,
-		s: plan.Snapshot{Now: o.s.Now, Rollout: o.s.Rollout, Template: o.s.Template},
+		from: o.from, live: o.live, routers: o.routers, makes: o.makes, bound: plan.WantedBindings(o.s.Rollout), replicaSets: o.replicaSets,
+		s: plan.Snapshot{Now: o.s.Now, Rollout: o.s.Rollout, Template: o.s.Template, Managed: o.s.Managed},
 	}
 	for _, read := range []func(context.Context) error{next.services, next.routes} {
 		if err := read(ctx); err != nil {
@@ -221,8 +244,16 @@ func (o *observation) successors(ctx context.Context) error {
 
 // routeAt is the i-th route of some bindings of a Rollout, as routers know it.
 func routeAt(s plan.Snapshot, b v1alpha1.Bindings, i int) routers.Route {
+	field := fmt.Sprintf("%s.routes[%d]", strategyPath(b), i)
+	if own := len(b.Routes) - int(b.Managed); i >= own {
+		field = fmt.Sprintf("%s.managedRoutes[%d]", strategyPath(b), i-own)
+	}
+	return routeTo(s, b, b.Routes[i], field)
+}
+
+func routeTo(s plan.Snapshot, b v1alpha1.Bindings, ref v1alpha1.RouteRef, field string) routers.Route {
 	return routers.Route{
-		Namespace: s.Rollout.Namespace, Ref: b.Routes[i], Field: fmt.Sprintf("%s.routes[%d]", strategyPath(b), i),
+		Namespace: s.Rollout.Namespace, Ref: ref, Field: field,
 		StableService: b.StableService, CanaryService: b.CanaryService,
 		StableRevision: s.StableService.Selects, CanaryRevision: s.CanaryService.Selects,
 	}

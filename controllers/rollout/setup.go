@@ -48,7 +48,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, registry *routers.Registry, cl
 	r := &Reconciler{
 		client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry,
 		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: clk, metrics: m, gates: gates,
-		writer: writer{client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry, gates: gates},
+		writer: writer{client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry, managed: managed{mgr.GetClient(), registry}, gates: gates},
 	}
 	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err

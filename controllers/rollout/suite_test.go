@@ -72,6 +72,12 @@ func newScheme() *runtime.Scheme {
 // startController runs the controllers until stop is called.
 func startController(t *testing.T, env *testenv.Env, namespace string) (stop func()) {
 	t.Helper()
+	return startCounting(t, env, namespace, promclient.NewRegistry())
+}
+
+// startCounting does the same and lets the test read the metrics.
+func startCounting(t *testing.T, env *testenv.Env, namespace string, counts *promclient.Registry) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
 		Scheme: newScheme(), Metrics: metricsserver.Options{BindAddress: "0"},
@@ -81,7 +87,7 @@ func startController(t *testing.T, env *testenv.Env, namespace string) (stop fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := routers.NewRegistry(mgr.GetClient(), mgr.GetAPIReader(), gatewayapi.Entry(), istio.Entry())
+	registry, err := routers.NewRegistry(mgr.GetClient(), mgr.GetAPIReader(), gatewayapi.Entry(), gatewayapi.StreamEntry(), istio.Entry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +95,7 @@ func startController(t *testing.T, env *testenv.Env, namespace string) (stop fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := controllers.Parts{Routers: registry, Providers: providers, Clock: clock.RealClock{}, Metrics: promclient.NewRegistry()}
+	parts := controllers.Parts{Routers: registry, Providers: providers, Clock: clock.RealClock{}, Metrics: counts}
 	if err := controllers.SetUp(ctx, mgr, parts); err != nil {
 		t.Fatal(err)
 	}

@@ -22,5 +22,8 @@
 // has no word for "programmed into every proxy", so the planner waits a little
 // longer than this.
 //
-// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;grpcroutes;tcproutes;tlsroutes,verbs=get;list;watch;patch
+// A route under managedRoutes is the controller's own, hence create and delete;
+// no other is ever created or deleted.
+//
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;grpcroutes;tcproutes;tlsroutes,verbs=get;list;watch;create;patch;delete
 package gatewayapi

@@ -138,7 +138,7 @@ func (g *router) write(ctx context.Context, r routers.Route, decide func(view) (
 // would leave rules behind that can't be told from the user's, so it is refused.
 func (g *router) writeOnce(ctx context.Context, r routers.Route, decide func(view) ([]operation, error)) error {
 	o := &unstructured.Unstructured{}
-	o.SetGroupVersionKind(gatewayv1.SchemeGroupVersion.WithKind(r.Ref.Kind))
+	o.SetGroupVersionKind(schema.GroupVersion(gatewayv1.GroupVersion).WithKind(r.Ref.Kind))
 	v, err := g.get(ctx, g.live, r, o)
 	if err != nil {
 		return err

@@ -62,16 +62,13 @@ func besideOf(s traffic.Split) beside { return beside{Matches: s.Matches, Mirror
 
 func (b beside) none() bool { return len(b.Matches) == 0 && b.Mirror == 0 }
 
-// String is the note. It can always be encoded: it is strings and a number.
+// String is the note.
 func (b beside) String() string {
-	note, _ := json.Marshal(b)
+	note, err := json.Marshal(b)
+	if err != nil { // strings and a number can always be encoded
+		return "{}"
+	}
 	return string(note)
-}
-
-// on puts it beside the shares of a split.
-func (b beside) on(s traffic.Split) traffic.Split {
-	s.Matches, s.Mirror = b.Matches, b.Mirror
-	return s
 }
 
 // see reads an object, typed or not.
@@ -91,9 +88,9 @@ func see(k kind, o client.Object) (view, error) {
 	if err := into(raw, &v.parents, "status", "parents"); err != nil {
 		return view{}, err
 	}
-	rules, _, err := unstructured.NestedSlice(raw, "spec", "rules")
+	rules, err := listAt(raw, "spec", "rules")
 	if err != nil {
-		return view{}, fmt.Errorf("read spec.rules of %s: %w", o.GetName(), err)
+		return view{}, err
 	}
 	for i, entry := range rules {
 		one, err := seeRule(i, entry)
@@ -128,8 +125,8 @@ func rawOf(o client.Object) (map[string]any, error) {
 
 // into decodes a list that need not be there.
 func into[T any](raw map[string]any, list *[]T, path ...string) error {
-	entries, found, err := unstructured.NestedSlice(raw, path...)
-	if err != nil || !found {
+	entries, err := listAt(raw, path...)
+	if err != nil || len(entries) == 0 {
 		return err
 	}
 	*list = make([]T, len(entries))
@@ -143,4 +140,17 @@ func into[T any](raw map[string]any, list *[]T, path ...string) error {
 		}
 	}
 	return nil
+}
+
+// listAt finds a list; absent and null are no entries.
+func listAt(raw map[string]any, path ...string) ([]any, error) {
+	field, found, err := unstructured.NestedFieldNoCopy(raw, path...)
+	if err != nil || !found || field == nil {
+		return nil, err
+	}
+	entries, ok := field.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%s is no list", strings.Join(path, "."))
+	}
+	return entries, nil
 }

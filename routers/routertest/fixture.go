@@ -136,6 +136,7 @@ func (b bench) foreign(t *testing.T) string {
 		o.SetResourceVersion("")
 		o.SetGeneration(0)
 		o.SetManagedFields(nil)
+		unstructured.RemoveNestedField(o.Object, "status")
 	}
 	raw, err := json.Marshal(objects)
 	if err != nil {

@@ -28,6 +28,9 @@ func Run(t *testing.T, f Fixture) {
 		"ChangedMeanwhile":     changedMeanwhile,
 		"ChangedForEver":       changedForEver,
 		"MissingIsAProblem":    missingIsAProblem,
+		"BesideOrRefused":      besideOrRefused,
+		"BesideIsReleased":     besideIsReleased,
+		"OneWriteEach":         oneWriteEach,
 	}
 	if f.Second != nil {
 		laws["SecondFollows"] = secondFollows

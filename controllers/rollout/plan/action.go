@@ -176,6 +176,8 @@ type ShiftTraffic struct {
 	why
 	// Split wanted.
 	Split traffic.Split
+	// Drift: the routes carried it until somebody else changed them.
+	Drift bool
 }
 
 // String implements Action.

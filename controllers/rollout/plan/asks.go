@@ -21,6 +21,18 @@ type asks struct {
 	pods int32
 }
 
+// Asked lists what the steps of a spec ask the routes to carry, each once.
+func Asked(spec v1alpha1.RolloutSpec) []traffic.Split {
+	f := facts{strategy: strategyOf(spec)}
+	var all []traffic.Split
+	for i := range f.strategy.steps {
+		if s := (cursor{step: int32(i)}).asks(f).split; !slices.ContainsFunc(all, s.Equal) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // asks folds the steps. A promotion asks for everything, and ends what goes
 // beside the weight.
 func (c cursor) asks(f facts) asks {

@@ -28,6 +28,10 @@ func WantedBindings(ro *v1alpha1.Rollout) v1alpha1.Bindings {
 		b := v1alpha1.Bindings{
 			Strategy: StrategyCanary, Service: s.Canary.Service,
 			StableService: s.Canary.StableService, CanaryService: s.Canary.CanaryService, Routes: s.Canary.Routes,
+			Managed: int32(len(s.Canary.ManagedRoutes)),
+		}
+		for _, m := range s.Canary.ManagedRoutes {
+			b.Routes = append(b.Routes[:len(b.Routes):len(b.Routes)], m.Ref())
 		}
 		if len(b.Routes) > 0 && b.StableService == "" {
 			b.StableService, b.CanaryService = ro.Name+"-stable", ro.Name+"-canary"
@@ -46,7 +50,7 @@ func WantedBindings(ro *v1alpha1.Rollout) v1alpha1.Bindings {
 // controller's own, copied from [v1alpha1.Bindings].Service.
 func MakesServices(ro *v1alpha1.Rollout) bool {
 	c := ro.Spec.Strategy.Canary
-	return c != nil && len(c.Routes) > 0 && c.StableService == ""
+	return c != nil && len(c.Routes)+len(c.ManagedRoutes) > 0 && c.StableService == ""
 }
 
 // Rebinding reports whether the spec names other objects than those in force.
@@ -84,6 +88,9 @@ func released(c cursor, f facts) bool {
 			return false
 		}
 	}
+	if unwantedRoutes(f) {
+		return false
+	}
 	return f.means != byRoute || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(stableOnly()) && !f.Traffic.Marked
 }
 
@@ -110,7 +117,7 @@ func lonely(c cursor, f facts) bool {
 
 // handedOver: all traffic is with stable, and its Service is given back already.
 func handedOver(c cursor, f facts) bool {
-	return f.StableService.Selects == "" && lonely(c, f) && (f.means != byRoute || f.Traffic.RequestedAll(stableOnly()))
+	return f.StableService.Selects == "" && lonely(c, f) && !unwantedRoutes(f) && (f.means != byRoute || f.Traffic.RequestedAll(stableOnly()))
 }
 
 // handOver releases what the old bindings steer.
@@ -127,5 +134,5 @@ func handOver(c cursor, f facts) []Action {
 			actions = append(actions, SelectRevision{"the strategy names other Services now", s.Name, ""})
 		}
 	}
-	return actions
+	return append(actions, dropRoutes(f)...)
 }

@@ -27,7 +27,7 @@ func diff(c cursor, f facts, d desired) []Action {
 		return keepCapacity(c, f, d)
 	}
 	if m == rebinding {
-		return slices.Concat(grow(c, f, d), point(c, f, d), shrink(c, f, d), handOver(c, f))
+		return slices.Concat(writeRoutes(f, stableOnly()), grow(c, f, d), point(c, f, d), shrink(c, f, d), handOver(c, f))
 	}
 	return slices.Concat(
 		keep(f),
@@ -35,6 +35,7 @@ func diff(c cursor, f facts, d desired) []Action {
 		mark(c, f),
 		unnarrow(c, f),
 		point(c, f, d),
+		writeRoutes(f, d.split),
 		shift(c, f, d),
 		judge(c, f, d),
 		ask(c, f),
@@ -142,7 +143,15 @@ func shift(c cursor, f facts, d desired) []Action {
 	if !d.split.Known() || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(d.split) && !f.Traffic.Unbound {
 		return nil
 	}
-	return []Action{ShiftTraffic{why(shiftReason(c, f, d.split)), d.split}}
+	return []Action{ShiftTraffic{why(shiftReason(c, f, d.split)), d.split, drifted(f, d.split)}}
+}
+
+// drifted reports whether the routes carried the split when the status was last
+// written, so that somebody else has changed them since.
+func drifted(f facts, want traffic.Split) bool {
+	old := f.Rollout.Status.Traffic
+	return old != nil && old.Since != nil && old.Message != disagreeing &&
+		slices.Equal(old.Requested, f.weights([]traffic.Split{want})) && old.Beside == beside([]traffic.Split{want})
 }
 
 func shiftReason(c cursor, f facts, s traffic.Split) string {

@@ -41,6 +41,7 @@ func release(f facts) Plan {
 		return p
 	}
 	if w := f.Workload; w != nil && w.Before != nil {
+		p.Actions = append(p.Actions, giveAway(f, w.Name)...)
 		p.Actions = append(p.Actions, ScaleWorkload{"it is handed back", w.Name, w.Replicas, w.Replicas, true})
 	}
 	p.Actions = append(p.Actions, DropFinalizer{"everything is handed back"})

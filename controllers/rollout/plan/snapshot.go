@@ -49,6 +49,8 @@ type Snapshot struct {
 	Pods []Pod
 	// Traffic is what the routes say. Unknown while a route can't be read.
 	Traffic traffic.Observed
+	// Managed are the routes that the controller owns, in the order of the spec.
+	Managed []Managed
 	// Templates are those that the analyses build on, directly and through others.
 	Templates []Template
 	// Runs are the AnalysisRuns of this Rollout, in any order.

@@ -63,7 +63,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 
 func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	if f.means == byRoute && len(f.Traffic.Requested) == 0 {
-		return lastSeen(f.Rollout.Status.Traffic)
+		return lastSeen(f)
 	}
 	t := &v1alpha1.TrafficStatus{
 		Requested: requestedWeights(c, f), Confirmed: confirmedWeights(c, f),
@@ -75,13 +75,7 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	if len(t.Confirmed) > 0 {
 		t.ConfirmedBy = evidence(f)
 	}
-	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
-		if l, ok := f.listed[slot]; ok {
-			t.Endpoints = append(t.Endpoints, v1alpha1.ServiceEndpoints{
-				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending,
-			})
-		}
-	}
+	t.Endpoints = endpointsStatus(f)
 	if f.means != byReplicas && (len(t.Confirmed) == 0 || len(f.Traffic.Requested) > 1) {
 		t.Message = trafficText(f)
 	}
@@ -117,12 +111,31 @@ func canaryWeight(c cursor, f facts, t *v1alpha1.TrafficStatus) int32 {
 	return weight
 }
 
-// lastSeen keeps what the routes carried before they could no longer be read. Nothing of it counts as confirmed.
-func lastSeen(old *v1alpha1.TrafficStatus) *v1alpha1.TrafficStatus {
-	if old == nil {
+func endpointsStatus(f facts) []v1alpha1.ServiceEndpoints {
+	var all []v1alpha1.ServiceEndpoints
+	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
+		if l, ok := f.listed[slot]; ok {
+			all = append(all, v1alpha1.ServiceEndpoints{
+				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending,
+			})
+		}
+	}
+	return all
+}
+
+// lastSeen keeps what the routes carried before they could no longer be read.
+// Nothing of it counts as confirmed. Endpoints are seen without them: a managed
+// route is made only once they have settled.
+func lastSeen(f facts) *v1alpha1.TrafficStatus {
+	old, endpoints := f.Rollout.Status.Traffic, endpointsStatus(f)
+	if old == nil && len(endpoints) == 0 {
 		return nil
 	}
+	if old == nil || len(old.Requested) == 0 {
+		return &v1alpha1.TrafficStatus{Endpoints: endpoints, Message: trafficText(f)}
+	}
 	t := old.DeepCopy()
+	t.Endpoints = endpoints
 	t.Confirmed, t.ConfirmedBy, t.AcceptedAt, t.Message = nil, "", nil, "the routes can't be read; these are the weights last seen"
 	return t
 }

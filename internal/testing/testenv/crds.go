@@ -20,7 +20,7 @@ import (
 const crdsWithin = 60 * time.Second
 
 // installCRDs applies the project's own custom resource definitions, if they
-// have been generated, and those of the Gateway API and of Istio that are steered.
+// have been generated, those of the Gateway API with their admission policies, and those of Istio that are steered.
 func installCRDs(ctx context.Context, config *rest.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, crdsWithin)
 	defer cancel()
@@ -43,6 +43,16 @@ func installCRDs(ctx context.Context, config *rest.Config) error {
 	applier, err := manifests.NewApplier(config)
 	if err != nil {
 		return err
+	}
+	// They come first, so that they judge the definitions they are shipped with.
+	for _, kind := range []string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"} {
+		policies := manifests.OfKind(gateway, kind)
+		if len(policies) == 0 {
+			return fmt.Errorf("the Gateway API's module holds no %s", kind)
+		}
+		if err := applier.Apply(ctx, policies...); err != nil {
+			return err
+		}
 	}
 	if err := applier.ApplyCRDs(ctx, slices.Concat(all, gateway, istio)); err != nil {
 		return fmt.Errorf("installing custom resource definitions: %w", err)

@@ -75,7 +75,8 @@ func start(ctx context.Context) (*Env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, remedy)
 	}
-	env := &Env{Config: server.config(), server: server}
+	env := &Env{Config: rest.CopyConfig(server.config()), server: server}
+	env.Config.QPS, env.Config.Burst = -1, -1 // the server's own fairness limits clients, as in cmd/sluice
 	if err := installCRDs(ctx, env.Config); err != nil {
 		server.stop()
 		return nil, err

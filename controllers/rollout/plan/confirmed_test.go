@@ -1,0 +1,89 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// TestSwitchIsConfirmedByEndpointsOfTheWantedRevisionAlone: a Service that is
+// pointed at a revision has not switched before its EndpointSlices say so.
+func TestSwitchIsConfirmedByEndpointsOfTheWantedRevisionAlone(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	cases := map[string]struct {
+		reason string
+		active Service
+		since  time.Duration
+		done   bool
+	}{
+		"Settled":     {reason: "four of four, and long enough", active: Service{Selects: "new", Ready: map[string]int32{"new": 4}}, since: 10 * time.Second, done: true},
+		"Settling":    {reason: "kube-proxy hears of it later", active: Service{Selects: "new", Ready: map[string]int32{"new": 4}}, since: time.Second},
+		"TooFew":      {reason: "three can't carry what four do", active: Service{Selects: "new", Ready: map[string]int32{"new": 3}}, since: 10 * time.Second},
+		"OldLingers":  {reason: "an endpoint of the old revision still gets requests", active: Service{Selects: "new", Ready: map[string]int32{"new": 4, "old": 1}}, since: 10 * time.Second},
+		"Foreign":     {reason: "so does one that is nobody's", active: Service{Selects: "new", Ready: map[string]int32{"new": 4, "": 1}}, since: 10 * time.Second},
+		"NotPointed":  {reason: "the selector is the other revision's", active: Service{Selects: "old", Ready: map[string]int32{"new": 4}}, since: 10 * time.Second},
+		"Widened":     {reason: "a Service of all pods stands for nobody", active: Service{Selects: "", Ready: map[string]int32{"new": 4}}, since: 10 * time.Second},
+		"NoEndpoints": {reason: "pods that are ready and not listed serve nobody", active: Service{Selects: "new", Ready: map[string]int32{}}, since: 10 * time.Second},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			tc.active.Name = "shop"
+			ro := &v1alpha1.Rollout{}
+			ro.Spec.Replicas = ptr.To(int32(4))
+			ro.Spec.Strategy.BlueGreen = &v1alpha1.BlueGreenStrategy{ActiveService: "shop"}
+			ro.Status.StableRevision, ro.Status.CanaryRevision, ro.Status.Release = "old", "new", 2
+			last := int32(len(Steps(ro.Spec))) - 1
+			ro.Status.CurrentStep = &v1alpha1.CurrentStep{Index: last, Since: metav1.NewTime(now.Add(-time.Minute))}
+			ro.Status.Traffic = &v1alpha1.TrafficStatus{Endpoints: []v1alpha1.ServiceEndpoints{
+				{Service: "shop", Revision: "new", Ready: tc.active.Ready["new"], Since: metav1.NewTime(now.Add(-tc.since))},
+			}}
+			revision := func(hash string) Revision {
+				return Revision{Hash: hash, Name: "shop-" + hash, Replicas: 4, Current: 4, Ready: 4, Available: 4}
+			}
+			f := assess(Snapshot{Now: now, Rollout: ro, Target: "new", StableService: tc.active, Revisions: []Revision{revision("old"), revision("new")}})
+			if h, waits := missing(settle(cursorOf(ro.Status), f), f); waits == tc.done {
+				t.Errorf("%s: still owed %t: %s", tc.reason, waits, h.message)
+			}
+		})
+	}
+}
+
+// TestDriftIsSomebodyElses: our own next step is none, nor is a write that reached one of two routes.
+func TestDriftIsSomebodyElses(t *testing.T) {
+	carried := func(canary int32, message string) *v1alpha1.TrafficStatus {
+		return &v1alpha1.TrafficStatus{Since: ptr.To(metav1.Now()), Message: message, Requested: []v1alpha1.RevisionWeight{
+			{Service: "a", Revision: "old", Weight: 100 - canary}, {Service: "b", Revision: "new", Weight: canary},
+		}}
+	}
+	cases := map[string]struct {
+		reason string
+		before *v1alpha1.TrafficStatus
+		want   traffic.Split
+		drift  bool
+	}{
+		"Changed":  {reason: "they carried it when last looked at", before: carried(25, ""), want: traffic.CanaryAt(25), drift: true},
+		"NextStep": {reason: "they never carried it", before: carried(25, ""), want: traffic.CanaryAt(50)},
+		"HalfDone": {reason: "one of them never did", before: carried(25, disagreeing), want: traffic.CanaryAt(25)},
+		"Mirror":   {reason: "they never mirrored", before: carried(25, ""), want: traffic.Split{Stable: 75, Canary: 25, Mirror: 5}},
+		"First":    {reason: "nothing is known of before", want: traffic.CanaryAt(25)},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := facts{Snapshot: Snapshot{
+				Rollout:       &v1alpha1.Rollout{Status: v1alpha1.RolloutStatus{Traffic: tc.before}},
+				StableService: Service{Name: "a", Selects: "old"}, CanaryService: Service{Name: "b", Selects: "new"},
+			}}
+			if got := drifted(f, tc.want); got != tc.drift {
+				t.Errorf("%s: drifted is %t", tc.reason, got)
+			}
+		})
+	}
+}
