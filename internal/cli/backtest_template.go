@@ -24,13 +24,10 @@ import (
 // arms are the values that tell canary from stable in a template.
 type arms map[string]string
 
-// of are the arguments of one arm: whatever tells the two apart is the value that was given.
-func (a arms) of(arm string) []v1alpha1.ResolvedArg {
+// of are the variables of one arm: whatever tells the two apart is the value that was given.
+func (a arms) of(arm string) judge.Variables {
 	value := a[arm]
-	return []v1alpha1.ResolvedArg{
-		{Name: "arm", Value: value}, {Name: "revision", Value: value}, {Name: "service", Value: value},
-		{Name: "workload", Value: value}, {Name: "podRegex", Value: regexp.QuoteMeta(value) + "-.+"},
-	}
+	return judge.Variables{"arm": value, "revision": value, "service": value, "workload": value, "podRegex": regexp.QuoteMeta(value) + "-.+"}
 }
 
 // withArms fills in the sides that were not named by their own names.
@@ -152,7 +149,7 @@ func (s sources) arguments(of []v1alpha1.TemplateArg) ([]v1alpha1.ResolvedArg, e
 
 func (s sources) metric(m v1alpha1.Metric, args []v1alpha1.ResolvedArg) (question, error) {
 	q := question{name: m.Name}
-	canary, stable := append(s.arms.of("canary"), args...), append(s.arms.of("stable"), args...)
+	canary, stable := filler{s.arms.of("canary"), args}, filler{s.arms.of("stable"), args}
 	switch {
 	case m.Proportion != nil:
 		p := m.Proportion
@@ -178,14 +175,14 @@ func (s sources) metric(m v1alpha1.Metric, args []v1alpha1.ResolvedArg) (questio
 	case m.Scalar != nil:
 		return s.scalar(q, *m.Scalar, canary, stable)
 	case m.Threshold != nil:
-		filled, err := judge.Fill(m, args)
+		filled, err := judge.Fill(m, nil, args)
 		q.threshold = &filled
 		return q, err //nolint:wrapcheck // it names field and remedy
 	}
 	return q, errors.New("can't be replayed, for it is no query to Prometheus; leave it out of the file")
 }
 
-func (s sources) scalar(q question, m v1alpha1.Scalar, canary, stable []v1alpha1.ResolvedArg) (question, error) {
+func (s sources) scalar(q question, m v1alpha1.Scalar, canary, stable filler) (question, error) {
 	tolerance, err := asShare(string(m.Tolerance))
 	if m.Tolerance == "" {
 		tolerance, err = 0.25, nil
@@ -194,26 +191,32 @@ func (s sources) scalar(q question, m v1alpha1.Scalar, canary, stable []v1alpha1
 		return q, fmt.Errorf("scalar.tolerance: %w", err)
 	}
 	q.scalar = &scalarQuestion{tolerance: tolerance, hold: m.OnFail != v1alpha1.OnFailAbort}
-	if q.scalar.canary, err = fillIn("scalar.query", m.Query, canary); err != nil {
+	if q.scalar.canary, err = canary.fill("scalar.query", m.Query); err != nil {
 		return q, err
 	}
-	q.scalar.stable, err = fillIn("scalar.query", m.Query, stable)
+	q.scalar.stable, err = stable.fill("scalar.query", m.Query)
 	return q, err
 }
 
 // counters are the selectors of a proportion for one arm.
-func counters(p v1alpha1.Proportion, args []v1alpha1.ResolvedArg) (selectors, error) {
-	total, err := fillIn("proportion.total", p.Total, args)
+func counters(p v1alpha1.Proportion, f filler) (selectors, error) {
+	total, err := f.fill("proportion.total", p.Total)
 	if err != nil {
 		return selectors{}, err
 	}
-	bad, err := fillIn("proportion.bad", p.Bad, args)
+	bad, err := f.fill("proportion.bad", p.Bad)
 	return selectors{total: total, bad: bad, present: total}, err
 }
 
-// fillIn fills a query as a controller does. The error names the field.
-func fillIn(field, query string, args []v1alpha1.ResolvedArg) (string, error) {
-	m, err := judge.Fill(v1alpha1.Metric{Threshold: &v1alpha1.Threshold{Query: query}}, args)
+// filler is what the queries of one arm are filled with.
+type filler struct {
+	arm  judge.Variables
+	args []v1alpha1.ResolvedArg
+}
+
+// fill fills a query as a controller does. The error names the field.
+func (f filler) fill(field, query string) (string, error) {
+	m, err := judge.Fill(v1alpha1.Metric{Threshold: &v1alpha1.Threshold{Query: query}}, f.arm, f.args)
 	if err != nil {
 		return "", fmt.Errorf("%s: %s", field, strings.TrimPrefix(err.Error(), `metric "": threshold.query: `))
 	}
