@@ -36,6 +36,10 @@ type Series struct {
 	Phi float64
 	// Blocks in the order of time. One whose counts are none changes nothing.
 	Blocks []Block
+	// Proof, if any, are the same blocks in stricter counting, for passing: a
+	// duration objective between two edges of a histogram fails by what was
+	// surely slow, and passes by what was surely fast.
+	Proof []Block
 }
 
 // Trail is what a replay makes of one metric.
@@ -144,7 +148,12 @@ func (s Series) replay(alpha float64) (Trail, error) {
 		return t, err
 	}
 	for k, b := range s.Blocks {
-		if fail.Update(b.Canary, b.Stable) != nil || pass.Update(b.Canary, b.Stable) != nil {
+		proof := b
+		if s.Proof != nil {
+			proof = s.Proof[k]
+		}
+		unusable := fail.Update(b.Canary, b.Stable) != nil
+		if pass.Update(proof.Canary, proof.Stable) != nil || unusable {
 			t.Unusable = append(t.Unusable, k+1)
 		}
 		t.Fail, t.Pass = append(t.Fail, fail.Value()), append(t.Pass, pass.Value())
@@ -155,21 +164,13 @@ func (s Series) replay(alpha float64) (Trail, error) {
 // limits are what the history is held to.
 func (s Series) limits() (Trail, error) {
 	t := Trail{Phi: s.Phi}
-	weight := orDefault(s.NextWeight, 1)
-	budget := budgetOf(s.Objective)
-	switch {
-	case s.Objective != 0 && !(s.Objective > 0 && s.Objective < 1):
-		return t, fmt.Errorf("objective %v: must be a share above 0 and below 1, such as 0.999", s.Objective)
-	case !within(weight, math.SmallestNonzeroFloat64, 1):
-		return t, fmt.Errorf("next weight %v: must be a share above 0 and at most 1, such as 0.25", s.NextWeight)
-	case s.Phi != 0 && !within(s.Phi, 1, maxPhi):
-		return t, fmt.Errorf("noise %v: must be 1 to %d", s.Phi, maxPhi)
-	case s.Objective == 0 && !s.compared():
-		return t, errors.New("stable has no traffic to compare with, and there is no objective")
+	if err := s.check(); err != nil {
+		return t, err
 	}
 	if s.Phi == 0 {
 		t.Phi = NoiseFactor(s.stable())
 	}
+	budget, weight := budgetOf(s.Objective), orDefault(s.NextWeight, 1)
 	switch {
 	case s.Objective == 0:
 		t.FailLimit, t.PassLimit = Tolerance(0), comparedLimit
@@ -179,6 +180,22 @@ func (s Series) limits() (Trail, error) {
 		t.FailLimit, t.PassLimit = BurnLimit(MaxBurnRate, budget, 1), BurnLimit(MaxBurnRate, budget, weight)
 	}
 	return t, nil
+}
+
+func (s Series) check() error {
+	switch {
+	case s.Objective != 0 && !(s.Objective > 0 && s.Objective < 1):
+		return fmt.Errorf("objective %v: must be a share above 0 and below 1, such as 0.999", s.Objective)
+	case s.NextWeight != 0 && !within(s.NextWeight, math.SmallestNonzeroFloat64, 1):
+		return fmt.Errorf("next weight %v: must be a share above 0 and at most 1, such as 0.25", s.NextWeight)
+	case s.Phi != 0 && !within(s.Phi, 1, maxPhi):
+		return fmt.Errorf("noise %v: must be 1 to %d", s.Phi, maxPhi)
+	case s.Proof != nil && len(s.Proof) != len(s.Blocks):
+		return fmt.Errorf("%d blocks of proof for %d blocks: must be as many", len(s.Proof), len(s.Blocks))
+	case s.Objective == 0 && !s.compared():
+		return errors.New("stable has no traffic to compare with, and there is no objective")
+	}
+	return nil
 }
 
 // budgetOf is 1 - objective without the dust of the subtraction.

@@ -42,8 +42,8 @@ var arrows = []arrow{
 	{"internal/dashboard", "apis/* internal/view internal/kube ui"},
 	{"internal/cli", "apis/* internal/view internal/world internal/convert internal/dashboard internal/kube internal/names " +
 		"controllers/rollout/plan analysis/judge analysis/schedule " +
-		// Beyond the design: backtest replays counts, see docs/design/0007-backtest-and-providers.md.
-		"analysis/stats"},
+		// Beyond the design: backtest replays, see docs/design/0007-backtest-and-providers.md.
+		"analysis analysis/stats analysis/presets analysis/prometheus"},
 	{"internal/testing/*", "apis/* internal/kube e2e/cluster e2e/cluster/*"},
 	{"internal/arch", ""},
 	{"ui", ""},

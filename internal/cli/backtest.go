@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,10 +12,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-dev/sluice/analysis"
+	"github.com/sluice-dev/sluice/analysis/prometheus"
 	"github.com/sluice-dev/sluice/analysis/stats"
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
-const verbBacktest = "backtest"
+const (
+	verbBacktest = "backtest"
+	defaultBlock = 10 * time.Second
+	wholeTraffic = 100
+)
 
 // Exit codes of backtest, beside [ExitOK] for passed and [ExitFailed] for failed.
 const (
@@ -32,7 +40,10 @@ Nothing is asked of a cluster and nothing is changed.
   2    inconclusive: neither is proven
   3    could not be replayed: wrong usage, a file that can't be read, no data
 
-History comes from a file of counts (--data), where every block is
+With --prometheus, a template (-f) is replayed over what the server holds, with the queries of a live
+run. A preset takes the Services, ReplicaSets or revisions that --arm names, in the namespace -n.
+
+With --data, a file holds the counts; no server and no template are needed. Every block is
 [bad of canary, requests of canary, bad of stable, requests of stable]:
 
   {"block": "10s", "metrics": {"availability": {"objective": 0.999, "nextWeight": 0.25, "noise": 1,
@@ -41,21 +52,27 @@ History comes from a file of counts (--data), where every block is
 Without an objective canary is compared with stable alone; without nextWeight it is 1, which is
 all traffic; without noise it is learnt from stable's blocks. null is a block without data.`
 
-const backtestExample = `  kubectl sluice backtest --data counts.json
+const backtestExample = `  kubectl sluice backtest -f template.yaml --prometheus http://localhost:9090 --from 2h \
+      --arm canary=checkout-canary --arm stable=checkout-stable
+  kubectl sluice backtest --data counts.json
   kubectl sluice backtest --data counts.json --false-abort-rate 0.001 -o json`
 
 // backtest is what the flags say.
 type backtest struct {
 	Env
-	data   string
-	alpha  float64
-	format string
+	template, data, prometheus, from, to string
+	block                                time.Duration
+	nextWeight                           int
+	arms, args                           map[string]string
+	alpha                                float64
+	format                               string
+	namespace                            func() string
 }
 
 func newBacktest(s *session) *cobra.Command {
-	b := &backtest{Env: s.Env}
+	b := &backtest{Env: s.Env, namespace: func() string { return cmp.Or(s.overrides.Context.Namespace, "default") }}
 	cmd := &cobra.Command{
-		Use:     verbBacktest + " --data FILE",
+		Use:     verbBacktest + " [-f TEMPLATE] (--prometheus URL --from TIME [--to TIME] | --data FILE)",
 		Short:   "Replay an analysis over history, and tell the verdict by exit code",
 		Long:    backtestLong,
 		Example: backtestExample,
@@ -64,9 +81,19 @@ func newBacktest(s *session) *cobra.Command {
 			return b.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&b.data, "data", "", "JSON file of counts to replay")
-	cmd.Flags().Float64Var(&b.alpha, "false-abort-rate", stats.FalseAbortRate, "How often a good canary may be aborted, as a share: 0.01 is 1 %")
-	cmd.Flags().StringVarP(&b.format, "output", "o", "", "Output format: json; default a line for each block and metric")
+	flags := cmd.Flags()
+	flags.StringVarP(&b.template, "filename", "f", "", "File with an AnalysisTemplate or ClusterAnalysisTemplate")
+	flags.StringVar(&b.data, "data", "", "JSON file of counts to replay; needs no template")
+	flags.StringVar(&b.prometheus, "prometheus", "", "Base URL of the Prometheus that holds the history; user:password@ in it is sent along")
+	flags.StringVar(&b.from, "from", "", "Start of the history: 2026-11-20T10:00:00Z, seconds since 1970, or how long ago, such as 2h")
+	flags.StringVar(&b.to, "to", "", "End of the history, written as --from; default now")
+	flags.DurationVar(&b.block, "block", defaultBlock, "Length of a block")
+	flags.IntVar(&b.nextWeight, "next-weight", wholeTraffic, "Share of traffic in percent that must be proven affordable")
+	flags.StringToStringVar(&b.arms, "arm", nil, "What tells the arms apart, as canary=VALUE and stable=VALUE: the value of $(arm), $(service), $(workload) and the like, "+
+		"and what a preset knows the arm by; default canary and stable")
+	flags.StringToStringVar(&b.args, "arg", nil, "Values of the template's args, as NAME=VALUE")
+	flags.Float64Var(&b.alpha, "false-abort-rate", stats.FalseAbortRate, "How often a good canary may be aborted, as a share: 0.01 is 1 %")
+	flags.StringVarP(&b.format, "output", "o", "", "Output format: json; default a line for each block and metric")
 	return cmd
 }
 
@@ -79,34 +106,144 @@ func noNames(_ *cobra.Command, args []string) error {
 }
 
 func (b *backtest) check() error {
-	switch {
-	case b.format != formatText && b.format != formatJSON:
+	if b.format != formatText && b.format != formatJSON {
 		return fmt.Errorf("-o %q: unknown format; use json, or leave it out", b.format)
-	case b.data == "":
-		return errors.New("nothing to replay; give a file of counts with --data FILE")
 	}
-	return nil
+	if b.nextWeight < 1 || b.nextWeight > wholeTraffic {
+		return fmt.Errorf("--next-weight %d: must be 1 to %d", b.nextWeight, wholeTraffic)
+	}
+	return b.checkHistory()
 }
 
-func (b *backtest) run(_ context.Context) error {
+// checkHistory sees that there is one history, and something to replay over it.
+func (b *backtest) checkHistory() error {
+	counted, asked := b.data != "", b.prometheus != ""
+	switch {
+	case counted && asked:
+		return errors.New("--data and --prometheus are both given; leave one out")
+	case counted:
+		return nil
+	case asked && b.template == "":
+		return errors.New("--prometheus: there is nothing to ask it; give a template with -f FILE")
+	case asked && b.from == "":
+		return errors.New("--prometheus: since when? give --from, such as --from 2h")
+	case asked:
+		return nil
+	case b.template == "":
+		return errors.New("nothing to replay; give a template with -f FILE --prometheus URL --from TIME, or a file of counts with --data FILE")
+	}
+	return fmt.Errorf("-f %s: where is the history? give --prometheus URL and --from TIME, or a file of counts with --data FILE", b.template)
+}
+
+func (b *backtest) run(ctx context.Context) error {
 	if err := b.check(); err != nil {
 		return err
+	}
+	var template v1alpha1.AnalysisTemplateSpec
+	if b.template != "" {
+		var err error
+		if template, err = readTemplate(b.template); err != nil {
+			return fmt.Errorf("-f %s: %w", b.template, err)
+		}
+	}
+	if b.data != "" {
+		return b.counted(template)
+	}
+	return b.asked(ctx, template)
+}
+
+// counted replays a file of counts, with the objectives of a template where it has none.
+func (b *backtest) counted(template v1alpha1.AnalysisTemplateSpec) error {
+	promised, err := promises(template)
+	if err != nil {
+		return fmt.Errorf("-f %s: %w", b.template, err)
 	}
 	h, err := readCounts(b.data)
 	if err != nil {
 		return fmt.Errorf("--data %s: %w", b.data, err)
 	}
+	for i, name := range h.names {
+		if h.series[i].Objective == 0 {
+			h.series[i].Objective = promised[name]
+		}
+	}
 	r, err := stats.Replay(h.series, b.alpha)
 	if err != nil {
 		return fmt.Errorf("--data %s: %w", b.data, err)
 	}
-	return b.tell(replayed{history: h, Replayed: r, alpha: b.alpha})
+	return b.tell(judged(h, r, nil, b.alpha))
+}
+
+// asked replays what a server holds.
+func (b *backtest) asked(ctx context.Context, template v1alpha1.AnalysisTemplateSpec) error {
+	s, err := spanOf(b.from, b.to, b.block, b.Now())
+	if err != nil {
+		return err
+	}
+	sides, err := withArms(b.arms)
+	if err != nil {
+		return err
+	}
+	questions, err := sources{sides, b.args, b.namespace()}.questions(template)
+	if err != nil {
+		return fmt.Errorf("-f %s: %w", b.template, err)
+	}
+	p := past{prometheus.New(prometheus.Options{Timeout: time.Minute}), analysis.Target{Address: b.prometheus}, s}
+	h := history{block: s.block, from: s.from}
+	var gates []gate
+	for _, q := range questions {
+		if err := p.add(ctx, q, b, &h, &gates); err != nil {
+			return fmt.Errorf("metric %q: %w", q.name, err)
+		}
+	}
+	r, err := stats.Replay(h.series, b.alpha)
+	if err != nil {
+		return fmt.Errorf("-f %s: %w", b.template, err)
+	}
+	return b.tell(judged(h, r, gates, b.alpha))
+}
+
+// add asks for one metric.
+func (p past) add(ctx context.Context, q question, b *backtest, h *history, gates *[]gate) error {
+	if q.threshold != nil || q.scalar != nil {
+		g, err := p.gate(ctx, q, b.alpha)
+		*gates = append(*gates, g)
+		return err
+	}
+	s, err := p.history(ctx, q)
+	s.NextWeight = float64(b.nextWeight) / wholeTraffic
+	h.names, h.series = append(h.names, q.name), append(h.series, s)
+	return err
+}
+
+// promises are the objectives of a template by the names of their metrics.
+func promises(template v1alpha1.AnalysisTemplateSpec) (map[string]float64, error) {
+	all := map[string]float64{}
+	wanted, err := objectivesOf(template.Objectives)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range wanted {
+		all[o.Name] = o.Good
+	}
+	for _, m := range template.Metrics {
+		if m.Objective == "" {
+			continue
+		}
+		share, err := asShare(string(m.Objective))
+		if err != nil {
+			return nil, fmt.Errorf("metric %q: objective: %w", m.Name, err)
+		}
+		all[m.Name] = share
+	}
+	return all, nil
 }
 
 // history is counts by metric.
 type history struct {
-	// block is how long each takes; 0 if nobody said.
+	// block is how long each takes; 0 if nobody said. From is when they began, zero too.
 	block time.Duration
+	from  time.Time
 	names []string
 	// series are those of the names.
 	series []stats.Series

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -21,52 +22,87 @@ import (
 type replayed struct {
 	history
 	stats.Replayed
+	gates []gate
 	alpha float64
+	// passing, failedAt and passedAt are of evidence and gates together.
+	passing            []bool
+	failedAt, passedAt int
+}
+
+// judged puts evidence and gates together.
+func judged(h history, r stats.Replayed, gates []gate, alpha float64) replayed {
+	out := replayed{history: h, Replayed: r, gates: gates, alpha: alpha, failedAt: r.FailedAt}
+	length := len(r.Combined)
+	for _, g := range gates {
+		length = max(length, len(g.passing))
+		if g.failedAt > 0 && (out.failedAt == 0 || g.failedAt < out.failedAt) {
+			out.failedAt = g.failedAt
+		}
+	}
+	for k := range length {
+		out.passing = append(out.passing, out.passes(k))
+	}
+	if breaks := 1 + lastIndex(out.passing, false); breaks < length {
+		out.passedAt = breaks + 1
+	}
+	return out
+}
+
+// passes reports whether evidence and gates all pass after a block, from 0.
+func (r replayed) passes(k int) bool {
+	passes := len(r.Trails) == 0 || k < len(r.Passing) && r.Passing[k]
+	for _, g := range r.gates {
+		passes = passes && k < len(g.passing) && g.passing[k]
+	}
+	return passes
+}
+
+func lastIndex(all []bool, of bool) int {
+	for i, x := range slices.Backward(all) {
+		if x == of {
+			return i
+		}
+	}
+	return -1
 }
 
 // tell prints what came of a replay, and gives the exit code.
 func (b *backtest) tell(r replayed) error {
 	for i, t := range r.Trails {
 		if len(t.Unusable) > 0 {
-			fmt.Fprintf(b.Err, "warning: %s: %s of %d have no usable counts and are left out, the first is block %d\n",
-				r.names[i], count(int32(len(t.Unusable)), "block", "blocks"), len(t.Fail), t.Unusable[0])
+			fmt.Fprintf(b.Err, "warning: %s: %d of %s without usable counts, the first is block %d; they change nothing\n",
+				r.names[i], len(t.Unusable), count(int32(len(t.Fail)), "block", "blocks"), t.Unusable[0])
 		}
 	}
-	var err error
+	write := r.print
 	if b.format == formatJSON {
-		err = r.write(b.Out)
-	} else {
-		err = r.print(b.Out)
+		write = r.write
 	}
-	if err != nil {
+	if err := write(b.Out); err != nil {
 		return err
 	}
-	if code := map[v1alpha1.AnalysisPhase]int{v1alpha1.AnalysisFailed: ExitFailed, v1alpha1.AnalysisInconclusive: ExitInconclusive}[r.phase()]; code != ExitOK {
-		return exit{code: code}
+	switch r.phase() {
+	case v1alpha1.AnalysisFailed:
+		return exit{code: ExitFailed}
+	case v1alpha1.AnalysisPassed:
+		return nil
+	default:
+		return exit{code: ExitInconclusive}
 	}
-	return nil
 }
 
-func (r replayed) phase() v1alpha1.AnalysisPhase {
-	switch {
-	case r.FailedAt > 0:
-		return v1alpha1.AnalysisFailed
-	case r.PassedAt > 0:
-		return v1alpha1.AnalysisPassed
-	}
-	return v1alpha1.AnalysisInconclusive
-}
-
-// at is the verdict as it was after a block, from 0.
+// at is the verdict as it was after a block, from 0; the one after the last is the verdict.
 func (r replayed) at(k int) v1alpha1.AnalysisPhase {
 	switch {
-	case r.FailedAt > 0 && k+1 >= r.FailedAt:
+	case r.failedAt > 0 && k+1 >= r.failedAt:
 		return v1alpha1.AnalysisFailed
-	case r.Passing[k]:
+	case k >= 0 && r.passing[k]:
 		return v1alpha1.AnalysisPassed
 	}
 	return v1alpha1.AnalysisInconclusive
 }
+
+func (r replayed) phase() v1alpha1.AnalysisPhase { return r.at(len(r.passing) - 1) }
 
 // write is for programs.
 func (r replayed) write(to io.Writer) error {
@@ -78,12 +114,15 @@ func (r replayed) write(to io.Writer) error {
 		Verdict        v1alpha1.AnalysisPhase `json:"verdict"`
 		DecidedAtBlock int                    `json:"decidedAtBlock"`
 		Metrics        map[string]trail       `json:"metrics"`
-	}{Verdict: r.phase(), DecidedAtBlock: max(r.FailedAt, 0), Metrics: map[string]trail{}}
-	if r.FailedAt == 0 {
-		out.DecidedAtBlock = r.PassedAt
+	}{Verdict: r.phase(), DecidedAtBlock: r.failedAt, Metrics: map[string]trail{}}
+	if r.failedAt == 0 {
+		out.DecidedAtBlock = r.passedAt
 	}
 	for i, t := range r.Trails {
 		out.Metrics[r.names[i]] = trail{Fail: append([]float64{}, t.Fail...), Pass: append([]float64{}, t.Pass...)}
+	}
+	for _, g := range r.gates {
+		out.Metrics[g.name] = trail{Fail: append([]float64{}, g.fail...), Pass: append([]float64{}, g.pass...)}
 	}
 	encoder := json.NewEncoder(to)
 	encoder.SetIndent("", "  ")
@@ -97,7 +136,7 @@ func (r replayed) write(to io.Writer) error {
 func (r replayed) print(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "BLOCK\tEND\tMETRIC\tCANARY\tSTABLE\tTO FAIL\tTO PASS\tVERDICT")
-	for k := range r.Combined {
+	for k := range r.passing {
 		for i, t := range r.Trails {
 			if k >= len(t.Fail) {
 				continue
@@ -105,6 +144,9 @@ func (r replayed) print(to io.Writer) error {
 			b := r.series[i].Blocks[k]
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k+1, r.end(k), r.names[i],
 				counted(b.Canary), counted(b.Stable), evidence(t.Fail[k]), evidence(t.Pass[k]), r.at(k))
+		}
+		for _, g := range r.gates {
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k+1, r.end(k), g.name, g.canary[k], g.stable[k], evidence(g.fail[k]), evidence(g.pass[k]), r.at(k))
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -122,25 +164,55 @@ func (r replayed) end(k int) string {
 	if r.block <= 0 {
 		return "-"
 	}
-	return (time.Duration(k+1) * r.block).String()
+	after := time.Duration(k+1) * r.block
+	if !r.from.IsZero() {
+		return r.from.Add(after).UTC().Format(time.RFC3339)
+	}
+	return after.String()
 }
 
 // words are the verdict and why, with the numbers.
 func (r replayed) words() []string {
-	blocks := len(r.Combined)
+	blocks := len(r.passing)
 	switch r.phase() {
 	case v1alpha1.AnalysisFailed:
-		lines := []string{fmt.Sprintf("Failed at block %d of %d:", r.FailedAt, blocks), "  " + r.failing(r.Culprit)}
+		return append([]string{fmt.Sprintf("Failed at block %d of %d:", r.failedAt, blocks)}, r.blame()...)
+	case v1alpha1.AnalysisPassed:
+		return append([]string{fmt.Sprintf("Passed: holds from block %d to the last, %d:", r.passedAt, blocks)}, r.standing()...)
+	default:
+		return append([]string{fmt.Sprintf("Inconclusive after %d blocks:", blocks)}, r.standing()...)
+	}
+}
+
+// blame says what failed at the block that decided.
+func (r replayed) blame() []string {
+	var lines []string
+	if r.FailedAt == r.failedAt {
+		lines = append(lines, "  "+r.failing(r.Culprit))
 		if len(r.names) > 1 {
 			lines = append(lines, fmt.Sprintf("  evidence %s of %s needed from %d metrics together, most of it from %s",
 				evidence(r.Combined[r.FailedAt-1]), evidence(1/r.alpha), len(r.names), r.names[r.Culprit]))
 		}
-		return lines
-	case v1alpha1.AnalysisPassed:
-		return append([]string{fmt.Sprintf("Passed: holds from block %d to the last, %d:", r.PassedAt, blocks)}, r.passing()...)
-	default:
-		return append([]string{fmt.Sprintf("Inconclusive after %d blocks:", blocks)}, r.passing()...)
 	}
+	for _, g := range r.gates {
+		if g.failedAt == r.failedAt {
+			lines = append(lines, fmt.Sprintf("  %s: canary %s; %s → Abort", g.name, g.canary[g.failedAt-1], g.needed))
+		}
+	}
+	return lines
+}
+
+// standing says of every metric what is known in the end.
+func (r replayed) standing() []string {
+	lines := r.proven()
+	for _, g := range r.gates {
+		text, last := "  "+g.name+": canary "+g.canary[len(g.canary)-1], g.stable[len(g.stable)-1]
+		if last != "" {
+			text += ", stable " + last
+		}
+		lines = append(lines, text+"; "+g.needed)
+	}
+	return lines
 }
 
 // failing says of a metric why it fails, as of the block that decided.
@@ -154,8 +226,8 @@ func (r replayed) failing(i int) string {
 	return out + " that canary exceeds " + line(t.FailLimit) + " → Abort"
 }
 
-// passing says of each metric what is proven in the end.
-func (r replayed) passing() []string {
+// proven says of each metric that counts what is proven in the end.
+func (r replayed) proven() []string {
 	var lines []string
 	for i, t := range r.Trails {
 		if len(t.Pass) == 0 {
@@ -224,7 +296,7 @@ func evidence(m float64) string { return digits(m, significant) }
 // digits writes a number with some significant digits and no zeros behind them.
 func digits(f float64, n int) string {
 	text := strconv.FormatFloat(f, 'g', n, 64)
-	if short, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(short) < 1e6 {
+	if short, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(short) < 1e6 && (short == 0 || math.Abs(short) >= 1e-4) {
 		text = strconv.FormatFloat(short, 'f', -1, 64)
 	}
 	return strings.TrimSpace(text)
