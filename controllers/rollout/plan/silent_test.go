@@ -18,7 +18,9 @@ import (
 func silently(s *Snapshot) { s.Traffic.Confirmed, s.Traffic.Silent = nil, true }
 
 // unbound has the routes stand for other pods than the Services.
-func unbound(s *Snapshot) { s.Traffic.Confirmed, s.Traffic.Silent, s.Traffic.Unbound = nil, false, true }
+func unbound(s *Snapshot) {
+	s.Traffic.Confirmed, s.Traffic.Silent, s.Traffic.Unbound = nil, false, true
+}
 
 // marked has the routes tell which pods they stand for.
 func marked(s *Snapshot) { s.Traffic.Marked = true }
