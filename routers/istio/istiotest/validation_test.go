@@ -41,7 +41,13 @@ func TestGoldenObjects(t *testing.T) {
 	}
 	checked := 0
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) { checked += check(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
+			raw, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checked += check(t, file, raw)
+		})
 	}
 	if checked < 20 {
 		t.Errorf("only %d objects were checked", checked)
@@ -51,10 +57,17 @@ func TestGoldenObjects(t *testing.T) {
 
 // TestGuide checks the manifests that we tell people to write.
 func TestGuide(t *testing.T) {
-	for _, file := range []string{"../testdata/guide/host.yaml", "../testdata/guide/subset.yaml"} {
-		if check(t, file) == 0 {
-			t.Errorf("%s holds no object of Istio", file)
-		}
+	raw, err := os.ReadFile("../../../docs/guide/istio.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, block := range strings.Split(string(raw), "```yaml\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		n += check(t, "the guide", []byte(block))
+	}
+	if n != 3 {
+		t.Errorf("the guide holds %d objects of Istio, want 3", n)
 	}
 }
 
@@ -75,13 +88,9 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// check validates the Istio objects of a file of several documents and counts them.
-func check(t *testing.T, file string) int {
+// check validates the Istio objects of a text of several documents and counts them.
+func check(t *testing.T, file string, raw []byte) int {
 	t.Helper()
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	n := 0
 	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(raw), 4096); ; {
 		var o object
