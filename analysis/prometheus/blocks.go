@@ -258,11 +258,12 @@ func (p *Provider) Count(ctx context.Context, target analysis.Target, want analy
 	if err != nil {
 		return analysis.Block{}, err
 	}
+	ask := func(query string) (analysis.Answer, error) { return p.whole(ctx, target, query, at) }
 	var b analysis.Block
-	if b.Canary, err = p.numbers(ctx, target, c, c.canary, l, at); err != nil || !c.stable.exists() {
+	if b.Canary, err = c.numbers(c.canary, l, ask); err != nil || !c.stable.exists() {
 		return b, err
 	}
-	b.Stable, err = p.numbers(ctx, target, c, c.stable, l, at)
+	b.Stable, err = c.numbers(c.stable, l, ask)
 	return b, err
 }
 
@@ -275,18 +276,19 @@ func complete(a analysis.Answer) error {
 	return nil
 }
 
-func (p *Provider) numbers(ctx context.Context, target analysis.Target, c counted, s series, l analysis.Learned, at time.Time) (n analysis.Numbers, err error) {
+// numbers asks for those of one revision.
+func (c counted) numbers(s series, l analysis.Learned, ask func(query string) (analysis.Answer, error)) (n analysis.Numbers, err error) {
 	total, parts := s.query, []string(nil)
 	if total == "" {
 		total, parts = c.queries(s, l)
 	}
-	if n.Total, err = p.whole(ctx, target, total, at); err != nil {
+	if n.Total, err = ask(total); err != nil {
 		return n, err
 	}
 	for _, query := range parts {
 		var part analysis.Answer
 		if query != "" {
-			if part, err = p.whole(ctx, target, query, at); err != nil {
+			if part, err = ask(query); err != nil {
 				return n, err
 			}
 			if c.Bound > 0 || c.Compare {

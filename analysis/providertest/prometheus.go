@@ -59,7 +59,7 @@ type Query struct {
 }
 
 // Prometheus is a server that speaks as much of the HTTP API of Prometheus as
-// instant queries need, and replies as told. Use [NewPrometheus].
+// instant queries need, and replies as told; it has no history. Use [NewPrometheus].
 type Prometheus struct {
 	// Address is its base URL. It stays the same while the server is down.
 	Address string
@@ -134,6 +134,11 @@ func (p *Prometheus) start(t *testing.T, address string) {
 
 func (p *Prometheus) serve(w http.ResponseWriter, r *http.Request) {
 	seconds, err := strconv.ParseFloat(r.FormValue("time"), 64)
+	if r.URL.Path == "/api/v1/query_range" { // no history
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"status":"success","data":{"resultType":"matrix","result":[]}}`))
+		return
+	}
 	if r.URL.Path != "/api/v1/query" || err != nil {
 		http.NotFound(w, r)
 		return

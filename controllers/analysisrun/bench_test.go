@@ -51,7 +51,7 @@ func newBench(t *testing.T, mods ...func(*v1alpha1.AnalysisRun)) *bench {
 	run := &v1alpha1.AnalysisRun{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: key.Namespace, Name: key.Name, Generation: 1,
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "sluice.dev/v1alpha1", Kind: "Rollout", Name: "checkout", UID: "1", Controller: ptr.To(true)}},
+			OwnerReferences: ownedByARollout(),
 		},
 		Spec: v1alpha1.AnalysisRunSpec{
 			Prometheus: &v1alpha1.Prometheus{Address: b.server.Address},
@@ -142,6 +142,11 @@ func question(most time.Duration) func(*v1alpha1.AnalysisRun) {
 	return func(run *v1alpha1.AnalysisRun) {
 		run.Spec.Question = &v1alpha1.Question{Since: metav1.NewTime(start), MaxDuration: metav1.Duration{Duration: most}}
 	}
+}
+
+// ownedByARollout is what a run has that a Rollout asks questions.
+func ownedByARollout() []metav1.OwnerReference {
+	return []metav1.OwnerReference{{APIVersion: "sluice.dev/v1alpha1", Kind: "Rollout", Name: "checkout", UID: "1", Controller: ptr.To(true)}}
 }
 
 func registry(t *testing.T) analysis.Registry {

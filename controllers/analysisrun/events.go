@@ -60,6 +60,8 @@ func metricChanged(before v1alpha1.MetricVerdict, m v1alpha1.MetricStatus) []eve
 		return []event{warning("NoData", "Measure", note)}
 	case m.Verdict == v1alpha1.MetricFailed && m.DryRun:
 		return []event{warning("DryRunFailed", "Judge", note)}
+	case m.Verdict == v1alpha1.MetricHolding:
+		return []event{warning("AnalysisHolding", "Judge", note)}
 	case before == v1alpha1.MetricNoData:
 		return []event{normal("DataReturned", "Measure", note)}
 	}

@@ -50,7 +50,7 @@ func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapsho
 	if s.target.Address == "" {
 		s.obstacle = noAddress
 	}
-	if unsound := judge.Check(run.Spec) != nil; unsound || s.over() {
+	if !sound(run.Spec) || s.over() {
 		return s, nil
 	}
 	if s.tasks, err = r.tasks(run, s.now); err != nil {
@@ -65,8 +65,15 @@ func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapsho
 	return s, nil
 }
 
+// sound reports whether a run can be carried out; what is wrong with one that
+// can't is said when it is judged.
+func sound(spec v1alpha1.AnalysisRunSpec) bool { return judge.Check(spec) == nil }
+
 // alone reports whether no Rollout speaks with the run.
-func alone(run *v1alpha1.AnalysisRun) bool { return metav1.GetControllerOf(run) == nil }
+func alone(run *v1alpha1.AnalysisRun) bool {
+	owner := metav1.GetControllerOf(run)
+	return owner == nil || owner.Kind != "Rollout"
+}
 
 // filled gives the named metrics with complete queries. The spec has been checked.
 func filled(spec v1alpha1.AnalysisRunSpec, names []string) []v1alpha1.Metric {

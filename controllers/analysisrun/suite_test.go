@@ -124,8 +124,18 @@ func startLive(t *testing.T) live {
 
 func (l live) create(t *testing.T, address string) *v1alpha1.AnalysisRun {
 	t.Helper()
-	run := &v1alpha1.AnalysisRun{
+	owner := &v1alpha1.Rollout{
 		ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, GenerateName: "checkout-"},
+		Spec:       v1alpha1.RolloutSpec{WorkloadRef: &v1alpha1.WorkloadRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "checkout"}},
+	}
+	if err := l.Create(t.Context(), owner); err != nil {
+		t.Fatal(err)
+	}
+	run := &v1alpha1.AnalysisRun{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: l.namespace, GenerateName: "checkout-",
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(owner, v1alpha1.GroupVersion.WithKind("Rollout"))},
+		},
 		Spec: v1alpha1.AnalysisRunSpec{
 			Prometheus: &v1alpha1.Prometheus{Address: address},
 			Metrics:    []v1alpha1.Metric{atMost("errors", "0.05")},

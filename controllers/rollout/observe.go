@@ -282,16 +282,16 @@ func (o *observation) analysis(ctx context.Context) error {
 	for _, a := range plan.Analyses(o.s.Rollout.Spec) {
 		refs = append(refs, a.Templates...)
 	}
-	if err := o.templates(ctx, refs); err != nil {
+	if err := readTemplates(ctx, o, refs); err != nil {
 		return err
 	}
 	o.found = append(o.found, plan.CheckAnalysis(o.s.Rollout, o.s.Templates)...)
 	return nil
 }
 
-// templates reads the templates referred to, and those that they build on. One
+// readTemplates reads the templates referred to, and those that they build on. One
 // that does not exist is left out, and CheckAnalysis names it.
-func (o *observation) templates(ctx context.Context, refs []v1alpha1.TemplateRef) error {
+func readTemplates(ctx context.Context, o *observation, refs []v1alpha1.TemplateRef) error {
 	seen := map[v1alpha1.TemplateRef]bool{}
 	for len(refs) > 0 {
 		ref := refs[0]
@@ -301,7 +301,7 @@ func (o *observation) templates(ctx context.Context, refs []v1alpha1.TemplateRef
 			continue
 		}
 		seen[ref] = true
-		spec, err := o.analysisTemplate(ctx, ref)
+		spec, err := readTemplate(ctx, o, ref)
 		if apierrors.IsNotFound(err) {
 			continue
 		}
@@ -314,7 +314,7 @@ func (o *observation) templates(ctx context.Context, refs []v1alpha1.TemplateRef
 	return nil
 }
 
-func (o *observation) analysisTemplate(ctx context.Context, ref v1alpha1.TemplateRef) (v1alpha1.AnalysisTemplateSpec, error) {
+func readTemplate(ctx context.Context, o *observation, ref v1alpha1.TemplateRef) (v1alpha1.AnalysisTemplateSpec, error) {
 	if ref.Kind == v1alpha1.KindClusterAnalysisTemplate {
 		var t v1alpha1.ClusterAnalysisTemplate
 		err := o.from.Get(ctx, types.NamespacedName{Name: ref.Name}, &t)

@@ -133,7 +133,12 @@ func checkAnalysis(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Templa
 	if j := judgement(a, reached); len(missing) == 0 && j.Preset == "" && (j.Objectives != nil || j.CompareLatency) {
 		found = append(found, Problem{Field: at + ".preset", Message: "no template sets a preset, and objectives need one to know which series count requests; set it to your data plane's"})
 	}
-	found = append(found, missingArgs(a, reached, at)...)
+	return slices.Concat(found, missingArgs(a, reached, at), absentFields(r, a, at))
+}
+
+// absentFields finds arguments from fields that the Rollout does not have.
+func absentFields(r *v1alpha1.Rollout, a *v1alpha1.Analysis, at string) []Problem {
+	var found []Problem
 	for i, arg := range a.Args {
 		if arg.ValueFrom == nil || arg.ValueFrom.FieldRef == nil {
 			continue

@@ -1,0 +1,190 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+const (
+	own     = v1alpha1.KindAnalysisTemplate
+	cluster = v1alpha1.KindClusterAnalysisTemplate
+)
+
+// withAnalysis has a canary of 25 % asked at its second step whether 50 % is affordable.
+func withAnalysis(a v1alpha1.Analysis, templates ...Template) Snapshot {
+	return scene(canaryOf(1, 1, 25), func(s *Snapshot) {
+		c := s.Rollout.Spec.Strategy.Canary
+		c.Analysis = &a
+		c.Steps = []v1alpha1.Step{weightStep(25), analyzeStep(""), weightStep(50)}
+		s.Templates = templates
+	}, settledNow)
+}
+
+func slo() v1alpha1.Analysis {
+	return v1alpha1.Analysis{Judgement: v1alpha1.Judgement{
+		Preset: "Istio", Objectives: &v1alpha1.Objectives{Availability: "99.9%"},
+	}}
+}
+
+// runOf is the spec of the run that a snapshot starts.
+func runOf(t *testing.T, s Snapshot) v1alpha1.AnalysisRunSpec {
+	t.Helper()
+	for _, a := range Decide(s).Actions {
+		if start, ok := a.(StartRun); ok {
+			return start.Spec
+		}
+	}
+	t.Fatal("no run is started")
+	return v1alpha1.AnalysisRunSpec{}
+}
+
+func TestTheRunKnowsWhatIsMeasured(t *testing.T) {
+	got := runOf(t, withAnalysis(slo()))
+	want := &v1alpha1.Subject{
+		Canary: v1alpha1.SubjectArm{Service: "canary", Workload: "shop-v2", Revision: "v2"},
+		Stable: &v1alpha1.SubjectArm{Service: "stable", Workload: "shop-v1", Revision: "v1"},
+	}
+	if diff := cmp.Diff(want, got.Subject); diff != "" {
+		t.Errorf("subject: -want +got:\n%s", diff)
+	}
+	if got.Question == nil || got.Question.NextWeight != 50 || got.Question.Step != 1 {
+		t.Errorf("question %+v, want one of step 1 about 50 %%", got.Question)
+	}
+	if got.Preset != "Istio" || got.Objectives.Availability != "99.9%" {
+		t.Errorf("judgement %+v", got.Judgement)
+	}
+}
+
+func TestTemplatesBuildOnTemplates(t *testing.T) {
+	metric := func(name string) v1alpha1.Metric {
+		return v1alpha1.Metric{Name: name, Threshold: &v1alpha1.Threshold{Query: "q", Max: ptr.To("1")}}
+	}
+	a := v1alpha1.Analysis{
+		Judgement: v1alpha1.Judgement{Objectives: &v1alpha1.Objectives{Availability: "99.95%"}},
+		Metrics:   []v1alpha1.Metric{metric("own")},
+		Templates: []v1alpha1.TemplateRef{{Name: "team"}, {Name: "org", Kind: cluster}},
+		Args:      []v1alpha1.Arg{{Name: "token", ValueFrom: &v1alpha1.ArgSource{SecretKeyRef: &v1alpha1.SecretKeyRef{Name: "vendor", Key: "token"}}}},
+	}
+	team := Template{Kind: own, Name: "team", Spec: v1alpha1.AnalysisTemplateSpec{
+		Metrics: []v1alpha1.Metric{metric("team")}, Templates: []v1alpha1.TemplateRef{{Name: "org", Kind: cluster}, {Name: "team"}},
+		Args: []v1alpha1.TemplateArg{{Name: "window", Value: ptr.To("1m")}},
+	}}
+	org := Template{Kind: cluster, Name: "org", Spec: v1alpha1.AnalysisTemplateSpec{
+		Preset: "Linkerd", Metrics: []v1alpha1.Metric{metric("org")},
+		Objectives: &v1alpha1.Objectives{Availability: "99%", Latency: &v1alpha1.LatencyObjectives{P99: &metav1.Duration{Duration: time.Second}}},
+		Args:       []v1alpha1.TemplateArg{{Name: "window", Value: ptr.To("5m")}},
+	}}
+	got := runOf(t, withAnalysis(a, org, team))
+	var names []string
+	for _, m := range got.Metrics {
+		names = append(names, m.Name)
+	}
+	if diff := cmp.Diff([]string{"own", "team", "org"}, names); diff != "" {
+		t.Errorf("metrics: each once, in the order referred to: -want +got:\n%s", diff)
+	}
+	if got.Preset != "Linkerd" || got.Objectives.Availability != "99.95%" || got.Objectives.Latency.P99.Duration != time.Second {
+		t.Errorf("what is said first counts, and the rest is added: %+v", got.Judgement)
+	}
+	args := map[string]v1alpha1.ResolvedArg{}
+	for _, arg := range got.Args {
+		args[arg.Name] = arg
+	}
+	if args["window"].Value != "1m" || args["token"].SecretKeyRef == nil || args["token"].Value != "" {
+		t.Errorf("args: %+v", got.Args)
+	}
+}
+
+func TestCheckAnalysis(t *testing.T) {
+	with := func(change func(*v1alpha1.Analysis)) v1alpha1.Analysis {
+		a := slo()
+		change(&a)
+		return a
+	}
+	team := Template{Kind: own, Name: "team", Spec: v1alpha1.AnalysisTemplateSpec{
+		Templates: []v1alpha1.TemplateRef{{Name: "org", Kind: cluster}}, Args: []v1alpha1.TemplateArg{{Name: "shard"}},
+	}}
+	tests := map[string]struct {
+		reason    string
+		analysis  v1alpha1.Analysis
+		templates []Template
+		want      []string
+	}{
+		"sound": {"nothing is wrong", slo(), nil, nil},
+		"no such template": {
+			"the reference leads nowhere", with(func(a *v1alpha1.Analysis) { a.Templates = []v1alpha1.TemplateRef{{Name: "teem"}} }), []Template{team},
+			[]string{"spec.strategy.canary.analysis.templates[0].name: AnalysisTemplate teem does not exist in namespace test; create it or correct the name"},
+		},
+		"nor below": {
+			"the template that refers to it is named", with(func(a *v1alpha1.Analysis) {
+				a.Templates = []v1alpha1.TemplateRef{{Name: "team"}}
+				a.Args = []v1alpha1.Arg{{Name: "shard", Value: ptr.To("1")}}
+			}), []Template{team},
+			[]string{"spec.strategy.canary.analysis.templates: ClusterAnalysisTemplate org does not exist in the cluster; create it or correct the name in AnalysisTemplate team"},
+		},
+		"no preset": {
+			"nobody knows which series count", with(func(a *v1alpha1.Analysis) { a.Preset = "" }), nil,
+			[]string{"spec.strategy.canary.analysis.preset: no template sets a preset, and objectives need one to know which series count requests; set it to your data plane's"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, p := range CheckAnalysis(withAnalysis(tc.analysis).Rollout, tc.templates) {
+				got = append(got, p.Field+": "+p.Message)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestOldRunsAreDeleted(t *testing.T) {
+	s := scene(func(s *Snapshot) {
+		s.Rollout.Spec.RevisionHistoryLimit = ptr.To(int32(2))
+		for i, name := range []string{"shop-4", "shop-2", "shop-3"} {
+			at := metav1.NewTime(noon.Add(-time.Duration(i) * time.Hour))
+			s.Runs = append(s.Runs, v1alpha1.AnalysisRun{
+				ObjectMeta: metav1.ObjectMeta{Name: name}, Status: v1alpha1.AnalysisRunStatus{CompletedAt: &at},
+			})
+		}
+	})
+	var got []string
+	for _, a := range Decide(s).Actions {
+		if d, ok := a.(DeleteRun); ok {
+			got = append(got, d.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"shop-3"}, got); diff != "" {
+		t.Errorf("the one that ended first: -want +got:\n%s", diff)
+	}
+}
+
+// TestWhatAStepWentOnWithIsRecorded: Promote says what was known.
+func TestWhatAStepWentOnWithIsRecorded(t *testing.T) {
+	s := withAnalysis(slo())
+	s.Rollout.Spec.Strategy.Canary.Analysis.OnInconclusive = v1alpha1.OnInconclusivePromote
+	at := metav1.NewTime(noon)
+	spec := runOf(t, s)
+	s.Runs = []v1alpha1.AnalysisRun{{
+		ObjectMeta: metav1.ObjectMeta{Name: "shop-2", Generation: 1}, Spec: spec,
+		Status: v1alpha1.AnalysisRunStatus{
+			Phase: v1alpha1.AnalysisRunning, ObservedGeneration: 1,
+			Answer:  &v1alpha1.Answer{Step: 1, Verdict: v1alpha1.AnalysisInconclusive, Message: "its rate is below 4 %"},
+			Metrics: []v1alpha1.MetricStatus{{Name: "availability", Verdict: v1alpha1.MetricUndecided, Evidence: &v1alpha1.MetricEvidence{LastBlockEnd: &at, Block: spec.Block}}},
+		},
+	}}
+	st := Decide(s).Status
+	if st.CurrentStep == nil || st.CurrentStep.Index != 2 || len(st.Approvals) != 1 || st.Approvals[0].Reason != "its rate is below 4 %" {
+		t.Errorf("step %+v, approvals %+v; want the next step, and what it went on with", st.CurrentStep, st.Approvals)
+	}
+}
