@@ -154,7 +154,7 @@ func (c *court) whole() bool {
 		if r.Replicas != n.current || n != (count{r.Current, r.Ready, r.Available}) {
 			return false
 		}
-		if c.takenOver() && r.Hash == w.live.rollout.Status.StableRevision && n.ready < max(n.current, c.keeps()) {
+		if c.takenOver() && r.Hash == w.live.rollout.Status.StableRevision && n.ready < max(n.current, keeps(&w.live)) {
 			return false
 		}
 	}
@@ -168,11 +168,11 @@ func (c *court) takenOver() bool {
 }
 
 // keeps is the number of pods that stable is to have whatever its share.
-func (c *court) keeps() int32 {
-	if ro := c.w.live.rollout; meansOf(ro) == byReplicas || dynamic(ro) {
+func keeps(o *objects) int32 {
+	if ro := o.rollout; meansOf(ro) == byReplicas || dynamic(ro) {
 		return 0
 	}
-	return c.w.live.replicas()
+	return o.replicas()
 }
 
 // aligned reports whether each Service that carries a slot stands for a revision with a role.

@@ -59,7 +59,7 @@ func leastCanary(c cursor, f facts) int32 {
 		has = max(has, s.Canary)
 	}
 	switch {
-	case f.blind(traffic.Stable):
+	case blind(f, traffic.Stable):
 		return has
 	case !f.strategy.dynamic:
 		return 0

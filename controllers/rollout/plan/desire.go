@@ -156,7 +156,7 @@ func desireForward(d *desired, c cursor, f facts) {
 	} else {
 		desireWeight(d, c, f)
 	}
-	if n := f.need(d.split.Stable); d.split.Known() && n > d.replicas[c.stable].n {
+	if n := f.need(d.split.Stable); d.split.Known() && f.StableService.Selects != c.canary && n > d.replicas[c.stable].n {
 		d.replicas[c.stable] = sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that it is given back", n, f.replicas, d.split.Stable)}
 	}
 	d.run = desireRun(c, f, d.split)

@@ -96,7 +96,7 @@ func (f facts) noticed(slot traffic.Slot, revision string) int32 {
 }
 
 // blind reports whether the data plane knows none of the endpoints that a slot lists.
-func (f facts) blind(slot traffic.Slot) bool {
+func blind(f facts, slot traffic.Slot) bool {
 	l, ok := f.listed[slot]
 	return ok && l.sure(f) == 0
 }

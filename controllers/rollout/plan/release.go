@@ -54,17 +54,17 @@ func growBack(f facts) string {
 	switch {
 	case w == nil || w.Before == nil:
 		return ""
-	case w.Replicas < f.heirs():
-		return fmt.Sprintf("handing back: Deployment %s grows to %d replicas", w.Name, f.heirs())
-	case w.Available < f.heirs():
-		return fmt.Sprintf("handing back: waiting for Deployment %s, %d of %d pods available", w.Name, w.Available, f.heirs())
+	case w.Replicas < heirs(f):
+		return fmt.Sprintf("handing back: Deployment %s grows to %d replicas", w.Name, heirs(f))
+	case w.Available < heirs(f):
+		return fmt.Sprintf("handing back: waiting for Deployment %s, %d of %d pods available", w.Name, w.Available, heirs(f))
 	}
 	return ""
 }
 
 // heirs is the number of the workload's pods that take over: all that it had,
 // and as many as ours were. One that was never scaled down takes over as it is.
-func (f facts) heirs() int32 {
+func heirs(f facts) int32 {
 	if w := f.Workload; w.Before != nil {
 		return max(*w.Before, f.replicas)
 	}
@@ -72,7 +72,7 @@ func (f facts) heirs() int32 {
 }
 
 func regrow(f facts) []Action {
-	w, n := f.Workload, f.heirs()
+	w, n := f.Workload, heirs(f)
 	if w.Replicas >= n {
 		return nil
 	}
@@ -97,7 +97,7 @@ func takeover(f facts) string {
 	if f.Workload == nil || s.Name == "" || len(f.Problems) > 0 {
 		return ""
 	}
-	switch n := f.heirs(); {
+	switch n := heirs(f); {
 	case s.Selects != "" || s.Ready[""] < n:
 		return fmt.Sprintf("handing back: waiting for Service %s to list %d pods of Deployment %s, has %d", s.Name, n, f.Workload.Name, s.Ready[""])
 	case f.noticed(traffic.Stable, "") < n:
