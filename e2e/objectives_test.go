@@ -81,7 +81,7 @@ func TestStoryErrorsLate(t *testing.T) {
 	s.release(harness.Version("v2"))
 	s.reaches("v2", 25)
 	s.stays("a good canary keeps its weight", time.Minute, func(r *rollout) bool { return s.confirmed(r, "v2") == 25 })
-	n, err := s.shop.Misbehave(t.Context(), "v2", "0.3")
+	n, err := s.shop.Trouble.Misbehave(t.Context(), "v2", "0.3")
 	s.must(err)
 	s.report.Notes = append(s.report.Notes, fmt.Sprintf("%d pods began to fail after a minute", n))
 	s.foundOut("availability", "bad")
@@ -164,7 +164,7 @@ func TestStorySharedIncident(t *testing.T) {
 	generation := s.release(harness.Version("v2"))
 	s.wait("the pause", harness.Reached(v1alpha1.PhasePaused, generation))
 	s.share("v2", 25)
-	_, err := s.shop.Misbehave(t.Context(), "", "0.3")
+	_, err := s.shop.Trouble.Misbehave(t.Context(), "", "0.3")
 	s.must(err)
 	s.plugin(0, "promote", harness.Name)
 	s.wait("the hold for an incident of both", func(r *rollout) bool {
@@ -175,7 +175,7 @@ func TestStorySharedIncident(t *testing.T) {
 	})
 	s.truth("incident of both")
 	s.report.Notes = append(s.report.Notes, "held: "+s.seen.Latest().Status.Message)
-	_, err = s.shop.Misbehave(t.Context(), "", "0")
+	_, err = s.shop.Trouble.Misbehave(t.Context(), "", "0")
 	s.must(err)
 	// Five minutes of health would end the hold; a person need not wait for them.
 	s.plugin(0, "promote", harness.Name, "--full")
@@ -202,9 +202,9 @@ func TestStoryMeasuringThroughTrouble(t *testing.T) {
 	generation := s.release(harness.Version("v2"))
 	s.reaches("v2", 50)
 	blameless := func(r *rollout) bool { return r.Status.Abort == nil && r.Status.CanaryRevision != "" }
-	s.must(s.shop.Restart(t.Context(), "v2"))
+	s.must(s.shop.Trouble.Restart(t.Context(), "v2"))
 	s.stays("counters that begin anew are no evidence", 20*time.Second, blameless)
-	s.must(s.shop.DeletePod(t.Context(), "v1"))
+	s.must(s.shop.Trouble.DeletePod(t.Context(), "v1"))
 	s.stays("a pod that goes is no evidence", 10*time.Second, blameless)
 	proxy.Close()
 	s.stays("silence is no evidence", time.Minute, blameless)

@@ -15,16 +15,19 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
+// Trouble makes pods of a shop do what nobody wants.
+type Trouble struct{ Witness }
+
 // Misbehave makes every running pod of a version, or of all versions when it is
 // empty, fail a share of its requests, and gives the number of pods. Pods that
 // start later behave as their template says.
-func (s *Shop) Misbehave(ctx context.Context, version, errorRate string) (int, error) {
-	pods, err := s.podsOf(ctx, version)
+func (t Trouble) Misbehave(ctx context.Context, version, errorRate string) (int, error) {
+	pods, err := t.podsOf(ctx, version)
 	if err != nil {
 		return 0, err
 	}
 	for i := range pods {
-		if err := s.tell(ctx, pods[i].Name, "faults", map[string]string{"error-rate": errorRate}); err != nil {
+		if err := t.tell(ctx, pods[i].Name, "faults", map[string]string{"error-rate": errorRate}); err != nil {
 			return 0, err
 		}
 	}
@@ -33,24 +36,24 @@ func (s *Shop) Misbehave(ctx context.Context, version, errorRate string) (int, e
 
 // Restart has the container of one pod of a version end by itself, as after
 // SIGTERM: it goes on serving while callers learn of it. Its counters begin anew.
-func (s *Shop) Restart(ctx context.Context, version string) error {
-	pods, err := s.podsOf(ctx, version)
+func (t Trouble) Restart(ctx context.Context, version string) error {
+	pods, err := t.podsOf(ctx, version)
 	if err != nil {
 		return err
 	}
 	if len(pods) == 0 {
 		return fmt.Errorf("no pod of %s to restart", version)
 	}
-	return s.tell(ctx, pods[0].Name, "quit", nil)
+	return t.tell(ctx, pods[0].Name, "quit", nil)
 }
 
 // tell posts something to a pod, through the API server.
-func (s *Shop) tell(ctx context.Context, pod, what string, params map[string]string) error {
-	clients, err := kubernetes.NewForConfig(s.Cluster.config)
+func (t Trouble) tell(ctx context.Context, pod, what string, params map[string]string) error {
+	clients, err := kubernetes.NewForConfig(t.cluster.config)
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	post := clients.CoreV1().RESTClient().Post().Namespace(s.Namespace).Resource("pods").
+	post := clients.CoreV1().RESTClient().Post().Namespace(t.namespace).Resource("pods").
 		Name(pod + ":" + strconv.Itoa(port)).SubResource("proxy").Suffix(what).Timeout(10 * time.Second)
 	for k, v := range params {
 		post.Param(k, v)
@@ -62,12 +65,12 @@ func (s *Shop) tell(ctx context.Context, pod, what string, params map[string]str
 }
 
 // podsOf lists the pods of a version, or of all when it is empty, that are not on their way out.
-func (s *Shop) podsOf(ctx context.Context, version string) ([]corev1.Pod, error) {
-	versions, err := s.Versions(ctx)
+func (t Trouble) podsOf(ctx context.Context, version string) ([]corev1.Pod, error) {
+	versions, err := t.Versions(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := s.Pods(ctx)
+	all, err := t.Pods(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -82,13 +85,13 @@ func (s *Shop) podsOf(ctx context.Context, version string) ([]corev1.Pod, error)
 }
 
 // DeletePod deletes one pod of a version as a drained node would.
-func (s *Shop) DeletePod(ctx context.Context, version string) error {
-	pods, err := s.podsOf(ctx, version)
+func (t Trouble) DeletePod(ctx context.Context, version string) error {
+	pods, err := t.podsOf(ctx, version)
 	if err != nil {
 		return err
 	}
 	if len(pods) == 0 {
 		return fmt.Errorf("no pod of %s to delete", version)
 	}
-	return s.Cluster.Client.Delete(ctx, &pods[0])
+	return t.cluster.Client.Delete(ctx, &pods[0])
 }

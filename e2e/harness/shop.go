@@ -24,6 +24,8 @@ import (
 type Shop struct {
 	// Witness sees what happens to the shop.
 	Witness
+	// Trouble makes its pods do what nobody wants.
+	Trouble Trouble
 	// Namespace of everything.
 	Namespace string
 	// Cluster it is on.
@@ -49,7 +51,8 @@ func (c *Cluster) NewShop(ctx context.Context, namespace string) (*Shop, error) 
 
 // OpenShop gives a shop that exists already.
 func (c *Cluster) OpenShop(namespace string) *Shop {
-	return &Shop{Witness: Witness{namespace: namespace, cluster: c}, Namespace: namespace, Cluster: c}
+	w := Witness{namespace: namespace, cluster: c}
+	return &Shop{Witness: w, Trouble: Trouble{w}, Namespace: namespace, Cluster: c}
 }
 
 // Host is the host name that the shop's route answers to.

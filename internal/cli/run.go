@@ -92,7 +92,8 @@ const rootExample = `  kubectl sluice list                     all rollouts of t
   kubectl sluice status checkout --wait   for pipelines: ends with the release
   kubectl sluice promote checkout         end the current pause or analysis
   kubectl sluice abort checkout           back to stable
-  kubectl sluice backtest --data FILE     how an analysis would have judged`
+  kubectl sluice backtest --data FILE     how an analysis would have judged
+  kubectl sluice simulate -f FILE         how a release would go`
 
 func newRoot(env Env) *cobra.Command {
 	s := newSession(env)
@@ -107,7 +108,7 @@ func newRoot(env Env) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	s.bind(root.PersistentFlags())
-	root.AddCommand(newGet(s), newList(s), newStatus(s), newPromote(s), newAbort(s), newUndo(s), newVersion(s), newBacktest(s))
+	root.AddCommand(newGet(s), newList(s), newStatus(s), newPromote(s), newAbort(s), newUndo(s), newVersion(s), newBacktest(s), newSimulate(s))
 	for _, v := range lifecycleVerbs() {
 		root.AddCommand(newWish(s, v))
 	}

@@ -21,7 +21,8 @@ func (j *jobController) start(a plan.StartJob) error {
 	j.set(a.Name, plan.Job{}, true)
 	j.w.in(Span{time.Second, 30 * time.Second}, "Job ends", func() {
 		if _, exists := j.w.live.jobs[a.Name]; exists {
-			bad := j.w.catalogue.byHash[a.Revision].Bad
+			b := j.w.catalogue.byHash[a.Revision]
+			bad := b.Bad && (j.w.live.rollout == nil || stepOf(j.w.live.rollout.Status) >= b.BadFrom)
 			j.set(a.Name, plan.Job{Succeeded: !bad, Failed: bad}, true)
 		}
 	})

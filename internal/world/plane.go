@@ -119,6 +119,36 @@ func (p *plane) share(hash string) int32 {
 	return most
 }
 
+// mean is the share that endpoints of a revision get over all proxies and routes.
+func (p *plane) mean(hash string) float64 {
+	var sum, n float64
+	for i := range p.proxies {
+		for _, s := range p.proxies[i].split {
+			n++
+			for slot := range slots {
+				if sends(p.proxies[i].known[slot], hash) {
+					sum += float64(s.Of(slots[slot])) * among(p.proxies[i].known[slot], hash)
+				}
+			}
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / n
+}
+
+// among is the part of endpoints that are of a revision.
+func among(pods []*pod, hash string) float64 {
+	var n float64
+	for _, p := range pods {
+		if p.hash == hash {
+			n++
+		}
+	}
+	return n / float64(len(pods))
+}
+
 func sends(pods []*pod, hash string) bool {
 	for _, p := range pods {
 		if p.hash == hash {

@@ -115,7 +115,7 @@ func waitingFor(c cursor, f facts) hold {
 func waitingForTraffic(c cursor, f facts, split traffic.Split) hold {
 	h := waits(v1alpha1.ReasonWaitingForTraffic, "%s", trafficText(f))
 	switch {
-	case f.Now.After(f.shiftedAt.Add(f.strategy.timeout)):
+	case f.Traffic.RequestedAll(split) && f.Now.After(f.shiftedAt.Add(f.strategy.timeout)):
 		h.phase, h.reason = v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed
 		h.message = fmt.Sprintf("%s not confirmed within convergence.timeout (%s): %s", split, f.strategy.timeout, h.message)
 	case c.promoting(f) && c.mode(f) == forward:
