@@ -130,7 +130,7 @@ func (f facts) confirmed(s traffic.Split) bool { return f.settled() && f.Traffic
 // follows reports whether routes that tell themselves which pods a slot stands
 // for tell what the Services do, and have for long enough. Until then a slot
 // may stand for other pods than its Service lists.
-func (f facts) follows() bool {
+func follows(f facts) bool {
 	return !f.Traffic.Unbound && (!f.Traffic.Marked || f.settled())
 }
 

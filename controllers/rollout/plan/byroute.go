@@ -32,7 +32,7 @@ func affordable(c cursor, f facts) traffic.Split {
 		return stableOnly()
 	case !c.free(f):
 		return held(want, f, max(min(want.Canary, has), least))
-	case !f.follows(), !f.serves(traffic.Canary, c.canary, n), f.revisions[c.canary].Available < n:
+	case !follows(f), !f.serves(traffic.Canary, c.canary, n), f.revisions[c.canary].Available < n:
 		return want.At(max(min(want.Canary, has), least))
 	}
 	return want.At(max(want.Canary, least))
@@ -78,7 +78,7 @@ func desirePromotion(d *desired, c cursor, f facts) {
 		d.stableSelects = c.canary
 	}
 	switch {
-	case moved && f.follows() && f.serves(traffic.Stable, c.canary, f.need(100)):
+	case moved && follows(f) && f.serves(traffic.Stable, c.canary, f.need(100)):
 		d.split = stableOnly()
 	case moved && f.Traffic.RequestedAll(stableOnly()):
 		d.split = stableOnly()
