@@ -175,7 +175,7 @@ func (s sources) metric(m v1alpha1.Metric, args []v1alpha1.ResolvedArg) (questio
 	case m.Scalar != nil:
 		return s.scalar(q, *m.Scalar, canary, stable)
 	case m.Threshold != nil:
-		filled, err := judge.Fill(m, nil, args)
+		filled, err := judge.Fill(m, canary.arm, args)
 		q.threshold = &filled
 		return q, err //nolint:wrapcheck // it names field and remedy
 	}
