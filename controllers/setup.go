@@ -40,7 +40,7 @@ func SetUp(ctx context.Context, mgr manager.Manager, p Parts) error {
 	}{
 		{"rollout", func() error { return rollout.SetUp(ctx, mgr, p.Routers, p.Clock, p.Metrics) }},
 		{"analysisrun", func() error {
-			o := analysisrun.Options{PrometheusAddress: p.PrometheusAddress}
+			o := analysisrun.Options{PrometheusAddress: p.PrometheusAddress, Secrets: mgr.GetAPIReader()}
 			return analysisrun.New(mgr.GetClient(), mgr.GetEventRecorder("sluice"), p.Clock, p.Providers, o).SetupWithManager(mgr)
 		}},
 	} {

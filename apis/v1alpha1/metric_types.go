@@ -78,7 +78,12 @@ const (
 )
 
 // Prometheus is a server that speaks the Prometheus HTTP API.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.bearer) && has(self.basic))",message="prometheus: bearer and basic exclude each other; keep one"
+// +kubebuilder:validation:XValidation:rule="!has(self.tls) || self.address.startsWith('https:')",message="prometheus.tls: belongs to an https address; write https, or leave tls out"
 type Prometheus struct {
+	Access `json:",inline"`
+
 	// address is its base URL, such as http://prometheus.monitoring:9090.
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https']",message="prometheus.address: must be an http or https URL such as http://prometheus.monitoring:9090"
 	// +kubebuilder:validation:MaxLength=2048

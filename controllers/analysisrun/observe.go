@@ -53,6 +53,9 @@ func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapsho
 	if !sound(run.Spec) || s.over() {
 		return s, nil
 	}
+	if err := r.observeAccess(ctx, &s); err != nil {
+		return s, err
+	}
 	if s.tasks, err = r.tasks(run, s.now); err != nil {
 		s.invalid, s.tasks = err.Error(), nil
 	} else if s.obstacle == "" {

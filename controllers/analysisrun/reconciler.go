@@ -43,6 +43,9 @@ type Options struct {
 	// PrometheusAddress is asked by runs that name no server. Empty for none:
 	// such runs then say what is missing.
 	PrometheusAddress string
+	// Secrets is where Secrets are read, and not through a cache: a cache would
+	// hold everybody's. Default: the reconciler's client.
+	Secrets client.Reader
 }
 
 // Reconciler carries AnalysisRuns out. Use [New].
@@ -56,6 +59,9 @@ type Reconciler struct {
 
 // New returns a reconciler. Runs are read through c, which may be cached.
 func New(c client.Client, recorder events.EventRecorder, clk clock.Clock, providers analysis.Registry, o Options) *Reconciler {
+	if o.Secrets == nil {
+		o.Secrets = c
+	}
 	return &Reconciler{client: c, recorder: recorder, clock: clk, providers: providers, options: o}
 }
 

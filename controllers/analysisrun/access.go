@@ -1,0 +1,106 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package analysisrun
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/analysis"
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// observeAccess reads what lets us in at the run's server. A Secret or key that
+// is missing, or that we may not read, is an obstacle; it is looked for again in
+// each pass, as new contents are.
+func (r *Reconciler) observeAccess(ctx context.Context, s *snapshot) error {
+	p := s.run.Spec.Prometheus
+	if p == nil || s.obstacle != "" {
+		return nil
+	}
+	read := secrets{from: r.options.Secrets, namespace: s.run.Namespace, seen: map[string]*corev1.Secret{}}
+	access, err := read.access(ctx, "spec.prometheus", p.Access)
+	if err != nil {
+		return fmt.Errorf("read the Secrets of AnalysisRun %s/%s: %w", s.run.Namespace, s.run.Name, err)
+	}
+	s.target.Access, s.obstacle = access, read.obstacle
+	return nil
+}
+
+// secrets reads the Secrets of one namespace, each once.
+type secrets struct {
+	from      client.Reader
+	namespace string
+	seen      map[string]*corev1.Secret
+	// obstacle is the first value that could not be had, and the remedy.
+	obstacle string
+}
+
+// access resolves what a spec says. Field is where it says it.
+func (s *secrets) access(ctx context.Context, field string, a v1alpha1.Access) (analysis.Access, error) {
+	var out analysis.Access
+	var err error
+	text := func(name string, source *v1alpha1.SecretSource) string {
+		if source == nil || err != nil {
+			return ""
+		}
+		var value string
+		value, err = s.value(ctx, field+"."+name, source.SecretKeyRef)
+		return value
+	}
+	out.Bearer = text("bearer", a.Bearer)
+	if a.Basic != nil {
+		out.Username, out.Password = a.Basic.Username, text("basic.password", &a.Basic.Password)
+	}
+	for _, h := range a.Headers {
+		if h.Value != nil {
+			out.Headers = append(out.Headers, analysis.Header{Name: h.Name, Value: *h.Value})
+			continue
+		}
+		out.Headers = append(out.Headers, analysis.Header{Name: h.Name, Value: text("headers["+h.Name+"]", h.ValueFrom), Secret: true})
+	}
+	if t := a.TLS; t != nil {
+		out.TLS = analysis.TLS{
+			CA: []byte(text("tls.ca", t.CA)), Certificate: []byte(text("tls.certificate", t.Certificate)), Key: []byte(text("tls.key", t.Key)),
+			ServerName: t.ServerName, SkipVerify: t.InsecureSkipVerify,
+		}
+	}
+	return out, err
+}
+
+// value reads one key. What can't be had for a reason that somebody must mend is
+// an obstacle; the error is for all else.
+func (s *secrets) value(ctx context.Context, field string, ref v1alpha1.SecretKeyRef) (string, error) {
+	secret, known := s.seen[ref.Name]
+	if !known {
+		secret = &corev1.Secret{}
+		err := s.from.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: ref.Name}, secret)
+		switch {
+		case apierrors.IsNotFound(err):
+			s.miss("%s: there is no Secret %s in namespace %s; create it, or correct the name", field, ref.Name, s.namespace)
+			return "", nil
+		case apierrors.IsForbidden(err):
+			s.miss("%s: Secret %s in namespace %s may not be read; bind ClusterRole sluice-config to the controller's ServiceAccount there", field, ref.Name, s.namespace)
+			return "", nil
+		case err != nil:
+			return "", fmt.Errorf("read Secret %s: %w", ref.Name, err)
+		}
+		s.seen[ref.Name] = secret
+	}
+	value, found := secret.Data[ref.Key]
+	if !found || len(value) == 0 {
+		s.miss("%s: Secret %s in namespace %s has nothing under key %q; add it, or correct the key", field, ref.Name, s.namespace, ref.Key)
+	}
+	return string(value), nil
+}
+
+func (s *secrets) miss(format string, args ...any) {
+	if s.obstacle == "" {
+		s.obstacle = fmt.Sprintf(format, args...)
+	}
+}
