@@ -71,7 +71,7 @@ func keepCapacity(c cursor, f facts, d desired) []Action {
 	}
 	for _, s := range f.Traffic.Requested {
 		if served := serve(s, f); !served.Equal(s) {
-			return append(actions, ShiftTraffic{"the other endpoints have vanished", served})
+			return append(actions, ShiftTraffic{"the other endpoints have vanished", served, false})
 		}
 	}
 	return actions
