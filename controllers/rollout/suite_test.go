@@ -37,6 +37,7 @@ import (
 	"github.com/sluice-dev/sluice/analysis/prometheus"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers"
+	"github.com/sluice-dev/sluice/internal/kube"
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/gatewayapi"
@@ -81,7 +82,8 @@ func startController(t *testing.T, env *testenv.Env, namespace string) (stop fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := routers.NewRegistry(mgr.GetClient(), mgr.GetAPIReader(), gatewayapi.Entry(), istio.Entry())
+	memory := kube.NewMemory(clock.RealClock{}, mgr.GetScheme())
+	registry, err := routers.NewRegistry(memory.Client(mgr.GetClient()), mgr.GetAPIReader(), gatewayapi.Entry(), istio.Entry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +91,7 @@ func startController(t *testing.T, env *testenv.Env, namespace string) (stop fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := controllers.Parts{Routers: registry, Providers: providers, Clock: clock.RealClock{}, Metrics: promclient.NewRegistry()}
+	parts := controllers.Parts{Routers: registry, Memory: memory, Providers: providers, Clock: clock.RealClock{}, Metrics: promclient.NewRegistry()}
 	if err := controllers.SetUp(ctx, mgr, parts); err != nil {
 		t.Fatal(err)
 	}

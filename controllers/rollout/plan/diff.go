@@ -94,7 +94,7 @@ func point(c cursor, f facts, d desired) []Action {
 		if capable(c, f, r, share) || s.service.ready() == 0 && r.Ready > 0 {
 			actions = append(actions, SelectRevision{
 				why(fmt.Sprintf("%d ready pods of %s can carry its share of up to %d %%", r.Ready, s.want, share)),
-				s.service.Name, s.want,
+				s.service.Name, s.want, s.service.Version, share,
 			})
 		}
 	}

@@ -312,7 +312,7 @@ func stepText(c cursor, f facts) string {
 	switch {
 	case c.mode(f) == initial:
 		return "first revision " + c.canary
-	case c.promoting(f):
+	case c.done(f):
 		return "promoting revision " + c.canary
 	}
 	step, _ := c.current(f)
