@@ -8,6 +8,7 @@ import (
 	"errors"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -43,18 +44,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	unwritten, err := r.report(ctx, s, p)
 	if err != nil {
+		r.known.drop(s.stored.UID)
 		return again(err)
 	}
 	if err := r.apply(ctx, s.Snapshot, p.Actions); err != nil {
+		r.known.drop(s.stored.UID)
 		return again(r.reportFailure(ctx, req.NamespacedName, err))
 	}
 	return ctrl.Result{RequeueAfter: sooner(p.Wake, unwritten)}, r.clearFailure(ctx, s.stored, p)
 }
 
 // decide plans on what the cache says. What the plan hangs on is then read live
-// and decided once more, until a plan hangs on nothing that was not. Of a
-// Rollout that this process has not moved yet everything is: its cache may not
-// have heard of the last writes of the process before.
+// and decided once more, until a plan hangs on nothing that was not. Everything
+// is when this process has not written the Rollout yet, since its cache may not
+// have heard of the last writes of the process before, and after a write that
+// failed, since then the cache is known to be old or an answer to be lost.
 func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (seen, plan.Plan, error) {
 	var live plan.Kinds
 	for {
@@ -64,7 +68,7 @@ func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (seen
 		}
 		p := plan.Decide(s.Snapshot)
 		wanted := plan.HangsOn(s.Snapshot, p)
-		if plan.Moves(s.Snapshot, p) && !r.known.has(s.stored.UID) {
+		if !r.known.has(s.stored.UID) && writes(s, p) {
 			wanted = plan.AllKinds
 		}
 		if live.Has(wanted) {
@@ -75,6 +79,11 @@ func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (seen
 		}
 		live |= wanted
 	}
+}
+
+// writes reports whether a plan is one that writes something, now or later.
+func writes(s seen, p plan.Plan) bool {
+	return len(p.Actions) > 0 || !equality.Semantic.DeepEqual(s.stored.Status, p.Status)
 }
 
 // sooner is the earlier of two waits; 0 is none.

@@ -36,9 +36,9 @@ type controller struct {
 	queued, busy, again bool
 	wakeAt              time.Duration
 	// readAt is when the pass under way read what it decides from.
-	readAt time.Duration
-	failures            int
-	dead                bool
+	readAt   time.Duration
+	failures int
+	dead     bool
 	// skew is by how much its clock is wrong.
 	skew time.Duration
 	// unseen are its own writes that its cache has not seen yet, by kind: since when, and whether there are any.
@@ -145,6 +145,9 @@ func (c *controller) end(p *pass, err error) {
 		return
 	}
 	c.busy = false
+	if err != nil && !errors.Is(err, errBehind) {
+		c.known = false
+	}
 	switch {
 	case errors.Is(err, errConflict), errors.Is(err, errBehind):
 		c.wake(conflictPause)

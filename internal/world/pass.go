@@ -68,7 +68,7 @@ func (p *pass) decide() {
 	}
 	p.plan = plan.Decide(s)
 	wanted := plan.HangsOn(s, p.plan)
-	if plan.Moves(s, p.plan) && !p.c.known {
+	if !p.c.known && (len(p.plan.Actions) > 0 || !reflect.DeepEqual(p.stored.Status, p.plan.Status)) {
 		wanted = plan.AllKinds
 	}
 	if !p.live.Has(wanted) {

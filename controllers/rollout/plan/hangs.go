@@ -45,11 +45,6 @@ func HangsOn(s Snapshot, p Plan) Kinds {
 	return kinds
 }
 
-// Moves reports whether a plan changes anything but words.
-func Moves(s Snapshot, p Plan) bool {
-	return len(p.Actions) > 0 || !samePlace(s.Rollout.Status, p.Status)
-}
-
 // place is what a status says of where a release is.
 type place struct {
 	stable, canary string
@@ -67,8 +62,6 @@ func placeOf(s v1alpha1.RolloutStatus) place {
 	}
 	return p
 }
-
-func samePlace(a, b v1alpha1.RolloutStatus) bool { return reflect.DeepEqual(placeOf(a), placeOf(b)) }
 
 // hangsStatus is about the place that a status signs. It is locked to the
 // Rollout's version, so that the Rollout itself need not be read again.
@@ -126,6 +119,9 @@ func hangsAction(s Snapshot, now v1alpha1.RolloutStatus, a Action) Kinds {
 	case SelectRevision:
 		return hangsSelect(s, a)
 	case ShiftTraffic: // written to the version of the route that was seen
+		if strategyOf(s.Rollout.Spec).dynamic { // stable has been shrunk, or is about to grow
+			return Endpoints | ReplicaSets | judges(s)
+		}
 		return Endpoints | judges(s)
 	case EvictPod:
 		return ReplicaSets | Endpoints
