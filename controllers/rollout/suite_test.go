@@ -5,6 +5,7 @@ package rollout_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +46,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("14"); err != nil { // these tests wait far more than they work
+			panic(err)
+		}
+	}
 	log.SetLogger(funcr.New(func(prefix, args string) { fmt.Println(prefix, args) }, funcr.Options{Verbosity: -1}))
 	testenv.Main(m)
 }

@@ -316,7 +316,11 @@ func stepText(c cursor, f facts) string {
 		return "promoting revision " + c.canary
 	}
 	step, _ := c.current(f)
-	return fmt.Sprintf("step %s: %s", c.position(f), describe(step))
+	text := fmt.Sprintf("step %s: %s", c.position(f), describe(step))
+	if c.deserted(f) {
+		text += fmt.Sprintf(" (all traffic, as stable %s has no ready pod)", c.stable)
+	}
+	return text
 }
 
 // describe says in a few words what a step is.

@@ -67,23 +67,36 @@ func placeOf(s v1alpha1.RolloutStatus) place {
 // Rollout's version, so that the Rollout itself need not be read again.
 func hangsStatus(s Snapshot, now v1alpha1.RolloutStatus) Kinds {
 	from, to := placeOf(s.Rollout.Status), placeOf(now)
-	ended := to
-	ended.stable, ended.canary, ended.step = from.canary, "", -1
-	stepped := from
-	stepped.step = to.step
-	began := to
-	began.canary, began.release, began.step = "", from.release, -1
 	switch {
 	case reflect.DeepEqual(from, to):
 		return 0
-	case from.stable != "" && !from.aborted && reflect.DeepEqual(from, began):
+	case from.begins(to):
 		return workloadOf(s)
-	case to.step > from.step && from.step >= 0 && reflect.DeepEqual(stepped, to):
+	case from.steps(to):
 		return judges(s)
-	case from.canary != "" && from.stable != "" && !from.aborted && to.stable == from.canary && to.canary == "" && to.release == from.release:
+	case from.ends(to):
 		return Endpoints | judges(s)
 	}
 	return AllKinds
+}
+
+// begins: a release starts while none is in flight.
+func (p place) begins(to place) bool {
+	to.canary, to.release, to.step = "", p.release, -1
+	return p.stable != "" && reflect.DeepEqual(p, to)
+}
+
+// steps: the release in flight goes on.
+func (p place) steps(to place) bool {
+	further := to.step > p.step && p.step >= 0
+	to.step = p.step
+	return further && !p.aborted && reflect.DeepEqual(p, to)
+}
+
+// ends: the revision in flight is promoted.
+func (p place) ends(to place) bool {
+	promoted := p.canary != "" && p.stable != "" && to.stable == p.canary && to.canary == ""
+	return promoted && !p.aborted && to.release == p.release
 }
 
 // judges are what may have said no since it was last heard.
