@@ -39,14 +39,14 @@ func (o *observation) endpoints(ctx context.Context, services ...*plan.Service) 
 	}
 	for _, s := range services {
 		if s.Version != "" {
-			o.count(list.Items, s)
+			count(list.Items, o.replicaSets, s)
 		}
 	}
 	return nil
 }
 
 // count counts a Service's ready endpoints.
-func (o *observation) count(slices []discoveryv1.EndpointSlice, s *plan.Service) {
+func count(slices []discoveryv1.EndpointSlice, replicaSets map[string]string, s *plan.Service) {
 	counted := map[string]bool{} // a dual-stack Service lists a pod once for each family
 	for i := range slices {
 		if slices[i].Labels[discoveryv1.LabelServiceName] != s.Name {
@@ -56,7 +56,7 @@ func (o *observation) count(slices []discoveryv1.EndpointSlice, s *plan.Service)
 			if !serving(e) || len(e.Addresses) == 0 {
 				continue
 			}
-			id, revision := o.whose(e)
+			id, revision := whose(e, replicaSets)
 			if !counted[id] {
 				counted[id] = true
 				s.Ready[revision]++
@@ -73,11 +73,11 @@ func serving(e discoveryv1.Endpoint) bool {
 }
 
 // whose tells an endpoint's pod and revision; the revision of a foreign one is empty.
-func (o *observation) whose(e discoveryv1.Endpoint) (id, revision string) {
+func whose(e discoveryv1.Endpoint, replicaSets map[string]string) (id, revision string) {
 	if e.TargetRef == nil || e.TargetRef.Kind != "Pod" {
 		return e.Addresses[0], ""
 	}
-	for replicaSet, hash := range o.replicaSets {
+	for replicaSet, hash := range replicaSets {
 		if names.OwnsPod(replicaSet, e.TargetRef.Name) {
 			return e.TargetRef.Name, hash
 		}

@@ -43,7 +43,7 @@ func (c cursor) asks(f facts) asks {
 	}
 	a := asks{weight: weight, split: beside.At(weight), pods: max(scaled, f.need(weight))}
 	switch {
-	case c.deserted(f):
+	case deserted(c, f):
 		a.weight, a.split, a.pods = 100, a.split.At(100), f.replicas
 	case f.replicas > 0 && a.split.Reaches(traffic.Canary):
 		a.pods = max(a.pods, 1)
@@ -79,7 +79,7 @@ func withMatch(matches []v1alpha1.MatchRoute, m v1alpha1.MatchRoute) []v1alpha1.
 // under way. Then no step may wait for stable to carry its share: each asks for
 // all traffic instead, so that a broken stable never blocks the release that
 // mends it. Pauses, gates and analyses hold as ever, and stable keeps its size.
-func (c cursor) deserted(f facts) bool {
+func deserted(c cursor, f facts) bool {
 	if f.means != byRoute || f.replicas == 0 || c.mode(f) != forward || f.StableService.Selects != c.stable {
 		return false
 	}

@@ -317,7 +317,7 @@ func stepText(c cursor, f facts) string {
 	}
 	step, _ := c.current(f)
 	text := fmt.Sprintf("step %s: %s", c.position(f), describe(step))
-	if c.deserted(f) {
+	if deserted(c, f) {
 		text += fmt.Sprintf(" (all traffic, as stable %s has no ready pod)", c.stable)
 	}
 	return text
