@@ -17,8 +17,8 @@ import (
 	"github.com/sluice-dev/sluice/internal/names"
 )
 
-// endpoints counts the ready endpoints of Services by revision, in one request.
-func (o *observation) endpoints(ctx context.Context, services ...*plan.Service) error {
+// readEndpoints counts the ready endpoints of Services by revision, in one request.
+func readEndpoints(ctx context.Context, o *observation, services ...*plan.Service) error {
 	var listed []string
 	for _, s := range services {
 		if s.Version != "" {

@@ -33,7 +33,7 @@ func (o *observation) services(ctx context.Context) error {
 			return err
 		}
 	}
-	return o.endpoints(ctx, &o.s.StableService, &o.s.CanaryService, &o.s.CallerService)
+	return readEndpoints(ctx, o, &o.s.StableService, &o.s.CanaryService, &o.s.CallerService)
 }
 
 func (o *observation) service(ctx context.Context, name, field string) (plan.Service, error) {

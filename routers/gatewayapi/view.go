@@ -128,6 +128,9 @@ func rawOf(o client.Object) (map[string]any, error) {
 
 // into decodes a list that need not be there.
 func into[T any](raw map[string]any, list *[]T, path ...string) error {
+	if value, _, err := unstructured.NestedFieldNoCopy(raw, path...); err != nil || value == nil {
+		return err // a typed object without any has a null there
+	}
 	entries, found, err := unstructured.NestedSlice(raw, path...)
 	if err != nil || !found {
 		return err
