@@ -254,8 +254,13 @@ func (s *shop) get() *v1alpha1.Rollout {
 // until polls the Rollout until it is as wanted, and shows what it last was when it never is.
 func (s *shop) until(what string, is func(*v1alpha1.Rollout) bool) *v1alpha1.Rollout {
 	s.t.Helper()
+	return s.within(40*time.Second, what, is)
+}
+
+func (s *shop) within(most time.Duration, what string, is func(*v1alpha1.Rollout) bool) *v1alpha1.Rollout {
+	s.t.Helper()
 	var last *v1alpha1.Rollout
-	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 40*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, most, true, func(context.Context) (bool, error) {
 		last = s.get()
 		return is(last), nil
 	})
