@@ -91,7 +91,9 @@ func TestDeadlineAbortsEachBadRevision(t *testing.T) {
 		before = bad.Status.Abort.Revision
 		s.until("its pods gone", func(*v1alpha1.Rollout) bool { return s.replicas(before) == 0 })
 	}
-	s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Template, ro.Spec.ProgressDeadlineSeconds = podTemplate("shop:v4"), ptr.To(int32(60)) })
+	s.patch(func(ro *v1alpha1.Rollout) {
+		ro.Spec.Template, ro.Spec.ProgressDeadlineSeconds = podTemplate("shop:v4"), ptr.To(int32(60))
+	})
 	s.healthyWith(first)
 }
 
