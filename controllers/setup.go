@@ -15,13 +15,16 @@ import (
 	"github.com/sluice-dev/sluice/analysis"
 	"github.com/sluice-dev/sluice/controllers/analysisrun"
 	"github.com/sluice-dev/sluice/controllers/rollout"
+	"github.com/sluice-dev/sluice/internal/kube"
 	"github.com/sluice-dev/sluice/routers"
 )
 
 // Parts are what the wiring has built and the controllers share.
 type Parts struct {
-	// Routers finds the router of a route.
+	// Routers finds the router of a route. What it writes is in Memory.
 	Routers *routers.Registry
+	// Memory of this process's own writes.
+	Memory *kube.Memory
 	// Providers finds the provider of a metric.
 	Providers analysis.Registry
 	// Clock tells the time.
@@ -38,7 +41,9 @@ func SetUp(ctx context.Context, mgr manager.Manager, p Parts) error {
 		name  string
 		setUp func() error
 	}{
-		{"rollout", func() error { return rollout.SetUp(ctx, mgr, p.Routers, p.Clock, p.Metrics) }},
+		{"rollout", func() error {
+			return rollout.SetUp(ctx, mgr, rollout.Parts{Routers: p.Routers, Memory: p.Memory, Clock: p.Clock, Metrics: p.Metrics})
+		}},
 		{"analysisrun", func() error {
 			o := analysisrun.Options{PrometheusAddress: p.PrometheusAddress, Secrets: mgr.GetAPIReader()}
 			return analysisrun.New(mgr.GetClient(), mgr.GetEventRecorder("sluice"), p.Clock, p.Providers, o).SetupWithManager(mgr)

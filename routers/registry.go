@@ -31,7 +31,7 @@ type Entry struct {
 	// carry whatever its object says. Nil when Features tell all.
 	Refuses func(r Route, want traffic.Split) error
 	// New builds the router. It writes with c and, before it writes, reads
-	// with live, which must not be a cache.
+	// with live, which must not be a cache, unless what it writes is locked to the version it read.
 	New func(c client.Client, live client.Reader) Router
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-dev/sluice/analysis/prometheus"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers"
+	"github.com/sluice-dev/sluice/internal/kube"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/gatewayapi"
 	"github.com/sluice-dev/sluice/routers/istio"
@@ -78,7 +79,8 @@ func cacheOptions() cache.Options {
 
 // wire builds routers, providers and controllers and adds them to the manager.
 func wire(ctx context.Context, mgr manager.Manager, prometheusAddress string) error {
-	registry, err := routers.NewRegistry(mgr.GetClient(), mgr.GetAPIReader(), routerEntries()...)
+	memory := kube.NewMemory(clock.RealClock{}, mgr.GetScheme())
+	registry, err := routers.NewRegistry(memory.Client(mgr.GetClient()), mgr.GetAPIReader(), routerEntries()...)
 	if err != nil {
 		return fmt.Errorf("routers: %w", err)
 	}
@@ -87,7 +89,7 @@ func wire(ctx context.Context, mgr manager.Manager, prometheusAddress string) er
 		return fmt.Errorf("metric providers: %w", err)
 	}
 	return controllers.SetUp(ctx, mgr, controllers.Parts{
-		Routers: registry, Providers: providers, Clock: clock.RealClock{},
+		Routers: registry, Memory: memory, Providers: providers, Clock: clock.RealClock{},
 		Metrics: ctrlmetrics.Registry, PrometheusAddress: prometheusAddress,
 	})
 }

@@ -49,6 +49,8 @@ type writer struct {
 	routers *routers.Registry
 	managed managed
 	gates   *gates
+	// forget drops what is remembered of a Rollout that goes.
+	forget func(types.UID)
 }
 
 // write carries out one action.
@@ -59,7 +61,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.HoldFinalizer:
 		return w.setFinalizer(ctx, s.Rollout, v1alpha1.Finalizer)
 	case plan.DropFinalizer:
-		w.gates.forget(s.Rollout.UID)
+		w.forget(s.Rollout.UID)
 		return w.setFinalizer(ctx, s.Rollout)
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
@@ -68,7 +70,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.DeleteRevision:
 		return w.deleteRevision(ctx, s, a)
 	case plan.SelectRevision:
-		return w.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a.Revision)
+		return w.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a)
 	case plan.CreateService:
 		return w.createService(ctx, s, a)
 	case plan.MarkRevision:
@@ -175,13 +177,14 @@ func (w writer) scale(ctx context.Context, obj client.Object, from, to int32) er
 
 // selectRevision sets or removes one key of the selector. The selector is an
 // atomic map, so that server-side apply could not own one key of it.
-func (w writer) selectRevision(ctx context.Context, svc *corev1.Service, revision string) error {
+func (w writer) selectRevision(ctx context.Context, svc *corev1.Service, a plan.SelectRevision) error {
 	var value any
-	if revision != "" {
-		value = revision
+	if a.Revision != "" {
+		value = a.Revision
 	}
 	return w.mergePatch(ctx, svc, map[string]any{
-		"spec": map[string]any{"selector": map[string]any{v1alpha1.RevisionLabel: value}},
+		"metadata": map[string]any{"resourceVersion": a.Version},
+		"spec":     map[string]any{"selector": map[string]any{v1alpha1.RevisionLabel: value}},
 	})
 }
 

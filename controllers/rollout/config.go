@@ -29,7 +29,7 @@ func track(ctx context.Context, o *observation, t *corev1.PodTemplateSpec) (*cor
 	sorted := slices.SortedFunc(maps.Keys(refs), func(a, b plan.ConfigRef) int { return strings.Compare(a.String(), b.String()) })
 	before := len(o.found)
 	for _, ref := range sorted {
-		source, err := readConfig(ctx, o.live, o.s.Rollout, ref)
+		source, err := readConfig(ctx, o.from.live, o.s.Rollout, ref)
 		switch {
 		case apierrors.IsNotFound(err) && refs[ref]:
 		case apierrors.IsNotFound(err):

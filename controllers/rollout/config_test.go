@@ -90,7 +90,7 @@ func TestTrackedConfigurationIsPartOfTheRevision(t *testing.T) {
 	if err := s.client.Patch(s.ctx, s.settings("blue"), client.Merge); err != nil {
 		t.Fatal(err)
 	}
-	second := s.until("canary at 50 %", func(ro *v1alpha1.Rollout) bool {
+	second := s.within(80*time.Second, "canary at 50 %, noticed within 30 s", func(ro *v1alpha1.Rollout) bool {
 		return ro.Status.Phase == v1alpha1.PhasePaused
 	}).Status.CanaryRevision
 	if got := s.colour(second); got != "blue" || s.colour(first) != "green" {
@@ -119,5 +119,31 @@ func (s *shop) forbidden() {
 	})
 	if err == nil {
 		s.t.Errorf("%d copies after the source was deleted, want the 2 that the pods use", s.copies())
+	}
+}
+
+func TestUndoRestoresTheConfiguration(t *testing.T) {
+	t.Parallel()
+	s, first := opened(t, func(s *shop, ro *v1alpha1.Rollout) {
+		s.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "key", Namespace: s.ns}, StringData: map[string]string{"token": "t0"}})
+		s.create(s.settings("green"))
+		*ro = *s.configured()
+		ro.Spec.RevisionHistoryLimit = ptr.To(int32(3))
+	})
+	if err := s.client.Patch(s.ctx, s.settings("blue"), client.Merge); err != nil {
+		t.Fatal(err)
+	}
+	s.patch(func(ro *v1alpha1.Rollout) { metav1.SetMetaDataAnnotation(&ro.ObjectMeta, "example.com/look", "now") })
+	s.atStep(1)
+	s.say(v1alpha1.VerbPromote)
+	second := s.healthyWith(first)
+
+	s.say(v1alpha1.VerbUndo)
+	s.until("the first revision at the pause step", func(ro *v1alpha1.Rollout) bool {
+		return ro.Status.CanaryRevision == first && ro.Status.CurrentStep != nil && ro.Status.CurrentStep.Index == 1
+	})
+	s.say(v1alpha1.VerbPromote)
+	if got := s.healthyWith(second); got != first || s.colour(first) != "green" || s.colour(second) != "blue" {
+		t.Errorf("%s is stable with %q, the other has %q; want %s with green, the other blue", got, s.colour(first), s.colour(second), first)
 	}
 }

@@ -19,7 +19,7 @@ import (
 // jobs lists the Jobs of job steps that this very Rollout controls.
 func (o *observation) jobs(ctx context.Context) error {
 	var list batchv1.JobList
-	if err := o.from.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
+	if err := o.from.of(plan.Jobs).List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
 		return fmt.Errorf("list Jobs of %s: %w", o.s.Rollout.Name, err)
 	}
 	o.s.Jobs = map[string]plan.Job{}
@@ -57,7 +57,7 @@ func (o *observation) pods(ctx context.Context) error {
 	}
 	var list corev1.PodList
 	labels := client.MatchingLabels{v1alpha1.RevisionLabel: o.s.Rollout.Status.StableRevision}
-	if err := o.live.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), labels); err != nil {
+	if err := o.from.live.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), labels); err != nil {
 		return fmt.Errorf("list pods of %s: %w", o.s.Rollout.Name, err)
 	}
 	for i := range list.Items {

@@ -55,7 +55,7 @@ func (m managed) observe(ctx context.Context, o *observation) error {
 		if slices.ContainsFunc(ours, func(r v1alpha1.RouteRef) bool { return r.Kind == ref.Kind && r.Name == ref.Name }) {
 			continue
 		}
-		object, err := m.read(ctx, o.from, o.s.Rollout, ref)
+		object, err := m.read(ctx, o.from.of(plan.Routes), o.s.Rollout, ref)
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (m managed) observe(ctx context.Context, o *observation) error {
 }
 
 func (m managed) route(ctx context.Context, o *observation, ref v1alpha1.RouteRef, at string) (plan.Managed, error) {
-	object, err := m.read(ctx, o.from, o.s.Rollout, ref)
+	object, err := m.read(ctx, o.from.of(plan.Routes), o.s.Rollout, ref)
 	if err != nil {
 		return plan.Managed{}, err
 	}

@@ -23,32 +23,54 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// observe reads everything that a decision depends on, from one reader: the
-// cache to notice, the API server to act. What a person has to mend becomes a
-// problem of the snapshot; an error means that the API server could not be read.
-func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, from client.Reader) (plan.Snapshot, error) {
-	ro := &v1alpha1.Rollout{}
-	if err := from.Get(ctx, key, ro); err != nil {
-		return plan.Snapshot{}, err
+// seen is what one pass decides from.
+type seen struct {
+	plan.Snapshot
+	// stored is the Rollout as it is stored; the snapshot's has the status that it would have by now.
+	stored *v1alpha1.Rollout
+}
+
+// observe reads everything that a decision depends on: some kinds of objects
+// from the API server, the others from the cache. What a person has to mend
+// becomes a problem of the snapshot; an error means that it could not be read.
+func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live plan.Kinds) (seen, error) {
+	from := readers{cached: r.cached, live: r.live, kinds: live}
+	stored := &v1alpha1.Rollout{}
+	if err := from.of(plan.Rollouts).Get(ctx, key, stored); err != nil {
+		return seen{}, err
 	}
+	ro := r.drafts.latest(stored)
 	o := &observation{
-		from: from, live: r.live, routers: r.routers, makes: r.writer.managed, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)},
+		from: from, routers: r.routers, makes: r.writer.managed, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)},
 		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
 	for _, read := range []func(context.Context) error{o.template, o.revisions, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods} {
 		if err := read(ctx); err != nil {
-			return plan.Snapshot{}, err
+			return seen{}, err
 		}
 	}
 	o.s.Problems = o.found
-	return o.s, nil
+	return seen{o.s, stored}, nil
+}
+
+// readers choose where a kind of object is read from.
+type readers struct {
+	cached, live client.Reader
+	// kinds that are read live.
+	kinds plan.Kinds
+}
+
+func (r readers) of(kind plan.Kinds) client.Reader {
+	if r.kinds.Has(kind) {
+		return r.live
+	}
+	return r.cached
 }
 
 // observation is a snapshot in the making.
 type observation struct {
-	from    client.Reader
-	live    client.Reader
+	from    readers
 	routers *routers.Registry
 	makes   managed
 	// bound are the objects that carry the traffic.
@@ -87,7 +109,7 @@ func (o *observation) template(ctx context.Context) error {
 		return o.want(ctx, spec.Template)
 	}
 	d := &appsv1.Deployment{}
-	err := o.from.Get(ctx, o.namespaced(spec.WorkloadRef.Name), d)
+	err := o.from.of(plan.Workloads).Get(ctx, o.namespaced(spec.WorkloadRef.Name), d)
 	if apierrors.IsNotFound(err) {
 		o.problem("spec.workloadRef.name", "Deployment %s does not exist in namespace %s; create it or correct the name", spec.WorkloadRef.Name, o.s.Rollout.Namespace)
 		return nil
@@ -135,7 +157,7 @@ func workload(d *appsv1.Deployment) *plan.Workload {
 // revisions lists the ReplicaSets that this very Rollout controls.
 func (o *observation) revisions(ctx context.Context) error {
 	var list appsv1.ReplicaSetList
-	if err := o.from.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
+	if err := o.from.of(plan.ReplicaSets).List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
 		return fmt.Errorf("list ReplicaSets of %s: %w", o.s.Rollout.Name, err)
 	}
 	o.replicaSets = map[string]string{}
@@ -216,7 +238,7 @@ func (o *observation) route(ctx context.Context, route routers.Route) (traffic.O
 	if err != nil {
 		return traffic.Observed{}, err
 	}
-	observed, err := router.Observe(ctx, o.from, route)
+	observed, err := router.Observe(ctx, o.from.of(plan.Routes), route)
 	if err != nil {
 		return traffic.Observed{}, fmt.Errorf("read %s: %w", route, err)
 	}
@@ -230,7 +252,7 @@ func (o *observation) successors(ctx context.Context) error {
 		return nil
 	}
 	next := &observation{
-		from: o.from, live: o.live, routers: o.routers, makes: o.makes, bound: plan.WantedBindings(o.s.Rollout), replicaSets: o.replicaSets,
+		from: o.from, routers: o.routers, makes: o.makes, bound: plan.WantedBindings(o.s.Rollout), replicaSets: o.replicaSets,
 		s: plan.Snapshot{Now: o.s.Now, Rollout: o.s.Rollout, Template: o.s.Template, Managed: o.s.Managed},
 	}
 	for _, read := range []func(context.Context) error{next.services, next.routes} {
@@ -270,7 +292,7 @@ func strategyPath(b v1alpha1.Bindings) string {
 // analysis reads the templates that the analysis refers to, and the runs.
 func (o *observation) analysis(ctx context.Context) error {
 	var runs v1alpha1.AnalysisRunList
-	if err := o.from.List(ctx, &runs, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
+	if err := o.from.of(plan.Runs).List(ctx, &runs, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabels{v1alpha1.RolloutLabel: o.s.Rollout.Name}); err != nil {
 		return fmt.Errorf("list AnalysisRuns of %s: %w", o.s.Rollout.Name, err)
 	}
 	for i := range runs.Items {
@@ -317,10 +339,10 @@ func readTemplates(ctx context.Context, o *observation, refs []v1alpha1.Template
 func readTemplate(ctx context.Context, o *observation, ref v1alpha1.TemplateRef) (v1alpha1.AnalysisTemplateSpec, error) {
 	if ref.Kind == v1alpha1.KindClusterAnalysisTemplate {
 		var t v1alpha1.ClusterAnalysisTemplate
-		err := o.from.Get(ctx, types.NamespacedName{Name: ref.Name}, &t)
+		err := o.from.of(plan.Runs).Get(ctx, types.NamespacedName{Name: ref.Name}, &t)
 		return t.Spec, err
 	}
 	var t v1alpha1.AnalysisTemplate
-	err := o.from.Get(ctx, o.namespaced(ref.Name), &t)
+	err := o.from.of(plan.Runs).Get(ctx, o.namespaced(ref.Name), &t)
 	return t.Spec, err
 }

@@ -5,72 +5,102 @@ package rollout
 
 import (
 	"context"
-	"reflect"
+	"errors"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/internal/kube"
 	"github.com/sluice-dev/sluice/routers"
 )
 
 // Reconciler drives Rollouts. Its fields are set once, by SetUp.
 type Reconciler struct {
-	client   client.Client
+	client client.Client
+	// cached is fed by watches; it is never behind our own writes.
+	cached   client.Reader
 	live     client.Reader
 	routers  *routers.Registry
 	recorder recorder
 	clock    clock.PassiveClock
 	metrics  *metrics
 	gates    *gates
+	drafts   *drafts
+	known    *known
 	writer   writer
 }
 
 // Reconcile takes one Rollout one pass further.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	s, err := r.observe(ctx, req.NamespacedName, r.client)
+	s, p, err := r.decide(ctx, req.NamespacedName)
 	if err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		return again(client.IgnoreNotFound(err))
 	}
-	p := plan.Decide(s)
-	if consequential(s.Rollout, p) {
-		if s, err = r.observe(ctx, req.NamespacedName, r.live); err != nil {
-			return ctrl.Result{}, client.IgnoreNotFound(err)
-		}
-		p = plan.Decide(s)
-	}
-	if err := r.report(ctx, s.Rollout, p); err != nil {
+	unwritten, err := r.report(ctx, s, p)
+	if err != nil {
+		r.known.drop(s.stored.UID)
 		return again(err)
 	}
-	if err := r.apply(ctx, s, p.Actions); err != nil {
+	if err := r.apply(ctx, s.Snapshot, p.Actions); err != nil {
+		r.known.drop(s.stored.UID)
 		return again(r.reportFailure(ctx, req.NamespacedName, err))
 	}
-	return ctrl.Result{RequeueAfter: p.Wake}, r.clearFailure(ctx, s.Rollout, p)
+	return ctrl.Result{RequeueAfter: sooner(p.Wake, unwritten)}, r.clearFailure(ctx, s.stored, p)
 }
 
-// consequential reports whether a plan changes anything but words. Such a plan
-// is made once more from live reads before it counts.
-func consequential(ro *v1alpha1.Rollout, p plan.Plan) bool {
-	old := ro.Status
-	return len(p.Actions) > 0 ||
-		old.StableRevision != p.Status.StableRevision || old.CanaryRevision != p.Status.CanaryRevision ||
-		old.Release != p.Status.Release || !reflect.DeepEqual(old.Bindings, p.Status.Bindings) || !reflect.DeepEqual(old.Undo, p.Status.Undo) || step(old) != step(p.Status) || (old.Abort == nil) != (p.Status.Abort == nil)
-}
-
-func step(s v1alpha1.RolloutStatus) int32 {
-	if s.CurrentStep == nil {
-		return -1
+// decide plans on what the cache says. What the plan hangs on is then read live
+// and decided once more, until a plan hangs on nothing that was not. Everything
+// is when this process has not written the Rollout yet, since its cache may not
+// have heard of the last writes of the process before, and after a write that
+// failed, since then the cache is known to be old or an answer to be lost.
+func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (seen, plan.Plan, error) {
+	var live plan.Kinds
+	for {
+		s, err := r.observe(ctx, key, live)
+		if err != nil {
+			return s, plan.Plan{}, err
+		}
+		p := plan.Decide(s.Snapshot)
+		wanted := plan.HangsOn(s.Snapshot, p)
+		if !r.known.has(s.stored.UID) && writes(s, p) {
+			wanted = plan.AllKinds
+		}
+		if live.Has(wanted) {
+			if live.Has(plan.AllKinds) {
+				r.known.add(s.stored.UID)
+			}
+			return s, p, nil
+		}
+		live |= wanted
 	}
-	return s.CurrentStep.Index
+}
+
+// writes reports whether a plan is one that writes something, now or later.
+func writes(s seen, p plan.Plan) bool {
+	return len(p.Actions) > 0 || !equality.Semantic.DeepEqual(s.stored.Status, p.Status)
+}
+
+// sooner is the earlier of two waits; 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a <= 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // again ends a pass that lost a race silently: whoever won it has changed the
 // world, and the pass is repeated on what it is now.
 func again(err error) (ctrl.Result, error) {
 	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: conflictPause}, nil
+	}
+	if errors.Is(err, kube.ErrBehind) { // the event that brings the rest wakes it, but for a lost one
 		return ctrl.Result{RequeueAfter: conflictPause}, nil
 	}
 	return ctrl.Result{}, err

@@ -7,6 +7,7 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,18 +26,29 @@ const conflictPause = 200 * time.Millisecond
 // report writes the status that the plan signs, locked to the version it was
 // decided from, and then tells of what has changed by it. Nothing is told of a
 // status that was not stored.
-func (r *Reconciler) report(ctx context.Context, ro *v1alpha1.Rollout, p plan.Plan) error {
+//
+// Words alone may wait; unwritten is for how long they still do.
+func (r *Reconciler) report(ctx context.Context, s seen, p plan.Plan) (unwritten time.Duration, err error) {
+	ro := s.stored
+	if equality.Semantic.DeepEqual(ro.Status, p.Status) {
+		r.drafts.drop(ro.UID)
+		return 0, nil
+	}
+	if left := r.drafts.hold(ro, p.Status, s.Now); left > 0 {
+		return left, nil
+	}
 	updated := ro.DeepCopy()
 	updated.Status = p.Status
 	if err := kube.PatchStatusLocked(ctx, r.client, ro, updated); err != nil {
-		return client.IgnoreNotFound(err)
+		return 0, client.IgnoreNotFound(err)
 	}
+	r.drafts.drop(ro.UID)
 	if ro.Status.Phase != p.Status.Phase || ro.Status.Message != p.Status.Message {
 		log.FromContext(ctx).Info("Reported status", "phase", p.Status.Phase, "reason", p.Status.Message)
 	}
 	r.recorder.transition(ro, p.Status)
 	r.metrics.transition(ro, p.Status)
-	return nil
+	return 0, nil
 }
 
 // reportFailure sets the Applied condition and gives the error back for its

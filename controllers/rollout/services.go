@@ -33,7 +33,7 @@ func (o *observation) services(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return readEndpoints(ctx, o, &o.s.StableService, &o.s.CanaryService, &o.s.CallerService)
 }
 
 func (o *observation) service(ctx context.Context, name, field string) (plan.Service, error) {
@@ -42,7 +42,7 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 		return seen, nil
 	}
 	svc := &corev1.Service{}
-	err := o.from.Get(ctx, o.namespaced(name), svc)
+	err := o.from.of(plan.Services).Get(ctx, o.namespaced(name), svc)
 	if apierrors.IsNotFound(err) && name != o.bound.Service && plan.MakesServices(o.s.Rollout) {
 		seen.Missing = true
 		return seen, nil
@@ -58,8 +58,8 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 		o.unbound(field, "Service %s has no selector, so it can't be pointed at a revision; give it the workload's labels", name)
 	}
 	o.checkSelector(svc, field)
-	seen.Selects = svc.Spec.Selector[v1alpha1.RevisionLabel]
-	return seen, o.endpoints(ctx, &seen)
+	seen.Selects, seen.Version = svc.Spec.Selector[v1alpha1.RevisionLabel], svc.ResourceVersion
+	return seen, nil
 }
 
 // checkSelector finds a Service that would never select the workload's pods.

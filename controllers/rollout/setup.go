@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,7 @@ import (
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/internal/kube"
 	"github.com/sluice-dev/sluice/routers"
 )
 
@@ -36,19 +38,38 @@ const (
 	byTemplate = "sluice.dev/by-template"
 )
 
+// Parts are what a Reconciler is made of.
+type Parts struct {
+	// Routers finds the router of a route. What it writes is in Memory.
+	Routers *routers.Registry
+	// Memory of this process's own writes.
+	Memory *kube.Memory
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Metrics is where the controller registers its own.
+	Metrics prometheus.Registerer
+}
+
 // SetUp builds the Reconciler and registers it, its indexes and its watches with
 // the manager. A route kind whose CRD is not installed is not watched; Rollouts
 // that refer to it say so.
-func SetUp(ctx context.Context, mgr ctrl.Manager, registry *routers.Registry, clk clock.PassiveClock, reg prometheus.Registerer) error {
-	m, err := newMetrics(reg)
+func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
+	m, err := newMetrics(parts.Metrics)
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	gates := newGates(clk)
+	registry, live, gates := parts.Routers, mgr.GetAPIReader(), newGates(parts.Clock)
+	drafts, known := newDrafts(), newKnown()
+	writes := parts.Memory.Client(mgr.GetClient())
 	r := &Reconciler{
-		client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry,
-		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: clk, metrics: m, gates: gates,
-		writer: writer{client: mgr.GetClient(), live: mgr.GetAPIReader(), routers: registry, managed: managed{mgr.GetClient(), registry}, gates: gates},
+		client: writes, cached: parts.Memory.Reader(mgr.GetClient(), live), live: live, routers: registry,
+		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: parts.Clock, metrics: m, gates: gates,
+		drafts: drafts, known: known,
+		writer: writer{client: writes, live: live, routers: registry, managed: managed{writes, registry}, gates: gates, forget: func(uid types.UID) {
+			gates.forget(uid)
+			drafts.drop(uid)
+			known.drop(uid)
+		}},
 	}
 	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err

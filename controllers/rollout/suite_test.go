@@ -5,6 +5,7 @@ package rollout_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,7 @@ import (
 	"github.com/sluice-dev/sluice/analysis/prometheus"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers"
+	"github.com/sluice-dev/sluice/internal/kube"
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/gatewayapi"
@@ -44,6 +46,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("14"); err != nil { // these tests wait far more than they work
+			panic(err)
+		}
+	}
 	log.SetLogger(funcr.New(func(prefix, args string) { fmt.Println(prefix, args) }, funcr.Options{Verbosity: -1}))
 	testenv.Main(m)
 }
@@ -87,7 +95,8 @@ func startCounting(t *testing.T, env *testenv.Env, namespace string, counts *pro
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := routers.NewRegistry(mgr.GetClient(), mgr.GetAPIReader(), gatewayapi.Entry(), gatewayapi.StreamEntry(), istio.Entry())
+	memory := kube.NewMemory(clock.RealClock{}, mgr.GetScheme())
+	registry, err := routers.NewRegistry(memory.Client(mgr.GetClient()), mgr.GetAPIReader(), gatewayapi.Entry(), gatewayapi.StreamEntry(), istio.Entry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +104,7 @@ func startCounting(t *testing.T, env *testenv.Env, namespace string, counts *pro
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := controllers.Parts{Routers: registry, Providers: providers, Clock: clock.RealClock{}, Metrics: counts}
+	parts := controllers.Parts{Routers: registry, Memory: memory, Providers: providers, Clock: clock.RealClock{}, Metrics: counts}
 	if err := controllers.SetUp(ctx, mgr, parts); err != nil {
 		t.Fatal(err)
 	}
@@ -251,8 +260,13 @@ func (s *shop) get() *v1alpha1.Rollout {
 // until polls the Rollout until it is as wanted, and shows what it last was when it never is.
 func (s *shop) until(what string, is func(*v1alpha1.Rollout) bool) *v1alpha1.Rollout {
 	s.t.Helper()
+	return s.within(40*time.Second, what, is)
+}
+
+func (s *shop) within(most time.Duration, what string, is func(*v1alpha1.Rollout) bool) *v1alpha1.Rollout {
+	s.t.Helper()
 	var last *v1alpha1.Rollout
-	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 40*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, most, true, func(context.Context) (bool, error) {
 		last = s.get()
 		return is(last), nil
 	})

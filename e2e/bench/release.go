@@ -62,8 +62,8 @@ func (m meter) released(ctx context.Context, settled time.Duration) ([]section, 
 	sections := []section{{
 		title: "A release, undisturbed: 2 replicas, 1 route, 10, 50, 100 %",
 		rows: []row{
-			figureOf("writes", c, kindWrite, maxReleaseWrites), figureOf("Events", c, kindEvent, maxReleaseEvents),
-			figureOf("live reads", c, kindRead, maxReleaseReads),
+			figureOf("writes", c, kindWrite, maxReleaseWrites).mandatory(), figureOf("Events", c, kindEvent, maxReleaseEvents).mandatory(),
+			figureOf("live reads", c, kindRead, maxReleaseReads).mandatory(),
 			{what: "until promoted", figure: promoted.Seconds(), unit: " s"},
 		},
 	}}
@@ -100,7 +100,7 @@ func (m meter) aborted(ctx context.Context) (section, error) {
 	}
 	fmt.Fprintln(m.out, "Aborting a release at 50 %")
 	begin := time.Now()
-	if _, err := shop.Command(ctx, v1alpha1.Command{Verb: v1alpha1.VerbAbort, By: "bench"}); err != nil {
+	if _, err := shop.Command(ctx, v1alpha1.Command{Verb: v1alpha1.VerbAbort, By: "admin"}); err != nil {
 		return section{}, err
 	}
 	if err := m.wait(ctx, abortWindow); err != nil {
@@ -127,7 +127,7 @@ func (m meter) abortCost(begin time.Time, seen *harness.Recorder) (section, erro
 	return section{
 		title: "An abort at 50 %",
 		rows: []row{
-			figureOf("writes in the 30 s after it", soon, kindWrite, maxAbortWrites), figureOf("Events in that time", soon, kindEvent, -1),
+			figureOf("writes in the 30 s after it", soon, kindWrite, maxAbortWrites).mandatory(), figureOf("Events in that time", soon, kindEvent, -1),
 			figureOf("live reads in that time", soon, kindRead, -1),
 			figureOf("writes later, until the canary has no pods", later, kindWrite, -1),
 			{what: "until the route gives the canary nothing", figure: gone(seen).Sub(begin).Seconds(), unit: " s"},

@@ -5,8 +5,10 @@ package world
 
 import (
 	"errors"
+	"reflect"
 	"time"
 
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
@@ -16,12 +18,15 @@ const (
 	conflictPause = 200 * time.Millisecond
 	firstBackoff  = 5 * time.Millisecond
 	lastBackoff   = 30 * time.Second
+	// ownPatience is how long the cache may be behind the controller's own writes.
+	ownPatience = time.Second
 )
 
 // controller is one process of ours with its caches and its one work queue
-// entry. It does what controllers/rollout/reconciler.go does: it notices by the
-// cache, decides by live reads, writes the status before anything else, then
-// carries the actions out in order and stops at the first error.
+// entry. It does what controllers/rollout/reconciler.go does: it notices by a
+// cache that is not behind its own writes, decides by live reads of what the plan
+// hangs on, writes a status worth it before anything else, then carries the
+// actions out in order and stops at the first error.
 type controller struct {
 	w     *World
 	cache objects
@@ -36,6 +41,14 @@ type controller struct {
 	dead     bool
 	// skew is by how much its clock is wrong.
 	skew time.Duration
+	// unseen are its own writes that its cache has not seen yet, by kind: since when, and whether there are any.
+	unseen [kinds]struct {
+		any   bool
+		since time.Duration
+	}
+	// known: it has read everything live once.
+	known bool
+	draft draft
 	// gate is the last answer of a gate, kept in its memory alone; asking while one is awaited.
 	gate   *plan.GateAnswer
 	asking bool
@@ -65,7 +78,7 @@ func (c *controller) notice(k kind) {
 	}
 	c.stale[k] = true
 	c.later(c.w.lags.Notice, "cache hears of "+k.String(), func() {
-		c.stale[k] = false
+		c.stale[k], c.unseen[k].any = false, false
 		c.cache.take(k, &c.w.live)
 		c.enqueue()
 	})
@@ -85,21 +98,45 @@ func (c *controller) enqueue() {
 
 func (c *controller) now() time.Time { return c.w.time().Add(c.skew) }
 
-// begin decides on the cache; what has consequences is decided once more on live reads.
+// begin decides on the cache, once that has seen what the controller wrote
+// itself. When it never seems to, those kinds are read live.
 func (c *controller) begin() {
 	c.queued, c.busy, c.again = false, true, false
-	p := &pass{c: c, read: c.cache, began: c.w.now}
+	p := &pass{c: c, read: c.cache, stored: c.cache.rollout, began: c.w.now}
 	c.readAt = c.w.now
-	if p.read.rollout == nil {
-		c.end(p, nil)
+	var old plan.Kinds
+	for k, own := range c.unseen {
+		switch {
+		case !own.any:
+		case c.w.now-own.since < ownPatience:
+			c.end(p, errBehind)
+			return
+		default:
+			old |= bits[k]
+		}
+	}
+	if old != 0 && p.stored != nil {
+		p.readLive(old)
 		return
 	}
 	p.decide()
-	if consequential(p.read.rollout, p.plan) {
-		c.later(c.w.lags.Read, "live read", p.readFirst)
-		return
+}
+
+// own makes a write; answered ones are remembered until the cache has seen them.
+func (c *controller) own(answered bool, write func() error) error {
+	if answered {
+		c.w.writing = c
+		defer func() { c.w.writing = nil }()
 	}
-	p.sign()
+	return write()
+}
+
+// rewrite stores a status whatever it was decided from.
+func (c *controller) rewrite(s v1alpha1.RolloutStatus) {
+	_ = c.own(true, func() error {
+		c.w.editRollout(false, func(r *v1alpha1.Rollout) { r.Status = s })
+		return nil
+	})
 }
 
 // end ends a pass and has the next one come when it must.
@@ -108,8 +145,11 @@ func (c *controller) end(p *pass, err error) {
 		return
 	}
 	c.busy = false
+	if err != nil && !errors.Is(err, errBehind) {
+		c.known = false
+	}
 	switch {
-	case errors.Is(err, errConflict):
+	case errors.Is(err, errConflict), errors.Is(err, errBehind):
 		c.wake(conflictPause)
 	case err != nil:
 		c.failures++
@@ -118,6 +158,7 @@ func (c *controller) end(p *pass, err error) {
 		c.failures = 0
 		p.clear()
 		c.wake(p.plan.Wake)
+		c.wake(p.unwritten)
 	}
 	if c.again {
 		c.enqueue()
@@ -155,3 +196,39 @@ func (c *controller) ask(a plan.AskGate) {
 		c.enqueue()
 	})
 }
+
+// draft is a status that is not worth a write of its own yet, gone on from a stored one.
+type draft struct {
+	held        bool
+	stored, now v1alpha1.RolloutStatus
+	since       time.Time
+}
+
+// latest gives a Rollout with the status that it would have by now.
+func (d *draft) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
+	if !d.held || !reflect.DeepEqual(d.stored, stored.Status) {
+		return stored
+	}
+	ro := *stored
+	ro.Status = d.now
+	return &ro
+}
+
+// hold keeps a status for as long as it may stay unwritten, and says how long that still is.
+func (d *draft) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, now time.Time) time.Duration {
+	worth := plan.Worth(stored.Status, status)
+	if worth <= 0 {
+		return 0
+	}
+	since := now
+	if d.held && reflect.DeepEqual(d.stored, stored.Status) {
+		since = d.since
+	}
+	left := since.Add(worth).Sub(now)
+	if left > 0 {
+		*d = draft{true, stored.Status, status, since}
+	}
+	return max(left, 0)
+}
+
+func (d *draft) drop() { *d = draft{} }

@@ -6,6 +6,7 @@ package world
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -35,11 +36,11 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 	case plan.CreateRevision:
 		return one(func() error { return createRevision(w, p, a) })
 	case plan.ScaleRevision:
-		return one(func() error { return scaleRevision(w, a) })
+		return locked(func() bool { r, ok := w.live.named(a.Name); return ok && r.Replicas != a.From }, one(func() error { return scaleRevision(w, a) }))
 	case plan.DeleteRevision:
 		return one(func() error { return deleteRevision(w, a) })
 	case plan.SelectRevision:
-		return one(func() error { return selectRevision(w, a) })
+		return locked(func() bool { svc := w.service(a.Service); return svc != nil && svc.Version != a.Version }, one(func() error { return selectRevision(w, a) }))
 	case plan.CreateService:
 		return one(func() error { return createService(w, a) })
 	case plan.MarkRevision:
@@ -74,6 +75,26 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 	default:
 		return one(func() error { return fmt.Errorf("unknown action %T", a) })
 	}
+}
+
+// locked makes writes conflict when the object is not what was decided upon.
+func locked(changed func() bool, writes []func() error) []func() error {
+	return []func() error{func() error {
+		if changed() {
+			return errConflict
+		}
+		return writes[0]()
+	}}
+}
+
+// service finds a Service by its name.
+func (w *World) service(name string) *plan.Service {
+	for _, svc := range w.live.services {
+		if svc != nil && svc.Name == name {
+			return svc
+		}
+	}
+	return nil
 }
 
 func setFinalizer(w *World, hold bool) error {
@@ -142,7 +163,7 @@ func selectRevision(w *World, a plan.SelectRevision) error {
 // selects points a Service at a revision, or at all of them.
 func (w *World) selects(slot int, revision string) {
 	svc := *w.live.services[slot]
-	svc.Selects = revision
+	svc.Selects, svc.Version = revision, strconv.Itoa(w.happened)
 	w.live.services[slot] = &svc
 	w.touch(services)
 	w.endpoints.lookAt(slot)

@@ -44,7 +44,7 @@ func (e *endpointSlices) relist(slot int) {
 	}
 	e.listed[slot] = pods
 	if old := e.w.live.services[slot]; old != nil {
-		svc := plan.Service{Name: old.Name, Selects: old.Selects, Ready: map[string]int32{}}
+		svc := plan.Service{Name: old.Name, Version: old.Version, Selects: old.Selects, Ready: map[string]int32{}}
 		for _, p := range pods {
 			svc.Ready[p.hash]++
 		}

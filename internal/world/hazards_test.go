@@ -143,7 +143,7 @@ func canaryBy(steps ...v1alpha1.Step) v1alpha1.Strategy {
 	return v1alpha1.Strategy{Canary: c}
 }
 
-func dynamically(s v1alpha1.Strategy) v1alpha1.Strategy {
+func dynamicStable(s v1alpha1.Strategy) v1alpha1.Strategy {
 	s.Canary.ScaleStable = v1alpha1.ScaleStableDynamic
 	return s
 }
@@ -172,7 +172,7 @@ func TestNewerRevision(t *testing.T) {
 		"At50": supersededAt(50),
 		"At99": supersededAt(99),
 		"WhileStableIsShrunk": {
-			"stable was shrunk to its share and takes everything", dynamically(canaryBy(weight(75), forever())), nil,
+			"stable was shrunk to its share and takes everything", dynamicStable(canaryBy(weight(75), forever())), nil,
 			func(s *stage) {
 				s.wants("v2")
 				s.until("stable has shrunk", func() bool { return s.pods("v1") < 4 })
@@ -258,12 +258,12 @@ func TestComingHome(t *testing.T) {
 			s.h.say(v1alpha1.VerbPromoteFull)
 			s.serves("v2", 0)
 		}, "v1"},
-		"AbortOfShrunkStable": {"stable grows before it gets more", dynamically(canaryBy(weight(75), forever())), nil, func(s *stage) {
+		"AbortOfShrunkStable": {"stable grows before it gets more", dynamicStable(canaryBy(weight(75), forever())), nil, func(s *stage) {
 			s.wants("v2")
 			s.until("stable has shrunk", func() bool { return s.pods("v1") < 4 })
 			abort(s)
 		}, "v1"},
-		"RollBackOfShrunkStable": {"the same when the template goes back", dynamically(canaryBy(weight(75), forever())), nil, func(s *stage) {
+		"RollBackOfShrunkStable": {"the same when the template goes back", dynamicStable(canaryBy(weight(75), forever())), nil, func(s *stage) {
 			s.wants("v2")
 			s.until("stable has shrunk", func() bool { return s.pods("v1") < 4 })
 			s.h.want("v1")

@@ -101,6 +101,28 @@ func (o *objects) take(k kind, from *objects) {
 	}
 }
 
+// takeHalf reads of each Service what its EndpointSlices say, or all but that.
+func (o *objects) takeHalf(from *objects, endpoints bool) {
+	for i, theirs := range from.services {
+		ours := o.services[i]
+		switch {
+		case ours == nil || theirs == nil:
+			if !endpoints {
+				o.services[i] = theirs
+			}
+			continue
+		case endpoints:
+			svc := *ours
+			svc.Ready = theirs.Ready
+			o.services[i] = &svc
+		default:
+			svc := *theirs
+			svc.Ready = ours.Ready
+			o.services[i] = &svc
+		}
+	}
+}
+
 // image is that of the wanted template.
 func (o *objects) image() string {
 	if o.workload != nil {

@@ -19,18 +19,26 @@ import (
 var (
 	errConflict = errors.New("conflict")
 	errRefused  = errors.New("refused by the API server")
+	// errBehind: the cache has not seen yet what the controller itself wrote.
+	errBehind = errors.New("the cache is behind")
 )
 
 // pass is one reconcile under way.
 type pass struct {
 	c *controller
-	// read is what it decided from.
+	// read is what it decided from; its Rollout has the status that it would have by now.
 	read objects
+	// stored is the Rollout as it is stored.
+	stored *v1alpha1.Rollout
+	// live are the kinds that were read from the API server.
+	live plan.Kinds
 	plan plan.Plan
 	gate *plan.GateAnswer
 	pods []plan.Pod
 	// wrote counts what it wrote; harmless passes write nothing.
 	wrote int
+	// unwritten is for how long the status that was decided on may stay so.
+	unwritten time.Duration
 	// now is the time that it decided at.
 	now time.Time
 	// began is when it read.
@@ -43,9 +51,15 @@ func (p *pass) snapshot() plan.Snapshot {
 	return s
 }
 
-// decide plans on what the pass has read. Pods are always read live.
+// decide plans on what the pass has read, and has read live what the plan hangs
+// on. Pods are always read live.
 func (p *pass) decide() {
+	if p.stored == nil {
+		p.c.end(p, nil)
+		return
+	}
 	p.now = p.c.now()
+	p.read.rollout = p.c.draft.latest(p.stored)
 	p.gate, p.pods = p.c.gate, nil
 	s := p.snapshot()
 	if _, wanted := plan.RestartWanted(s); wanted {
@@ -53,52 +67,71 @@ func (p *pass) decide() {
 		s.Pods = p.pods
 	}
 	p.plan = p.c.w.decide(s)
-}
-
-// consequential is the shell's: such a plan is made once more from live reads.
-func consequential(ro *v1alpha1.Rollout, p plan.Plan) bool {
-	old := ro.Status
-	return len(p.Actions) > 0 ||
-		old.StableRevision != p.Status.StableRevision || old.CanaryRevision != p.Status.CanaryRevision ||
-		old.Release != p.Status.Release || !reflect.DeepEqual(old.Bindings, p.Status.Bindings) || !reflect.DeepEqual(old.Undo, p.Status.Undo) || stepOf(old) != stepOf(p.Status) || (old.Abort == nil) != (p.Status.Abort == nil)
-}
-
-func stepOf(s v1alpha1.RolloutStatus) int32 {
-	if s.CurrentStep == nil {
-		return -1
+	wanted := plan.HangsOn(s, p.plan)
+	if !p.c.known && (len(p.plan.Actions) > 0 || !reflect.DeepEqual(p.stored.Status, p.plan.Status)) {
+		wanted = plan.AllKinds
 	}
-	return s.CurrentStep.Index
+	if !p.live.Has(wanted) {
+		p.readLive(wanted)
+		return
+	}
+	p.c.known = p.c.known || p.live.Has(plan.AllKinds)
+	p.sign()
 }
 
-// readFirst reads the one half of the objects, readSecond the other: a live
-// reading is many requests, and the world moves between them.
+// readLive reads kinds from the API server, in two halves: a live reading is
+// many requests, and the world moves between them.
+func (p *pass) readLive(wanted plan.Kinds) {
+	p.live |= wanted
+	p.c.later(p.c.w.lags.Read, "live read", p.readFirst)
+}
+
 func (p *pass) readFirst() {
 	if p.c.w.mischief.unreadable() {
 		p.c.end(p, errRefused)
 		return
 	}
-	p.began, p.c.readAt = p.c.w.now, p.c.w.now
-	for _, k := range []kind{rollouts, workloads, replicaSets} {
-		p.read.take(k, &p.c.w.live)
+	if p.live.Has(plan.AllKinds) {
+		p.began, p.c.readAt = p.c.w.now, p.c.w.now
+	}
+	p.take(rollouts, workloads, replicaSets)
+	if p.live.Has(plan.Rollouts) {
+		p.stored = p.read.rollout
 	}
 	p.c.later(p.c.w.lags.Read, "live read", p.readSecond)
 }
 
 func (p *pass) readSecond() {
-	for _, k := range []kind{services, routes, runs, jobs} {
-		p.read.take(k, &p.c.w.live)
-	}
-	if p.read.rollout == nil {
-		p.c.end(p, nil)
-		return
-	}
+	p.take(services, routes, runs, jobs)
 	p.decide()
-	p.sign()
 }
 
-// sign writes the status, locked to the version it was decided from.
+// bits name the kinds as the planner does. Services stand for their EndpointSlices too.
+var bits = [kinds]plan.Kinds{
+	rollouts: plan.Rollouts, workloads: plan.Workloads, replicaSets: plan.ReplicaSets, services: plan.Services | plan.Endpoints,
+	routes: plan.Routes, runs: plan.Runs, jobs: plan.Jobs,
+}
+
+// take reads those of some kinds that are to be read live.
+func (p *pass) take(some ...kind) {
+	for _, k := range some {
+		switch half := p.live & bits[k]; {
+		case half == bits[k]:
+			p.read.take(k, &p.c.w.live)
+		case half != 0:
+			p.read.takeHalf(&p.c.w.live, half == plan.Endpoints)
+		}
+	}
+}
+
+// sign writes the status, locked to the version it was decided from. Words alone may wait.
 func (p *pass) sign() {
-	if reflect.DeepEqual(p.read.rollout.Status, p.plan.Status) {
+	if reflect.DeepEqual(p.stored.Status, p.plan.Status) {
+		p.c.draft.drop()
+		p.act(0)
+		return
+	}
+	if p.unwritten = p.c.draft.hold(p.stored, p.plan.Status, p.now); p.unwritten > 0 {
 		p.act(0)
 		return
 	}
@@ -107,8 +140,16 @@ func (p *pass) sign() {
 			p.c.end(p, err)
 			return
 		}
+		p.c.draft.drop()
 		p.act(0)
 	})
+}
+
+func stepOf(s v1alpha1.RolloutStatus) int32 {
+	if s.CurrentStep == nil {
+		return -1
+	}
+	return s.CurrentStep.Index
 }
 
 func (p *pass) store(version int64, s v1alpha1.RolloutStatus) error {
@@ -169,7 +210,7 @@ func (p *pass) attempt(what string, write func() error) error {
 	case done, answerLost, killedAfter:
 	}
 	p.wrote++
-	if err := write(); err != nil {
+	if err := p.c.own(fate == done, write); err != nil {
 		if !errors.Is(err, errConflict) { // a stale cache is nothing to tell
 			p.c.w.logf("%v: %s", err, what)
 		}
@@ -200,7 +241,7 @@ func (p *pass) fail(err error) {
 		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonApplyFailed,
 		Message: err.Error(), ObservedGeneration: p.c.w.live.rollout.Generation, LastTransitionTime: metav1.NewTime(p.c.now()),
 	})
-	p.c.w.editRollout(false, func(r *v1alpha1.Rollout) { r.Status = s })
+	p.c.rewrite(s)
 	p.c.end(p, err)
 }
 
@@ -212,5 +253,5 @@ func (p *pass) clear() {
 	s := p.c.w.live.rollout.Status
 	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
 	apimeta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionApplied)
-	p.c.w.editRollout(false, func(r *v1alpha1.Rollout) { r.Status = s })
+	p.c.rewrite(s)
 }

@@ -27,9 +27,11 @@ type World struct {
 	analyst       analyst
 	plane         plane
 	leaders       []*controller
-	mischief      mischief
-	laws          laws
-	decide        func(plan.Snapshot) plan.Plan
+	// writing is the controller whose write happens now and will be answered.
+	writing  *controller
+	mischief mischief
+	laws     laws
+	decide   func(plan.Snapshot) plan.Plan
 	// serviceNames by the constants of services; empty where the strategy has none.
 	serviceNames [serviceCount]string
 }
@@ -110,6 +112,9 @@ func (w *World) create(s Setup) {
 
 // touch tells every cache that a kind of object has changed.
 func (w *World) touch(k kind) {
+	if c := w.writing; c != nil && !c.unseen[k].any {
+		c.unseen[k].any, c.unseen[k].since = true, w.now
+	}
 	for _, c := range w.leaders {
 		c.notice(k)
 	}

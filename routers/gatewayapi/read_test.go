@@ -255,14 +255,14 @@ func TestRelease(t *testing.T) {
 }
 
 // unserved is an API server without the Gateway API.
-type unserved struct{ client.Reader }
+type unserved struct{ client.Client }
 
 func (unserved) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
 	return &meta.NoKindMatchError{GroupKind: schema.GroupKind{Group: gatewayv1.GroupName, Kind: "HTTPRoute"}}
 }
 
 func TestWithoutGatewayAPI(t *testing.T) {
-	g := Entry().New(nil, unserved{})
+	g := Entry().New(unserved{}, unserved{})
 	want := &routers.Problem{
 		Field:   "spec.strategy.canary.routes[0].kind",
 		Message: "the cluster does not know HTTPRoute in gateway.networking.k8s.io/v1; install the Gateway API's CRDs",

@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -119,9 +121,21 @@ func known(v view, r routers.Route) []pair {
 	return ps
 }
 
-// write reads the API server, lets decide say what to change, and changes it
-// unless the object has become another meanwhile; then it does so once more.
+// write lets decide say what to change, and changes it provided that the object
+// is still the one that was read. As a rule what the cache holds is that one,
+// which saves a request where weights alone change; else the API server is read,
+// and once more when it was overtaken.
 func (g *router) write(ctx context.Context, r routers.Route, decide func(view) ([]operation, error)) error {
+	k := named(g.kinds, r.Ref.Kind)
+	if k.empty == nil {
+		return fmt.Errorf("write %s: this router does not steer the kind", r)
+	}
+	known := k.empty()
+	if v, err := g.get(ctx, g.client, r, known); err == nil {
+		if ops, err := decide(v); err == nil && len(ops) > 0 && onlyWeights(ops) && g.patch(ctx, r, known, ops) == nil {
+			return nil
+		}
+	}
 	const attempts = 2
 	var err error
 	for range attempts {
@@ -133,9 +147,7 @@ func (g *router) write(ctx context.Context, r routers.Route, decide func(view) (
 }
 
 // writeOnce reads the object as it is stored, with fields that this version
-// does not know: rules that are added are copies of the user's. An unknown field
-// in the answer, such as the name of a rule with definitions older than it,
-// would leave rules behind that can't be told from the user's, so it is refused.
+// does not know: rules that are added are copies of the user's.
 func (g *router) writeOnce(ctx context.Context, r routers.Route, decide func(view) ([]operation, error)) error {
 	o := &unstructured.Unstructured{}
 	o.SetGroupVersionKind(schema.GroupVersion(gatewayv1.GroupVersion).WithKind(r.Ref.Kind))
@@ -147,6 +159,13 @@ func (g *router) writeOnce(ctx context.Context, r routers.Route, decide func(vie
 	if err != nil || len(ops) == 0 {
 		return err
 	}
+	return g.patch(ctx, r, o, ops)
+}
+
+// patch carries operations out. An unknown field in the answer, such as the name
+// of a rule with definitions older than it, would leave rules behind that can't
+// be told from the user's, so it is refused.
+func (g *router) patch(ctx context.Context, r routers.Route, o client.Object, ops []operation) error {
 	patch, err := json.Marshal(ops)
 	if err != nil {
 		return fmt.Errorf("encode the patch of %s: %w", r, err)
@@ -156,6 +175,11 @@ func (g *router) writeOnce(ctx context.Context, r routers.Route, decide func(vie
 		return fmt.Errorf("write %s: %w", r, err)
 	}
 	return nil
+}
+
+// onlyWeights reports whether operations, once they hold, write nothing but weights.
+func onlyWeights(ops []operation) bool {
+	return !slices.ContainsFunc(ops, func(o operation) bool { return o.Op != "test" && !strings.HasSuffix(o.Path, "/weight") })
 }
 
 // get reads the route object. An object or kind that doesn't exist is a problem.

@@ -81,6 +81,10 @@ type SelectRevision struct {
 	Service string
 	// Revision wanted; empty widens the Service to what its owner wrote.
 	Revision string
+	// Version of the Service decided upon; another one now ends the pass.
+	Version string
+	// Share of the traffic that the Service may be getting, in percent.
+	Share int32
 }
 
 // String implements Action.

@@ -54,7 +54,10 @@ func (c cursor) asks(f facts) asks {
 		}
 	}
 	a := asks{weight: weight, split: beside.At(weight), pods: max(scaled, f.need(weight))}
-	if f.replicas > 0 && a.split.Reaches(traffic.Canary) {
+	switch {
+	case deserted(c, f):
+		a.weight, a.split, a.pods = 100, a.split.At(100), f.replicas
+	case f.replicas > 0 && a.split.Reaches(traffic.Canary):
 		a.pods = max(a.pods, 1)
 	}
 	return a
@@ -82,4 +85,16 @@ func withMatch(matches []v1alpha1.MatchRoute, m v1alpha1.MatchRoute) []v1alpha1.
 		return nil
 	}
 	return matches
+}
+
+// deserted reports whether stable has not a single ready pod while a release is
+// under way. Then no step may wait for stable to carry its share: each asks for
+// all traffic instead, so that a broken stable never blocks the release that
+// mends it. Pauses, gates and analyses hold as ever, and stable keeps its size.
+func deserted(c cursor, f facts) bool {
+	if f.means != byRoute || f.replicas == 0 || c.mode(f) != forward || f.StableService.Selects != c.stable {
+		return false
+	}
+	stable, exists := f.revisions[c.stable]
+	return exists && stable.Replicas > 0 && stable.Ready == 0 && f.StableService.ready() == 0
 }

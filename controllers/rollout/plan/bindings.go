@@ -131,7 +131,7 @@ func handOver(c cursor, f facts) []Action {
 	}
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Name != "" && s.Selects != "" && !keeps(f, s.Name) {
-			actions = append(actions, SelectRevision{"the strategy names other Services now", s.Name, ""})
+			actions = append(actions, SelectRevision{why: "the strategy names other Services now", Service: s.Name, Version: s.Version})
 		}
 	}
 	return append(actions, dropRoutes(f)...)

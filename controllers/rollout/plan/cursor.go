@@ -107,8 +107,15 @@ func (c cursor) current(f facts) (Step, bool) {
 	return f.strategy.steps[c.step], true
 }
 
-// promoting reports whether all steps are done.
-func (c cursor) promoting(f facts) bool { return int(c.step) >= len(f.strategy.steps) }
+// done reports whether all steps are.
+func (c cursor) done(f facts) bool { return int(c.step) >= len(f.strategy.steps) }
+
+// promoting reports whether all traffic goes to the revision in flight for good:
+// all steps are done, or the last one asks for just that and nobody judges it.
+func (c cursor) promoting(f facts) bool {
+	last := len(f.strategy.steps) - 1
+	return int(c.step) > last || int(c.step) == last && f.strategy.ends()
+}
 
 // begin puts a revision in flight, at the first step. One that was promoted
 // lately enough needs none.
@@ -155,7 +162,7 @@ func (c cursor) latch(f facts, reason, message, by string) cursor {
 
 // position says where the cursor is, as people count.
 func (c cursor) position(f facts) string {
-	if c.promoting(f) {
+	if c.done(f) {
 		return "promoting"
 	}
 	return fmt.Sprintf("%d/%d", c.step+1, len(f.strategy.steps))

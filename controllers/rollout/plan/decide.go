@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
@@ -83,8 +85,10 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	for _, at := range d.retired {
 		consider(at)
 	}
-	if at := f.Rollout.Spec.RestartAt; at != nil {
-		consider(at.Time)
+	for _, at := range []*metav1.Time{f.Rollout.Spec.RestartAt, c.restart.asked} { // a command's is rounded up
+		if at != nil {
+			consider(at.Time)
+		}
 	}
 	if slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating }) {
 		consider(f.Now.Add(podPause)) // nothing tells when a pod has gone

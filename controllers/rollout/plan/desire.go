@@ -113,7 +113,7 @@ func stableSize(c cursor, f facts) sized {
 	switch {
 	case c.mode(f) == resting && c.restart.pending(f):
 		return sized{f.replicas + 1, "a pod more than usual while pods are replaced"}
-	case c.mode(f) != forward || !f.strategy.dynamic || f.means != byRoute || f.CanaryService.Selects != c.canary:
+	case c.mode(f) != forward || !f.strategy.dynamic || deserted(c, f) || f.means != byRoute || f.CanaryService.Selects != c.canary:
 		return sized{f.replicas, "stable keeps spec.replicas, ready to carry all traffic"}
 	}
 	if has, ok := f.revisions[c.stable]; ok && f.StableService.Selects == c.canary {

@@ -109,7 +109,7 @@ func point(c cursor, f facts, d desired) []Action {
 		if capable(c, f, r, share) || s.service.ready() == 0 && r.Ready > 0 {
 			actions = append(actions, SelectRevision{
 				why(fmt.Sprintf("%d ready pods of %s can carry its share of up to %d %%", r.Ready, s.want, share)),
-				s.service.Name, s.want,
+				s.service.Name, s.want, s.service.Version, share,
 			})
 		}
 	}
@@ -126,7 +126,10 @@ func unnarrow(c cursor, f facts) []Action {
 	var actions []Action
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Name != "" && s.Selects != "" {
-			actions = append(actions, SelectRevision{why(fmt.Sprintf("%d pods of Deployment %s still carry traffic", f.Workload.Available, f.Workload.Name)), s.Name, ""})
+			actions = append(actions, SelectRevision{
+				why:     why(fmt.Sprintf("%d pods of Deployment %s still carry traffic", f.Workload.Available, f.Workload.Name)),
+				Service: s.Name, Version: s.Version,
+			})
 		}
 	}
 	return actions

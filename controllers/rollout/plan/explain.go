@@ -312,11 +312,15 @@ func stepText(c cursor, f facts) string {
 	switch {
 	case c.mode(f) == initial:
 		return "first revision " + c.canary
-	case c.promoting(f):
+	case c.done(f):
 		return "promoting revision " + c.canary
 	}
 	step, _ := c.current(f)
-	return fmt.Sprintf("step %s: %s", c.position(f), describe(step))
+	text := fmt.Sprintf("step %s: %s", c.position(f), describe(step))
+	if deserted(c, f) {
+		text += fmt.Sprintf(" (all traffic, as stable %s has no ready pod)", c.stable)
+	}
+	return text
 }
 
 // describe says in a few words what a step is.

@@ -114,6 +114,9 @@ func waitingFor(c cursor, f facts) hold {
 
 func waitingForTraffic(c cursor, f facts, split traffic.Split) hold {
 	h := waits(v1alpha1.ReasonWaitingForTraffic, "%s", trafficText(f))
+	if len(f.Traffic.Requested) == 1 && !f.Traffic.RequestedAll(split) {
+		h.message = fmt.Sprintf("shifting from %s to %s", f.Traffic.Requested[0], split)
+	}
 	switch {
 	case f.Traffic.RequestedAll(split) && f.Now.After(f.shiftedAt.Add(f.strategy.timeout)):
 		h.phase, h.reason = v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed

@@ -84,7 +84,7 @@ func widen(f facts) []Action {
 	var actions []Action
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Name != "" && s.Selects != "" {
-			actions = append(actions, SelectRevision{"the Rollout is deleted", s.Name, ""})
+			actions = append(actions, SelectRevision{why: "the Rollout is deleted", Service: s.Name, Version: s.Version})
 		}
 	}
 	return actions

@@ -32,8 +32,8 @@ func shiftedLately(s *Snapshot) {
 	s.Rollout.Status.Traffic.AcceptedAt.Time = at
 }
 
-// TestEvidence: what counts as confirmed, and what status says that it rests on.
-func TestEvidence(t *testing.T) {
+// TestWhatConfirms: what counts as confirmed, and what status says that it rests on.
+func TestWhatConfirms(t *testing.T) {
 	type said struct {
 		By    v1alpha1.Evidence
 		Known bool

@@ -144,6 +144,8 @@ type Revision struct {
 type Service struct {
 	// Name of the Service; empty when the strategy has none in this place.
 	Name string
+	// Version of the object as it was read.
+	Version string
 	// Missing: it does not exist and is the controller's to create.
 	Missing bool
 	// Selects is the revision that the Service is narrowed to; empty when it is not narrowed.

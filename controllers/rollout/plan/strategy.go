@@ -64,6 +64,13 @@ type strategy struct {
 	stable, canary *v1alpha1.PodMetadata
 }
 
+// ends reports whether the last step is the promotion itself: it asks for all
+// traffic, and no analysis has a say after it.
+func (s strategy) ends() bool {
+	last := s.steps[len(s.steps)-1].SetWeight
+	return last != nil && *last == 100 && len(s.analyses) == 0
+}
+
 // Step is one entry of the plan in force.
 type Step struct {
 	v1alpha1.Step

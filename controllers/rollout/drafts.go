@@ -1,0 +1,99 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+// drafts hold what statuses would say by now, as far as that is not worth a
+// write of its own yet: words, numbers, and since when something has been so.
+// They are held in memory only. A controller that starts anew begins such times
+// anew, which makes it wait longer and never shorter.
+type drafts struct {
+	mu sync.Mutex
+	of map[types.UID]draft
+}
+
+// draft goes on from a stored status, and from no other.
+type draft struct {
+	stored, now v1alpha1.RolloutStatus
+	since       time.Time
+}
+
+func newDrafts() *drafts { return &drafts{of: map[types.UID]draft{}} }
+
+// latest gives a Rollout with the status that it would have by now.
+func (d *drafts) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	held, ok := d.of[stored.UID]
+	if !ok || !equality.Semantic.DeepEqual(held.stored, stored.Status) {
+		return stored
+	}
+	ro := *stored
+	ro.Status = *held.now.DeepCopy()
+	return &ro
+}
+
+// hold keeps a status for as long as it may stay unwritten, and says how long
+// that still is; not at all when it has to be written now.
+func (d *drafts) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, now time.Time) (left time.Duration) {
+	worth := plan.Worth(stored.Status, status)
+	if worth <= 0 {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	held, ok := d.of[stored.UID]
+	if !ok || !equality.Semantic.DeepEqual(held.stored, stored.Status) {
+		held = draft{stored: stored.Status, since: now}
+	}
+	if left = held.since.Add(worth).Sub(now); left <= 0 {
+		return 0
+	}
+	held.now = status
+	d.of[stored.UID] = held
+	return left
+}
+
+// drop forgets what was held of a Rollout, because it is written, true again or no longer wanted.
+func (d *drafts) drop(uid types.UID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.of, uid)
+}
+
+// known are the Rollouts that this process has read in full from the API server.
+type known struct {
+	mu   sync.Mutex
+	uids map[types.UID]bool
+}
+
+func newKnown() *known { return &known{uids: map[types.UID]bool{}} }
+
+func (k *known) has(uid types.UID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.uids[uid]
+}
+
+func (k *known) add(uid types.UID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.uids[uid] = true
+}
+
+func (k *known) drop(uid types.UID) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.uids, uid)
+}

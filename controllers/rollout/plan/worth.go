@@ -1,0 +1,53 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+const (
+	// wordsUnderWay is how long words wait while a release moves by itself: its next step takes them along.
+	wordsUnderWay = 15 * time.Second
+	// wordsAtRest is how long they wait otherwise, so that what changes together is told together.
+	wordsAtRest = 2 * time.Second
+)
+
+// Worth is how long the difference between the stored status and a newer one may
+// stay unwritten: not at all when it says where the release is, what holds it
+// or who did what; for a while when it is words, numbers and times, which a
+// controller that starts anew would find out again.
+func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
+	if !equality.Semantic.DeepEqual(essence(stored), essence(now)) {
+		return 0
+	}
+	if now.Phase == v1alpha1.PhaseProgressing && now.CanaryRevision != "" && now.StableRevision != "" {
+		return wordsUnderWay
+	}
+	return wordsAtRest
+}
+
+// essence is a status without what may be told later.
+func essence(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
+	s.Message, s.Traffic, s.Revisions, s.Analysis = "", nil, nil, nil
+	s.Replicas, s.ReadyReplicas, s.UpdatedReplicas = 0, 0, 0
+	if s.CurrentStep != nil {
+		step := *s.CurrentStep
+		step.WaitingSince = nil
+		s.CurrentStep = &step
+	}
+	var verdicts []metav1.Condition
+	for _, c := range s.Conditions {
+		if c.Type != v1alpha1.ConditionTrafficConverged {
+			verdicts = append(verdicts, metav1.Condition{Type: c.Type, Status: c.Status, ObservedGeneration: c.ObservedGeneration})
+		}
+	}
+	s.Conditions = verdicts
+	return s
+}

@@ -1,0 +1,126 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package kube_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sluice-dev/sluice/internal/kube"
+)
+
+// shelf holds at most one Service, as a cache or an API server of them would.
+type shelf struct {
+	client.Client
+	service *corev1.Service
+}
+
+func (s shelf) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
+	into, ok := obj.(*corev1.Service)
+	if !ok || s.service == nil {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "services"}, key.Name)
+	}
+	s.service.DeepCopyInto(into)
+	return nil
+}
+
+func (s shelf) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	if into, ok := list.(*corev1.ServiceList); ok && s.service != nil {
+		into.Items = []corev1.Service{*s.service}
+	}
+	return nil
+}
+
+// Patch stores what it is given, as version 7.
+func (s shelf) Patch(_ context.Context, obj client.Object, _ client.Patch, _ ...client.PatchOption) error {
+	obj.SetResourceVersion("7")
+	return nil
+}
+
+func at(version string) *corev1.Service {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "test", Name: "shop", ResourceVersion: version, Labels: map[string]string{"app": "shop"},
+	}}
+}
+
+func TestMemoryTrustsACacheThatHasSeenOurWrites(t *testing.T) {
+	cases := map[string]struct {
+		reason      string
+		cache, live *corev1.Service
+		after       time.Duration
+		// want is the version read; empty for an error.
+		want    string
+		behind  bool
+		missing bool
+	}{
+		"Seen":      {reason: "A cache with our write is read.", cache: at("7"), live: at("9"), want: "7"},
+		"Newer":     {reason: "So is one with what came after it.", cache: at("8"), live: at("9"), want: "8"},
+		"Behind":    {reason: "One without it will tell when it has it.", cache: at("6"), live: at("7"), behind: true},
+		"Unheard":   {reason: "That holds for what we created, too.", live: at("7"), behind: true},
+		"StaysBack": {reason: "One that stays behind is not waited for.", cache: at("6"), live: at("7"), after: time.Minute, want: "7"},
+		"Gone":      {reason: "What somebody deleted is gone, not behind.", after: time.Minute, missing: true},
+		"Longer":    {reason: "Versions are compared as numbers.", cache: at("10"), live: at("11"), want: "10"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			clk := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
+			m := kube.NewMemory(clk, scheme.Scheme)
+			if err := m.Client(shelf{}).Patch(t.Context(), at("6"), client.RawPatch("", nil)); err != nil {
+				t.Fatal(err)
+			}
+			clk.SetTime(clk.Now().Add(tc.after))
+			r := m.Reader(shelf{service: tc.cache}, shelf{service: tc.live})
+
+			var list corev1.ServiceList
+			err := r.List(t.Context(), &list, client.InNamespace("test"), client.MatchingLabels{"app": "shop"})
+			if errors.Is(err, kube.ErrBehind) != tc.behind || !tc.behind && err != nil {
+				t.Errorf("%s List: %v", tc.reason, err)
+			}
+			var listed string
+			if len(list.Items) > 0 && err == nil {
+				listed = list.Items[0].ResourceVersion
+			}
+			got := &corev1.Service{}
+			err = r.Get(t.Context(), client.ObjectKeyFromObject(at("")), got)
+			if errors.Is(err, kube.ErrBehind) != tc.behind || apierrors.IsNotFound(err) != tc.missing {
+				t.Errorf("%s Get: %v", tc.reason, err)
+			}
+			if diff := cmp.Diff([]string{tc.want, tc.want}, []string{listed, got.ResourceVersion}); diff != "" && !tc.behind && !tc.missing {
+				t.Errorf("%s Listed and got (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestMemoryWaitsForNothingElse(t *testing.T) {
+	m := kube.NewMemory(clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)), scheme.Scheme)
+	if err := m.Client(shelf{}).Patch(t.Context(), at("6"), client.RawPatch("", nil)); err != nil {
+		t.Fatal(err)
+	}
+	r := m.Reader(shelf{}, shelf{})
+	var list corev1.ServiceList
+	for name, opts := range map[string][]client.ListOption{
+		"another's labels":    {client.InNamespace("test"), client.MatchingLabels{"app": "bakery"}},
+		"another's namespace": {client.InNamespace("prod")},
+	} {
+		if err := r.List(t.Context(), &list, opts...); err != nil {
+			t.Errorf("a list by %s: %v", name, err)
+		}
+	}
+	var pods corev1.PodList
+	if err := r.List(t.Context(), &pods, client.InNamespace("test")); err != nil {
+		t.Errorf("a list of another kind: %v", err)
+	}
+}
