@@ -176,7 +176,7 @@ func TestTrafficBeforeRemoval(t *testing.T) {
 			scene(inSteps(weightStep(75), weightStep(25), pauseStep()), canaryOf(1, 3, 75), settledNow), []string{"shift traffic to stable 75 %, canary 25 %"}, []string{"scale shop-v2"},
 		},
 		"StableLostItsPods": {
-			"nothing shrinks while the other side can't serve", scene(canaryOf(2, 3, 25), short(0), behind("v1", 0), settledNow), nil, []string{"scale shop-v2 from 3 to"},
+			"nothing shrinks while the other side can't serve: the canary grows to carry everything", scene(canaryOf(2, 3, 25), short(0), behind("v1", 0), settledNow), []string{"scale shop-v2 from 3 to 4"}, nil,
 		},
 		"DynamicStableFollowsItsShare": {"stable shrinks to the share that is confirmed", scene(canaryOf(2, 2, 50), dynamicStable, settledNow), []string{"scale shop-v1 from 4 to 2"}, nil},
 		"DynamicStableUnconfirmed": {
