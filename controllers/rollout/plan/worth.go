@@ -14,7 +14,7 @@ import (
 
 const (
 	// wordsUnderWay is how long words wait while a release moves by itself: its next step takes them along.
-	wordsUnderWay = 15 * time.Second
+	wordsUnderWay = 8 * time.Second
 	// wordsAtRest is how long they wait otherwise, so that what changes together is told together.
 	wordsAtRest = 2 * time.Second
 )
