@@ -51,10 +51,18 @@ func (l *abortLaw) judge() {
 }
 
 // capable reports whether every proxy knows enough of stable's pods to carry
-// everything: until then a stable that was shrunk on demand may get less.
+// everything: until then a stable that was shrunk on demand may get less. The
+// aborted revision's pods, which stand behind the stable Service when the abort
+// comes in the middle of its promotion, carry nothing back.
 func (l *abortLaw) capable() bool {
 	for n := range l.w.plane.proxies {
-		if l.alive(l.w.plane.proxies[n].known[stableService]) < l.w.live.replicas() {
+		var others []*pod
+		for _, p := range l.w.plane.proxies[n].known[stableService] {
+			if p.hash != l.revision {
+				others = append(others, p)
+			}
+		}
+		if l.alive(others) < l.w.live.replicas() {
 			return false
 		}
 	}
