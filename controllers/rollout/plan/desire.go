@@ -172,7 +172,9 @@ func desireStable(d *desired, c cursor, f facts) {
 		d.stableSelects, d.canarySelects = "", "" // both are given back
 	}
 	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0 || f.replicas == 0) {
-		d.split = traffic.CanaryAt(leastCanary(c, f))
+		if least := leastCanary(c, f); !torn(f, least) {
+			d.split = traffic.CanaryAt(least)
+		}
 	}
 	if r, ok := f.revisions[c.canary]; ok && c.canary != "" && c.canary != c.stable {
 		d.replicas[c.canary] = sized{r.Replicas, "kept until its traffic has left"}

@@ -211,7 +211,15 @@ func TestWayBack(t *testing.T) {
 		"RollBackShrunkStable":  {"the same when the template goes back", scene(shrunk, wants("v1"), settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
 		"SupersedeShrunkStable": {"the same when V3 arrives", scene(shrunk, wants("v3"), settledNow), []string{"canary v3"}, []string{toStable, "scale shop-v1 from 2 to 1"}},
 		"RollBackAtOnce":        {"no steps on the way back", scene(canaryOf(2, 2, 50), wants("v1"), settledNow), []string{toStable}, nil},
-		"RoutesDisagree":        {"one route written, one not: both are written", scene(canaryOf(2, 2, 50), aborted, carries(traffic.CanaryAt(50), traffic.CanaryAt(0)), settledNow), []string{toStable}, []string{"Degraded"}},
+		"RoutesTornBothShort": {
+			"neither can carry more: both routes stay until stable has grown",
+			scene(canaryOf(1, 1, 25), dynamicStable, replicas(6), aborted, carries(traffic.CanaryAt(0), traffic.CanaryAt(25)), settledNow), []string{"scale shop-v1 from 4 to 6"}, []string{"shift traffic"},
+		},
+		"RoutesTornCanaryAble": {
+			"the canary can keep its share in both",
+			scene(canaryOf(1, 2, 25), dynamicStable, replicas(6), aborted, carries(traffic.CanaryAt(0), traffic.CanaryAt(25)), settledNow), []string{"shift traffic to stable 75 %, canary 25 %"}, nil,
+		},
+		"RoutesDisagree": {"one route written, one not: both are written", scene(canaryOf(2, 2, 50), aborted, carries(traffic.CanaryAt(50), traffic.CanaryAt(0)), settledNow), []string{toStable}, []string{"Degraded"}},
 		"StableWithoutEndpoints": {
 			"all are kept where they are served until stable can", scene(canaryOf(2, 2, 50), aborted, short(0), behind("v1", 0), settledNow), []string{"waiting for a ready endpoint"}, []string{toStable, "scale shop-v2"},
 		},
