@@ -70,6 +70,15 @@ func carries(splits ...traffic.Split) edit {
 	return func(s *Snapshot) { s.Traffic = traffic.Observed{Requested: splits, Confirmed: splits} }
 }
 
+// byPods takes the routes away and gives the callers' Service a version; it lists nothing.
+func byPods(version string) edit {
+	return func(s *Snapshot) {
+		c := s.Rollout.Spec.Strategy.Canary
+		c.Routes, c.StableService, c.CanaryService, c.Service = nil, "", "", "shop"
+		s.CallerService = Service{Name: "shop", Version: version}
+	}
+}
+
 func replicas(n int32) edit { return func(s *Snapshot) { s.Rollout.Spec.Replicas = &n } }
 
 func dynamicStable(s *Snapshot) {
@@ -211,6 +220,14 @@ func TestWayBack(t *testing.T) {
 		"RollBackShrunkStable":  {"the same when the template goes back", scene(shrunk, wants("v1"), settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
 		"SupersedeShrunkStable": {"the same when V3 arrives", scene(shrunk, wants("v3"), settledNow), []string{"canary v3"}, []string{toStable, "scale shop-v1 from 2 to 1"}},
 		"RollBackAtOnce":        {"no steps on the way back", scene(canaryOf(2, 2, 50), wants("v1"), settledNow), []string{toStable}, nil},
+		"CallersServiceGone": {
+			"callers reach nobody by it and lose nothing: it is not waited for",
+			scene(canaryOf(2, 4, 0), latched(v1alpha1.ReasonRollingBack), wants("v1"), byPods(""), settledNow), []string{"scale shop-v2 from 4 to 0"}, nil,
+		},
+		"CallersServiceEmpty": {
+			"but one that is there and lists no pods yet is",
+			scene(canaryOf(2, 4, 0), latched(v1alpha1.ReasonRollingBack), wants("v1"), byPods("7"), settledNow), nil, []string{"scale shop-v2"},
+		},
 		"RoutesTornBothShort": {
 			"neither can carry more: both routes stay until stable has grown",
 			scene(canaryOf(1, 1, 25), dynamicStable, replicas(6), aborted, carries(traffic.CanaryAt(0), traffic.CanaryAt(25)), settledNow), []string{"scale shop-v1 from 4 to 6"}, []string{"shift traffic"},
@@ -246,7 +263,11 @@ func TestRescue(t *testing.T) {
 func TestTheStatusIsTheCursor(t *testing.T) {
 	matching := inSteps(match(true), pauseStep(), match(false), weightStep(50))
 	for name, m := range map[string]moment{
-		"RouteEdited":    {"the share is put back and the step stays", scene(canaryOf(1, 1, 77), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
+		"RouteEdited": {"the share is put back and the step stays", scene(canaryOf(1, 1, 77), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
+		"RouteEditedWhileRebinding": {
+			"a retired revision behind the canary's Service would keep a stranger's share for ever",
+			scene(old("v0", 2), carries(traffic.CanaryAt(78)), func(s *Snapshot) { s.CanaryService = service("canary", "v0", 2) }, settledNow, rebound), []string{toStable}, []string{"scale shop-v0"},
+		},
 		"RouteReset":     {"GitOps wrote 0 % again", scene(canaryOf(1, 1, 0), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
 		"MatchTakenAway": {"a match is what the steps up to here say, at every look", scene(matching, canaryOf(1, 1, 0), settledNow), []string{"at step 1", "matched to canary: testers"}, nil},
 		"MatchEnded":     {"and ends by a step", scene(matching, canaryOf(2, 1, 0), settledNow), nil, []string{"matched to canary"}},
