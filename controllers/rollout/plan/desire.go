@@ -129,7 +129,7 @@ func canarySize(c cursor, f facts) sized {
 	n := c.asks(f).pods
 	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.asks(f).weight)
 	has := f.revisions[c.canary].Replicas
-	if f.CanaryService.Selects == c.canary && n < has {
+	if leads := f.CanaryService.Selects == c.canary || f.CanaryService.Ready[c.canary] > 0; leads && n < has {
 		if floor := min(has, f.need(f.most(traffic.Canary))); floor > n {
 			n, reason = floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
 		}

@@ -180,6 +180,10 @@ func TestTrafficBeforeRemoval(t *testing.T) {
 			scene(inSteps(weightStep(25), scaleStep(v1alpha1.SetScale{Replicas: ptr.To(int32(3))}), scaleStep(v1alpha1.SetScale{MatchWeight: true}), pauseStep()), canaryOf(2, 3, 25), settledNow),
 			[]string{"scale shop-v2 from 3 to 1"}, []string{"to 0"},
 		},
+		"CanaryServiceWidened": {
+			"a Service that GitOps widened leads to the canary's pods all the same, and somebody gave it everything",
+			scene(inSteps(scaleStep(v1alpha1.SetScale{Replicas: ptr.To(int32(2))}), pauseStep()), canaryOf(0, 4, 100), widened, settledNow), []string{toStable}, []string{"scale shop-v2"},
+		},
 		"SmallerWeightUnconfirmed": {
 			"pods of the larger weight stay until it is known to have left",
 			scene(inSteps(weightStep(75), weightStep(25), pauseStep()), canaryOf(1, 3, 75), settledNow), []string{"shift traffic to stable 75 %, canary 25 %"}, []string{"scale shop-v2"},
@@ -194,6 +198,11 @@ func TestTrafficBeforeRemoval(t *testing.T) {
 	} {
 		t.Run(name, m.check)
 	}
+}
+
+// widened has the canary's Service list the pods of both revisions.
+func widened(s *Snapshot) {
+	s.CanaryService = Service{Name: "canary", Ready: map[string]int32{"v1": 4, "v2": 4}}
 }
 
 // shrunk is a stable revision of two pods under scaleStable Dynamic, with the canary at 50 %.
