@@ -33,7 +33,8 @@ func (l *abortLaw) judge() {
 		return
 	}
 	share := l.w.plane.share(l.revision)
-	if ro := l.w.live.rollout; share > 0 && ro != nil && dynamic(ro) && !l.capable() {
+	// While harm from before the abort lasts, a stable kept in full may have no pods either.
+	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && dynamic(ro) && !l.capable() {
 		l.capableAt = l.w.now
 	}
 	took := l.w.now - l.capableAt
