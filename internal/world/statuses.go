@@ -53,9 +53,14 @@ func (l *statusLaws) served(p *pass, from, to int32) {
 	}
 }
 
-// carried reports whether the routes already give traffic to a revision that
-// was wanted a moment ago: the weights of its first steps are reached at once.
+// carried reports whether a revision that was wanted a moment ago already gets
+// traffic, by the routes or because it still has pods where these are the split:
+// the weights of its first steps are reached at once.
 func (l *statusLaws) carried(p *pass, now *v1alpha1.RolloutStatus) bool {
+	if meansOf(p.read.rollout) == byReplicas {
+		r, _ := p.read.set(now.CanaryRevision)
+		return r.Available > 0
+	}
 	svc := p.read.services[canaryService]
 	return svc != nil && svc.Selects == now.CanaryRevision && l.requested(canaryService) > 0
 }
