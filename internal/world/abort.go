@@ -33,7 +33,8 @@ func (l *abortLaw) judge() {
 		return
 	}
 	share := l.w.plane.share(l.revision)
-	if ro := l.w.live.rollout; share > 0 && ro != nil && dynamic(ro) && !l.capable() {
+	// While harm from before the abort lasts, a stable kept in full may have no pods either.
+	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && dynamic(ro) && !l.capable() {
 		l.capableAt = l.w.now
 	}
 	took := l.w.now - l.capableAt
@@ -51,10 +52,18 @@ func (l *abortLaw) judge() {
 }
 
 // capable reports whether every proxy knows enough of stable's pods to carry
-// everything: until then a stable that was shrunk on demand may get less.
+// everything: until then a stable that was shrunk on demand may get less. The
+// aborted revision's pods, which stand behind the stable Service when the abort
+// comes in the middle of its promotion, carry nothing back.
 func (l *abortLaw) capable() bool {
 	for n := range l.w.plane.proxies {
-		if l.alive(l.w.plane.proxies[n].known[stableService]) < l.w.live.replicas() {
+		var others []*pod
+		for _, p := range l.w.plane.proxies[n].known[stableService] {
+			if p.hash != l.revision {
+				others = append(others, p)
+			}
+		}
+		if l.alive(others) < l.w.live.replicas() {
 			return false
 		}
 	}

@@ -32,7 +32,7 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 	case plan.HoldFinalizer:
 		return one(func() error { return setFinalizer(w, true) })
 	case plan.DropFinalizer:
-		return one(func() error { return setFinalizer(w, false) })
+		return one(func() error { w.laws.rest.letGo(p); return setFinalizer(w, false) })
 	case plan.CreateRevision:
 		return one(func() error { return createRevision(w, p, a) })
 	case plan.ScaleRevision:

@@ -6,6 +6,8 @@ package world
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
+	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -58,7 +60,7 @@ func newLaws(w *World) laws {
 		abort:   abortLaw{court: c, at: -1},
 		status:  statusLaws{c},
 		settled: settledLaw{court: c, dice: rand.New(rand.NewPCG(1, 2))},
-		rest:    restLaw{c},
+		rest:    restLaw{court: c, edited: map[int]time.Duration{}, theirs: map[int]bool{}},
 	}
 }
 
@@ -82,6 +84,9 @@ func (l *laws) verdict() error {
 
 // signed judges what a stored status says, against the one before it.
 func (l *laws) signed(p *pass, old, now *v1alpha1.RolloutStatus) {
+	if !reflect.DeepEqual(old.Bindings, now.Bindings) {
+		l.rest.letGo(p)
+	}
 	l.status.cursor(p, old, now)
 	l.abort.latch(old, now)
 	l.status.reasons(now)

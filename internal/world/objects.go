@@ -60,7 +60,7 @@ type objects struct {
 }
 
 func emptyService(name string) *plan.Service {
-	return &plan.Service{Name: name, Ready: map[string]int32{}}
+	return &plan.Service{Name: name, Version: "1", Ready: map[string]int32{}}
 }
 
 // workload is a referenced Deployment.

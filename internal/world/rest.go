@@ -5,13 +5,36 @@ package world
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // restLaw is law 0: whatever happened, a world without faults and people comes to rest in order.
-type restLaw struct{ *court }
+type restLaw struct {
+	*court
+	// edited is when a stranger last wrote to a route.
+	edited map[int]time.Duration
+	// theirs are the routes that a stranger wrote to after the pass that let
+	// them go had read them. Nobody looks at them from then on, so that what
+	// they say is the stranger's own.
+	theirs map[int]bool
+}
+
+// edits notes a stranger's write to a route.
+func (l *restLaw) edits(i int) { l.edited[i] = l.w.now }
+
+// letGo notes that a pass gives the routes back. It has read them live.
+func (l *restLaw) letGo(p *pass) {
+	if meansOf(p.read.rollout) != byRoute {
+		return
+	}
+	clear(l.theirs)
+	for i, at := range l.edited {
+		l.theirs[i] = at >= p.began
+	}
+}
 
 // keepsAborted reports whether the pods of an aborted revision stay.
 func keepsAborted(r *v1alpha1.Rollout) bool {
@@ -58,7 +81,7 @@ func (l *restLaw) judge() error {
 // settled judges the objects of a world at rest, and that another pass writes nothing (law 6).
 func (l *restLaw) settled(s v1alpha1.RolloutStatus) error {
 	for i, r := range l.w.live.routes {
-		if !r.split.Equal(traffic.CanaryAt(0)) {
+		if !r.split.Equal(traffic.CanaryAt(0)) && (meansOf(l.w.live.rollout) == byRoute || !l.theirs[i]) {
 			return l.fails(0, "at rest route %d says %s", i+1, r.split)
 		}
 	}
@@ -105,7 +128,7 @@ func (l *restLaw) settled(s v1alpha1.RolloutStatus) error {
 // handedBack judges a world whose Rollout was deleted.
 func (l *restLaw) handedBack() error {
 	for i, r := range l.w.live.routes {
-		if !r.gone && r.split.Canary > 0 {
+		if !r.gone && r.split.Canary > 0 && !l.theirs[i] {
 			return l.fails(0, "deleted, and route %d still says %s", i+1, r.split)
 		}
 	}

@@ -4,8 +4,6 @@
 package world
 
 import (
-	"cmp"
-
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -55,9 +53,14 @@ func (l *statusLaws) served(p *pass, from, to int32) {
 	}
 }
 
-// carried reports whether the routes already give traffic to a revision that
-// was wanted a moment ago: the weights of its first steps are reached at once.
+// carried reports whether a revision that was wanted a moment ago already gets
+// traffic, by the routes or because it still has pods where these are the split:
+// the weights of its first steps are reached at once.
 func (l *statusLaws) carried(p *pass, now *v1alpha1.RolloutStatus) bool {
+	if meansOf(p.read.rollout) == byReplicas {
+		r, _ := p.read.set(now.CanaryRevision)
+		return r.Available > 0
+	}
 	svc := p.read.services[canaryService]
 	return svc != nil && svc.Selects == now.CanaryRevision && l.requested(canaryService) > 0
 }
@@ -97,19 +100,26 @@ func (l *statusLaws) evidence(p *pass, old, now *v1alpha1.RolloutStatus) {
 	}
 	l.checked[9]++
 	steps := plan.Steps(p.read.rollout.Spec)
-	i := p.read.run(cmp.Or(analysisOf(old), analysisOf(now)))
 	for step := from; step < to && int(step) < len(steps); step++ {
-		if steps[step].Analyze != nil && (i < 0 || !answered(&p.read.runs[i], step) && !promotesUnproven(steps[step], &p.read.runs[i])) {
-			l.breaks(9, "the analyze step %d is left without a passed answer to it", step+1)
-		}
+		l.left(p, step, steps[step])
+	}
+}
+
+// left judges one step that the cursor has left, by the run that speaks at it.
+// The run that spoke before need not be that one: a person who edits a
+// blue-green strategy under way may put the cursor at a step before the switch
+// again, of which the post-promotion run says nothing.
+func (l *statusLaws) left(p *pass, index int32, step plan.Step) {
+	i := p.read.run(step.Run(p.read.rollout.Name, p.plan.Status.Release))
+	if step.Analyze != nil && (i < 0 || !answered(&p.read.runs[i], index) && !promotesUnproven(step, &p.read.runs[i])) {
+		l.breaks(9, "the analyze step %d is left without a passed answer to it", index+1)
 	}
 	if i < 0 {
 		return
 	}
 	run := p.read.runs[i]
-	switch run.Status.Phase {
-	case v1alpha1.AnalysisError, v1alpha1.AnalysisTerminated, v1alpha1.AnalysisFailed:
-		l.breaks(9, "the cursor moves on although the AnalysisRun is %s", run.Status.Phase)
+	if phase := run.Status.Phase; phase == v1alpha1.AnalysisError || phase == v1alpha1.AnalysisTerminated || phase == v1alpha1.AnalysisFailed {
+		l.breaks(9, "the cursor moves on although the AnalysisRun is %s", phase)
 	}
 	for _, m := range run.Status.Metrics {
 		if m.Verdict == v1alpha1.MetricNoData {
@@ -134,11 +144,4 @@ func command(s *v1alpha1.RolloutStatus) string {
 		return ""
 	}
 	return s.LastCommand.ID
-}
-
-func analysisOf(s *v1alpha1.RolloutStatus) string {
-	if s.Analysis == nil {
-		return ""
-	}
-	return s.Analysis.Run
 }

@@ -26,6 +26,7 @@ func (s *stranger) editRoute() {
 	}
 	w.logf("user gives the canary %d %% in route %d", weight, i+1)
 	w.laws.harm()
+	w.laws.rest.edits(i)
 	w.plane.write(i, traffic.CanaryAt(weight))
 }
 

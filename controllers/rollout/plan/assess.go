@@ -170,13 +170,16 @@ func (f facts) exposed(hash string) bool {
 		f.StableService.Ready[hash] > 0 || f.CanaryService.Ready[hash] > 0
 }
 
-// carrying counts the pods of a revision that callers can reach.
+// carrying counts the pods of a revision that callers can reach. Where pods are
+// the split and the callers' Service is gone, callers reach nobody by it and
+// lose nothing: then the pods themselves count, so that the way back to stable
+// does not wait for a Service that may never return.
 func (f facts) carrying(hash string) int32 {
 	n := f.revisions[hash].Available
 	switch {
 	case f.means != byReplicas:
 		return min(n, f.noticed(traffic.Stable, hash))
-	case f.CallerService.Name != "":
+	case f.CallerService.Version != "":
 		return min(n, f.CallerService.Ready[hash])
 	}
 	return n

@@ -26,6 +26,8 @@ func affordable(c cursor, f facts) traffic.Split {
 	want, has, least := c.asks(f).split, f.requestedCanary(), leastCanary(c, f)
 	canary, n := f.CanaryService, f.need(want.Canary)
 	switch {
+	case torn(f, least):
+		return traffic.Split{}
 	case canary.Selects != c.canary || canary.Ready[c.canary] == 0:
 		return traffic.CanaryAt(least)
 	case !f.reachesCanary() && want.Reaches(traffic.Canary) && !f.serves(traffic.Canary, c.canary, 1):
@@ -67,6 +69,12 @@ func leastCanary(c cursor, f facts) int32 {
 	r := f.revisions[c.stable] // EndpointSlices may still list pods that were told to end
 	ready := min(f.noticed(traffic.Stable, c.stable), r.Ready, r.Replicas)
 	return min(has, 100-min(ready, f.replicas)*100/f.replicas)
+}
+
+// torn: the routes disagree, and the canary can't carry in all of them what it
+// must keep in one while stable is short. They stay as they are until either can.
+func torn(f facts, least int32) bool {
+	return least > f.requestedCanary() && f.CanaryService.ready() < f.need(least)
 }
 
 // desirePromotion moves the stable slot under the canary once nothing is left

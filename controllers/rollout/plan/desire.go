@@ -129,7 +129,7 @@ func canarySize(c cursor, f facts) sized {
 	n := c.asks(f).pods
 	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.asks(f).weight)
 	has := f.revisions[c.canary].Replicas
-	if f.CanaryService.Selects == c.canary && n < has {
+	if leads := f.CanaryService.Selects == c.canary || f.CanaryService.Ready[c.canary] > 0; leads && n < has {
 		if floor := min(has, f.need(f.most(traffic.Canary))); floor > n {
 			n, reason = floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
 		}
@@ -172,7 +172,9 @@ func desireStable(d *desired, c cursor, f facts) {
 		d.stableSelects, d.canarySelects = "", "" // both are given back
 	}
 	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0 || f.replicas == 0) {
-		d.split = traffic.CanaryAt(leastCanary(c, f))
+		if least := leastCanary(c, f); !torn(f, least) {
+			d.split = traffic.CanaryAt(least)
+		}
 	}
 	if r, ok := f.revisions[c.canary]; ok && c.canary != "" && c.canary != c.stable {
 		d.replicas[c.canary] = sized{r.Replicas, "kept until its traffic has left"}

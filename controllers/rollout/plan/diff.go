@@ -27,7 +27,7 @@ func diff(c cursor, f facts, d desired) []Action {
 		return keepCapacity(c, f, d)
 	}
 	if m == rebinding {
-		return slices.Concat(writeRoutes(f, stableOnly()), grow(c, f, d), point(c, f, d), shrink(c, f, d), handOver(c, f))
+		return slices.Concat(writeRoutes(f, stableOnly()), grow(c, f, d), point(c, f, d), recall(c, f, d), shrink(c, f, d), handOver(c, f))
 	}
 	return slices.Concat(
 		keep(f),
@@ -140,6 +140,15 @@ func capable(c cursor, f facts, r Revision, share int32) bool {
 	shrinks := f.strategy.dynamic && f.means == byRoute
 	keptInFull := c.mode(f) == returning && !shrinks && r.Replicas >= f.replicas && r.Ready > 0
 	return keptInFull || r.Ready >= f.need(share) && (r.Ready > 0 || f.replicas == 0)
+}
+
+// recall takes back what somebody gave the canary's Service while the former
+// routes are given back: the pods behind it would keep it, and it the pods.
+func recall(c cursor, f facts, d desired) []Action {
+	if lonely(c, f) {
+		return nil
+	}
+	return shift(c, f, d)
 }
 
 func shift(c cursor, f facts, d desired) []Action {

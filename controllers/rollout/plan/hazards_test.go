@@ -70,6 +70,15 @@ func carries(splits ...traffic.Split) edit {
 	return func(s *Snapshot) { s.Traffic = traffic.Observed{Requested: splits, Confirmed: splits} }
 }
 
+// byPods takes the routes away and gives the callers' Service a version; it lists nothing.
+func byPods(version string) edit {
+	return func(s *Snapshot) {
+		c := s.Rollout.Spec.Strategy.Canary
+		c.Routes, c.StableService, c.CanaryService, c.Service = nil, "", "", "shop"
+		s.CallerService = Service{Name: "shop", Version: version}
+	}
+}
+
 func replicas(n int32) edit { return func(s *Snapshot) { s.Rollout.Spec.Replicas = &n } }
 
 func dynamicStable(s *Snapshot) {
@@ -171,6 +180,10 @@ func TestTrafficBeforeRemoval(t *testing.T) {
 			scene(inSteps(weightStep(25), scaleStep(v1alpha1.SetScale{Replicas: ptr.To(int32(3))}), scaleStep(v1alpha1.SetScale{MatchWeight: true}), pauseStep()), canaryOf(2, 3, 25), settledNow),
 			[]string{"scale shop-v2 from 3 to 1"}, []string{"to 0"},
 		},
+		"CanaryServiceWidened": {
+			"a Service that GitOps widened leads to the canary's pods all the same, and somebody gave it everything",
+			scene(inSteps(scaleStep(v1alpha1.SetScale{Replicas: ptr.To(int32(2))}), pauseStep()), canaryOf(0, 4, 100), widened, settledNow), []string{toStable}, []string{"scale shop-v2"},
+		},
 		"SmallerWeightUnconfirmed": {
 			"pods of the larger weight stay until it is known to have left",
 			scene(inSteps(weightStep(75), weightStep(25), pauseStep()), canaryOf(1, 3, 75), settledNow), []string{"shift traffic to stable 75 %, canary 25 %"}, []string{"scale shop-v2"},
@@ -185,6 +198,11 @@ func TestTrafficBeforeRemoval(t *testing.T) {
 	} {
 		t.Run(name, m.check)
 	}
+}
+
+// widened has the canary's Service list the pods of both revisions.
+func widened(s *Snapshot) {
+	s.CanaryService = Service{Name: "canary", Ready: map[string]int32{"v1": 4, "v2": 4}}
 }
 
 // shrunk is a stable revision of two pods under scaleStable Dynamic, with the canary at 50 %.
@@ -211,7 +229,23 @@ func TestWayBack(t *testing.T) {
 		"RollBackShrunkStable":  {"the same when the template goes back", scene(shrunk, wants("v1"), settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
 		"SupersedeShrunkStable": {"the same when V3 arrives", scene(shrunk, wants("v3"), settledNow), []string{"canary v3"}, []string{toStable, "scale shop-v1 from 2 to 1"}},
 		"RollBackAtOnce":        {"no steps on the way back", scene(canaryOf(2, 2, 50), wants("v1"), settledNow), []string{toStable}, nil},
-		"RoutesDisagree":        {"one route written, one not: both are written", scene(canaryOf(2, 2, 50), aborted, carries(traffic.CanaryAt(50), traffic.CanaryAt(0)), settledNow), []string{toStable}, []string{"Degraded"}},
+		"CallersServiceGone": {
+			"callers reach nobody by it and lose nothing: it is not waited for",
+			scene(canaryOf(2, 4, 0), latched(v1alpha1.ReasonRollingBack), wants("v1"), byPods(""), settledNow), []string{"scale shop-v2 from 4 to 0"}, nil,
+		},
+		"CallersServiceEmpty": {
+			"but one that is there and lists no pods yet is",
+			scene(canaryOf(2, 4, 0), latched(v1alpha1.ReasonRollingBack), wants("v1"), byPods("7"), settledNow), nil, []string{"scale shop-v2"},
+		},
+		"RoutesTornBothShort": {
+			"neither can carry more: both routes stay until stable has grown",
+			scene(canaryOf(1, 1, 25), dynamicStable, replicas(6), aborted, carries(traffic.CanaryAt(0), traffic.CanaryAt(25)), settledNow), []string{"scale shop-v1 from 4 to 6"}, []string{"shift traffic"},
+		},
+		"RoutesTornCanaryAble": {
+			"the canary can keep its share in both",
+			scene(canaryOf(1, 2, 25), dynamicStable, replicas(6), aborted, carries(traffic.CanaryAt(0), traffic.CanaryAt(25)), settledNow), []string{"shift traffic to stable 75 %, canary 25 %"}, nil,
+		},
+		"RoutesDisagree": {"one route written, one not: both are written", scene(canaryOf(2, 2, 50), aborted, carries(traffic.CanaryAt(50), traffic.CanaryAt(0)), settledNow), []string{toStable}, []string{"Degraded"}},
 		"StableWithoutEndpoints": {
 			"all are kept where they are served until stable can", scene(canaryOf(2, 2, 50), aborted, short(0), behind("v1", 0), settledNow), []string{"waiting for a ready endpoint"}, []string{toStable, "scale shop-v2"},
 		},
@@ -238,7 +272,11 @@ func TestRescue(t *testing.T) {
 func TestTheStatusIsTheCursor(t *testing.T) {
 	matching := inSteps(match(true), pauseStep(), match(false), weightStep(50))
 	for name, m := range map[string]moment{
-		"RouteEdited":    {"the share is put back and the step stays", scene(canaryOf(1, 1, 77), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
+		"RouteEdited": {"the share is put back and the step stays", scene(canaryOf(1, 1, 77), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
+		"RouteEditedWhileRebinding": {
+			"a retired revision behind the canary's Service would keep a stranger's share for ever",
+			scene(old("v0", 2), carries(traffic.CanaryAt(78)), func(s *Snapshot) { s.CanaryService = service("canary", "v0", 2) }, settledNow, rebound), []string{toStable}, []string{"scale shop-v0"},
+		},
 		"RouteReset":     {"GitOps wrote 0 % again", scene(canaryOf(1, 1, 0), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
 		"MatchTakenAway": {"a match is what the steps up to here say, at every look", scene(matching, canaryOf(1, 1, 0), settledNow), []string{"at step 1", "matched to canary: testers"}, nil},
 		"MatchEnded":     {"and ends by a step", scene(matching, canaryOf(2, 1, 0), settledNow), nil, []string{"matched to canary"}},

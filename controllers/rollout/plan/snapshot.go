@@ -144,7 +144,7 @@ type Revision struct {
 type Service struct {
 	// Name of the Service; empty when the strategy has none in this place.
 	Name string
-	// Version of the object as it was read.
+	// Version of the object as it was read; empty when it does not exist.
 	Version string
 	// Missing: it does not exist and is the controller's to create.
 	Missing bool

@@ -24,6 +24,11 @@ func (s Step) moves() bool {
 	return s.SetWeight != nil || s.SetScale != nil || s.MatchRoute != nil || s.Mirror != nil
 }
 
+// Run names the AnalysisRun that speaks at a step of a Rollout's n-th release.
+func (s Step) Run(rollout string, release int64) string {
+	return names.AnalysisRun(rollout, release, string(s.where))
+}
+
 // stepDone: the current step has what it waits for and no gate holds it.
 func stepDone(c cursor, f facts) bool {
 	step, ok := c.current(f)
