@@ -235,13 +235,13 @@ type TrafficStatus struct {
 type Evidence string
 
 const (
-	// EvidenceRouteStatus: the data plane reports that it accepted every route.
+	// EvidenceRouteStatus means that the data plane reports that it accepted every route.
 	EvidenceRouteStatus Evidence = "RouteStatus"
-	// EvidenceSettleTime: some data plane never reports, and time enough has passed.
+	// EvidenceSettleTime means that some data plane never reports, and time enough has passed.
 	EvidenceSettleTime Evidence = "SettleTime"
-	// EvidenceEndpoints: the Service that callers use lists these endpoints.
+	// EvidenceEndpoints means that the Service that callers use lists these endpoints.
 	EvidenceEndpoints Evidence = "EndpointSlices"
-	// EvidencePods: so many pods are available.
+	// EvidencePods means that so many pods are available.
 	EvidencePods Evidence = "AvailablePods"
 )
 

@@ -118,7 +118,7 @@ func TestReplicasChangeInMidStep(t *testing.T) {
 		} else {
 			s.scale(n)
 		}
-		s.until(fmt.Sprintf("%d replicas", n), func(ro *v1alpha1.Rollout) bool {
+		s.until(fmt.Sprintf("%d replicas", n), func(*v1alpha1.Rollout) bool {
 			return s.replicas(first) == n && s.replicas(canary) == n/2 && s.ready(first) == n
 		})
 		if stable, weight := s.weights(); stable != 50 || weight != 50 {

@@ -39,7 +39,7 @@ func write(path string) error {
 	if err := t.Execute(&page, plan.StateMachine()); err != nil {
 		return fmt.Errorf("fill the page's template: %w", err)
 	}
-	return os.WriteFile(path, []byte(page.String()), 0o644) //nolint:gosec // a file of the repository
+	return os.WriteFile(path, []byte(page.String()), 0o644)
 }
 
 func list(names []string) string { return strings.Join(names, ", ") }
@@ -47,7 +47,7 @@ func list(names []string) string { return strings.Join(names, ", ") }
 func standings(says []plan.Standing) string {
 	texts := make([]string, len(says))
 	for i, s := range says {
-		texts[i] = fmt.Sprintf("%s `%s`", s.Phase, s.Reason)
+		texts[i] = string(s.Phase) + " `" + s.Reason + "`"
 	}
 	return strings.Join(texts, "<br>")
 }

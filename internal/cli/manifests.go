@@ -31,32 +31,14 @@ type manifests struct {
 // readManifests reads a Rollout and what belongs to it. A name chooses among several.
 func readManifests(path, name string) (manifests, error) {
 	m := manifests{deployments: map[string]*appsv1.Deployment{}, templates: map[string]*v1alpha1.AnalysisTemplate{}}
-	raw, err := os.ReadFile(path) //nolint:gosec // the file that the user names
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return m, fmt.Errorf("read -f %s: %w", path, err)
 	}
-	var all []string
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(raw)))
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return m, fmt.Errorf("read -f %s: %w", path, err)
-		}
-		ro, err := m.take(document)
-		if err != nil {
-			return m, fmt.Errorf("%s: %w", path, err)
-		}
-		if ro != nil {
-			all = append(all, ro.Name)
-			if name == "" || ro.Name == name {
-				m.rollout = ro
-			}
-		}
-	}
+	all, err := m.takeAll(raw, name)
 	switch {
+	case err != nil:
+		return m, fmt.Errorf("%s: %w", path, err)
 	case len(all) == 0:
 		return m, fmt.Errorf("%s holds no Rollout of %s; add the one to play", path, v1alpha1.GroupVersion)
 	case m.rollout == nil:
@@ -66,6 +48,32 @@ func readManifests(path, name string) (manifests, error) {
 	}
 	m.resolve()
 	return m, m.check()
+}
+
+// takeAll reads every document, chooses the Rollout, and gives the names of all Rollouts.
+func (m *manifests) takeAll(raw []byte, name string) ([]string, error) {
+	var all []string
+	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(raw)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		ro, err := m.take(document)
+		if err != nil {
+			return nil, err
+		}
+		if ro == nil {
+			continue
+		}
+		all = append(all, ro.Name)
+		if name == "" || ro.Name == name {
+			m.rollout = ro
+		}
+	}
 }
 
 // take reads one document; kinds that a simulation does not need are left aside.
@@ -98,30 +106,38 @@ func (m *manifests) take(document []byte) (*v1alpha1.Rollout, error) {
 
 // check finds what the API server would refuse and a simulation would not survive.
 func (m *manifests) check() error {
-	spec := m.rollout.Spec
-	complain := func(field, format string, args ...any) error {
-		return fmt.Errorf("Rollout %s: %s: %s", m.rollout.Name, field, fmt.Sprintf(format, args...))
+	field, remedy := mistake(m.rollout.Spec)
+	if field == "" {
+		return nil
 	}
-	if (spec.Template == nil) == (spec.WorkloadRef == nil) {
-		return complain("spec", "set exactly one of template and workloadRef")
+	return fmt.Errorf("correct Rollout %s: %s: %s", m.rollout.Name, field, remedy)
+}
+
+// mistake gives the first field that is wrong, and the remedy.
+func mistake(spec v1alpha1.RolloutSpec) (field, remedy string) {
+	switch {
+	case (spec.Template == nil) == (spec.WorkloadRef == nil):
+		return "spec", "set exactly one of template and workloadRef"
+	case spec.Template != nil && (spec.Selector == nil || len(spec.Template.Spec.Containers) == 0):
+		return "spec.template", "needs a container, and spec.selector beside it"
+	case spec.Strategy.Canary != nil && spec.Strategy.BlueGreen != nil:
+		return "spec.strategy", "set at most one of canary and blueGreen"
+	case spec.Strategy.Canary != nil:
+		return mistakenStep(spec.Strategy.Canary)
 	}
-	if spec.Template != nil && (spec.Selector == nil || len(spec.Template.Spec.Containers) == 0) {
-		return complain("spec.template", "needs a container, and spec.selector beside it")
-	}
-	if spec.Strategy.Canary != nil && spec.Strategy.BlueGreen != nil {
-		return complain("spec.strategy", "set at most one of canary and blueGreen")
-	}
-	if c := spec.Strategy.Canary; c != nil {
-		for i, s := range c.Steps {
-			if s.Analyze != nil && c.Analysis == nil {
-				return complain("spec.strategy.canary.analysis", "required when a step says analyze; add metrics or templates")
-			}
-			if raw, err := yaml.Marshal(s); err == nil && strings.TrimSpace(string(raw)) == "{}" {
-				return complain(fmt.Sprintf("spec.strategy.canary.steps[%d]", i), "is empty; give it one of setWeight, setScale, pause, analyze, matchRoute, mirror, job, gate and approve")
-			}
+	return "", ""
+}
+
+func mistakenStep(c *v1alpha1.CanaryStrategy) (field, remedy string) {
+	for i, s := range c.Steps {
+		if s.Analyze != nil && c.Analysis == nil {
+			return "spec.strategy.canary.analysis", "required when a step says analyze; add metrics or templates"
+		}
+		if raw, err := yaml.Marshal(s); err == nil && strings.TrimSpace(string(raw)) == "{}" {
+			return fmt.Sprintf("spec.strategy.canary.steps[%d]", i), "is empty; give it one of setWeight, setScale, pause, analyze, matchRoute, mirror, job, gate and approve"
 		}
 	}
-	return nil
+	return "", ""
 }
 
 // pods gives the template of the new version. A Deployment that the file does

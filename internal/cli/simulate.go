@@ -81,10 +81,10 @@ func (m *simulate) run(name string) error {
 	template, selector := read.pods()
 	played, err := world.Rehearsal{
 		Rollout: read.rollout, Template: template, Selector: selector,
-		BadAt: int32(m.badAt) - 1, Traffic: m.traffic, Patience: personComes, //nolint:gosec // at most the number of steps
+		BadAt: int32(m.badAt) - 1, Traffic: m.traffic, Patience: personComes,
 	}.Play()
 	if err != nil {
-		return fmt.Errorf("Rollout %s in %s: %w", read.rollout.Name, m.file, err)
+		return fmt.Errorf("play Rollout %s of %s: %w", read.rollout.Name, m.file, err)
 	}
 	m.print(read.rollout, steps, played)
 	return nil

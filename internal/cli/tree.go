@@ -256,7 +256,7 @@ func metricMark(v v1alpha1.MetricVerdict) cell {
 		return cell{"✔", good}
 	case v1alpha1.MetricFailed:
 		return cell{"✖", bad}
-	case v1alpha1.MetricNoData:
+	case v1alpha1.MetricNoData, v1alpha1.MetricHolding:
 		return cell{"?", odd}
 	case v1alpha1.MetricPending, v1alpha1.MetricUndecided:
 	}

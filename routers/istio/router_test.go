@@ -167,6 +167,7 @@ func drift(ctx context.Context, c client.Client, r routers.Route, canary int32) 
 				weight = total * (100 - canary) / 100
 			case traffic.Canary:
 				weight = total * canary / 100
+			case traffic.Baseline:
 			}
 			if weight >= 0 && !inserted(any(one)) {
 				ops = append(ops, fmt.Sprintf(`{"op": "add", "path": "/spec/http/%d/route/%d/weight", "value": %d}`, i, j, weight))

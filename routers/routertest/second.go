@@ -49,9 +49,10 @@ func definedAfterEachWrite(t *testing.T, b bench) {
 	slots := func(stable, canary string) func(*bench) {
 		return func(b *bench) { b.route.StableRevision, b.route.CanaryRevision = stable, canary }
 	}
+	start := shift(0)
 	for _, release := range []struct{ stable, canary string }{{"5c9f", "7d9f"}, {"7d9f", "8e0f"}} {
 		walk = append(walk,
-			slots(release.stable, release.stable), shift(0), slots(release.stable, release.canary), shift(5), shift(50), shift(100),
+			slots(release.stable, release.stable), start, slots(release.stable, release.canary), shift(5), shift(50), shift(100),
 			slots(release.canary, release.canary), shift(0))
 	}
 	walk = append(walk, func(b *bench) { b.attempt(t, func() error { return b.router.Release(t.Context(), b.route) }) }, shift(25), shift(0))

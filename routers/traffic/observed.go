@@ -62,18 +62,15 @@ func (o Observed) Most(slot Slot) int32 {
 // their order. When any of them can't be read, nothing is known of all of them.
 func Merge(os ...Observed) Observed {
 	var merged Observed
-	unread, unknown, silent := false, false, false
+	unread := slices.ContainsFunc(os, func(o Observed) bool { return len(o.Requested) == 0 })
+	unknown := slices.ContainsFunc(os, func(o Observed) bool { return len(o.Confirmed) == 0 && !o.Silent })
+	silent := slices.ContainsFunc(os, func(o Observed) bool { return o.Silent })
 	for _, o := range os {
 		merged.Requested = union(merged.Requested, o.Requested)
 		merged.Confirmed = union(merged.Confirmed, o.Confirmed)
-		unread = unread || len(o.Requested) == 0
-		unknown = unknown || len(o.Confirmed) == 0 && !o.Silent
-		silent = silent || o.Silent
 		merged.Unbound = merged.Unbound || o.Unbound
 		merged.Marked = merged.Marked || o.Marked
-		if merged.Message == "" || o.Message != "" && o.Message < merged.Message {
-			merged.Message = o.Message
-		}
+		merged.Message = first(merged.Message, o.Message)
 	}
 	if unread {
 		merged.Requested = nil
@@ -83,6 +80,14 @@ func Merge(os ...Observed) Observed {
 	}
 	merged.Silent = silent && !unread && !unknown
 	return merged
+}
+
+// first gives the message that sorts first, so that the order of routes does not matter.
+func first(a, b string) string {
+	if a == "" || b != "" && b < a {
+		return b
+	}
+	return a
 }
 
 func union(a, b []Split) []Split {
