@@ -25,22 +25,13 @@ type listed struct {
 	ending int32
 }
 
-// listedSince compares what is listed with what the status remembers. Beside a
-// referenced workload the first revision is counted in a Service that is not
-// narrowed yet, and the workload's own pods, of no revision, in one that is given back.
+// listedSince compares what is listed with what the status remembers.
 func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]listed {
 	all := map[traffic.Slot]listed{}
 	for _, slot := range slots {
 		s := f.slot(slot)
-		revision, leaves := s.Selects, f.Rollout.DeletionTimestamp != nil
-		if revision == "" && f.Workload != nil && !leaves {
-			revision = f.written
-		}
-		n := s.Ready[revision]
-		if r, ours := f.revisions[revision]; ours {
-			n = min(n, r.Replicas) // those beyond it are leaving
-		}
-		if revision == "" && !leaves || n == 0 || s.Selects != "" && !s.only(revision, 1) {
+		revision, one := lists(s, f)
+		if !one || s.Ready[revision] == 0 {
 			continue
 		}
 		was := listed{revision: revision, since: stamp(f.Now)}
@@ -49,9 +40,29 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]list
 				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending}
 			}
 		}
-		all[slot] = was.become(n, f)
+		all[slot] = was.become(s.Ready[revision], f)
 	}
 	return all
+}
+
+// lists is the one revision whose endpoints are counted in a Service. Beside a
+// referenced workload the first revision is counted in a Service that is not
+// narrowed yet, and the workload's own pods, of no revision, in one that is given
+// back. What a Service still lists of a revision that it stands for no more counts
+// too: it may come to stand for it again before its EndpointSlices tell that
+// those pods have ended.
+func lists(s Service, f facts) (revision string, one bool) {
+	leaves := f.Rollout.DeletionTimestamp != nil
+	switch {
+	case s.Selects != "" && s.only(s.Selects, 1):
+		return s.Selects, true
+	case s.Selects != "":
+		revision = s.alone()
+		return revision, revision != ""
+	case f.Workload != nil && !leaves:
+		revision = f.written
+	}
+	return revision, revision != "" || leaves
 }
 
 // become takes in another number of endpoints. Fewer are known at once. As long
@@ -98,7 +109,8 @@ func (f facts) noticed(slot traffic.Slot, revision string) int32 {
 // blind reports whether the data plane knows none of the endpoints that a slot lists.
 func blind(f facts, slot traffic.Slot) bool {
 	l, ok := f.listed[slot]
-	return ok && l.sure(f) == 0
+	s := f.slot(slot).Selects
+	return ok && (s == "" || s == l.revision) && l.sure(f) == 0
 }
 
 // serves reports whether a slot can be given what n pods carry: it lists ready
