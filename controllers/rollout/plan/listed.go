@@ -23,6 +23,8 @@ type listed struct {
 	// ending are listed beyond the pods that their revision is to have: they
 	// were told to end, and the EndpointSlices do not say so yet.
 	ending int32
+	// evicted is the pod among those ending whose eviction was asked for last.
+	evicted string
 }
 
 // listedSince compares what is listed with what the status remembers.
@@ -37,7 +39,7 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]list
 		was := listed{revision: revision, since: stamp(f.Now)}
 		for _, e := range old {
 			if e.Service == s.Name && e.Revision == revision {
-				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending}
+				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Evicted}
 			}
 		}
 		all[slot] = was.become(s.Ready[revision], f)
@@ -80,13 +82,23 @@ func (l listed) become(n int32, f facts) listed {
 	sure := l.sure(f)
 	switch {
 	case ending > 0 && ending != l.ending:
-		return listed{l.revision, n, stamp(f.Now), min(n, sure), ending}
+		return listed{l.revision, n, stamp(f.Now), min(n, sure), ending, ""}
 	case n == l.ready:
-		return listed{l.revision, n, l.since, l.before, ending}
+		return listed{l.revision, n, l.since, l.before, ending, ""}
 	case n <= sure:
-		return listed{l.revision, n, l.since, n, ending}
+		return listed{l.revision, n, l.since, n, ending, ""}
 	}
-	return listed{l.revision, n, stamp(f.Now), sure, ending}
+	return listed{l.revision, n, stamp(f.Now), sure, ending, ""}
+}
+
+// without counts a pod no more whose eviction is about to be asked for, be it
+// for the first time or again.
+func (l listed) without(pod string, f facts) listed {
+	if l.evicted == pod {
+		l.since = stamp(f.Now)
+		return l
+	}
+	return listed{l.revision, l.ready - 1, stamp(f.Now), l.sure(f) - 1, l.ending + 1, pod}
 }
 
 // sure is the number of endpoints that the data plane has noticed.
