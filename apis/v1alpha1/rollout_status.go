@@ -263,6 +263,9 @@ type ServiceEndpoints struct {
 	// ending is how many more are listed although their pods were told to end.
 	// +optional
 	Ending int32 `json:"ending,omitempty"`
+	// evicted is the one of those pods whose eviction a restart asked for last.
+	// +optional
+	Evicted string `json:"evicted,omitempty"`
 }
 
 // RevisionWeight is the share of one Service and of the revision behind it.

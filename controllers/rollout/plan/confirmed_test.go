@@ -56,6 +56,36 @@ func TestSwitchIsConfirmedByEndpointsOfTheWantedRevisionAlone(t *testing.T) {
 	}
 }
 
+// TestEndedPodsAreNotCounted: EndpointSlices that lag list them still, and the
+// number of those that took their place may be the same.
+func TestEndedPodsAreNotCounted(t *testing.T) {
+	since := metav1.NewTime(noon.Add(-time.Minute))
+	cases := map[string]struct {
+		reason  string
+		pods    int32
+		selects string
+		before  v1alpha1.ServiceEndpoints
+		want    v1alpha1.ServiceEndpoints
+	}{
+		"Shrunk":      {"two of four were told to end", 2, "v1", v1alpha1.ServiceEndpoints{Ready: 4}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
+		"GrownAgain":  {"none of the new ones need be among the four", 4, "v1", v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
+		"PointedAway": {"it may be pointed back before they have left", 0, "v2", v1alpha1.ServiceEndpoints{Ready: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
+		"PointedBack": {"all four were told to end before", 4, "v1", v1alpha1.ServiceEndpoints{Ending: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := scene(settledNow)
+			s.StableService.Selects, s.Revisions = tc.selects, []Revision{revision("v1", 1, tc.pods)}
+			tc.before.Service, tc.before.Revision, tc.before.Since = "stable", "v1", since
+			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{tc.before}
+			got := assess(s).listed[traffic.Stable]
+			if got.ready != tc.want.Ready || got.before != tc.want.Before || got.ending != tc.want.Ending {
+				t.Errorf("%s: %+v", tc.reason, got)
+			}
+		})
+	}
+}
+
 // TestDriftIsSomebodyElses: our own next step is none, nor is a write that reached one of two routes.
 func TestDriftIsSomebodyElses(t *testing.T) {
 	carried := func(canary int32, message string) *v1alpha1.TrafficStatus {

@@ -34,6 +34,7 @@ func Decide(s Snapshot) Plan {
 	c = handleCommand(c, f)
 	f = wanting(c, f) // the command may have been an undo
 	c = advance(c, f)
+	f = parting(c, f)
 	d := desire(c, f)
 	return Plan{
 		Status:  status(c, f, d, explain(c, f)),

@@ -137,7 +137,7 @@ func hangsAction(s Snapshot, now v1alpha1.RolloutStatus, a Action) Kinds {
 		}
 		return Endpoints | judges(s)
 	case EvictPod:
-		return ReplicaSets | Endpoints
+		return Rollouts | ReplicaSets | Endpoints // more replicas may be wanted by now
 	case DeleteRevision:
 		return ReplicaSets | Services | Endpoints
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // restart remembers which restart was asked for by command, and which is complete.
@@ -73,16 +75,41 @@ func noteRestart(c cursor, f facts) cursor {
 }
 
 // replace evicts the oldest pod that a restart still has to replace, once the
-// pod that stands in for it is available and no other is on its way out. An
-// eviction respects PodDisruptionBudgets: refused, it is tried again later.
+// pod that stands in for the one before is available and known to the data
+// plane, and no other is on its way out. An eviction respects
+// PodDisruptionBudgets: refused, it is tried again later.
 func replace(c cursor, f facts) []Action {
 	if c.mode(f) != resting || f.Rollout.Spec.Paused || c.paused != nil {
 		return nil
 	}
-	old, carrying := outdated(c, f), f.carrying(c.stable)
+	old, carrying, before := outdated(c, f), f.carrying(c.stable), f.listed[traffic.Stable].evicted
 	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating })
-	if len(old) == 0 || leaving || carrying <= f.replicas {
+	switch {
+	case len(old) == 0 || leaving:
+		return nil
+	case before == old[0].Name: // it is still there: nothing came of its eviction
+		carrying = min(carrying+1, f.revisions[c.stable].Available)
+	case before != "":
+		return nil
+	}
+	if carrying <= f.replicas {
 		return nil
 	}
 	return []Action{EvictPod{why(fmt.Sprintf("created before the restart asked for; %d to go, %d of %d pods available", len(old), carrying, f.replicas)), old[0].Name}}
+}
+
+// parting takes a pod that is about to be evicted out of those that the data
+// plane can be counted on to know. The EndpointSlices may soon list its
+// successor in its place, and their number tells nothing of that.
+func parting(c cursor, f facts) facts {
+	l, ok := f.listed[traffic.Stable]
+	if !ok || l.revision != c.stable {
+		return f
+	}
+	for _, a := range replace(c, f) {
+		if e, evicts := a.(EvictPod); evicts {
+			f.listed[traffic.Stable] = l.without(e.Name, f)
+		}
+	}
+	return f
 }

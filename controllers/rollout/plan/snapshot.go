@@ -168,6 +168,22 @@ func (s Service) only(revision string, n int32) bool {
 	return true
 }
 
+// alone is the one revision of which the Service lists ready endpoints; empty
+// when it lists none of ours, or of several.
+func (s Service) alone() string {
+	alone := ""
+	for revision, ready := range s.Ready {
+		switch {
+		case ready == 0:
+		case alone != "" || revision == "":
+			return ""
+		default:
+			alone = revision
+		}
+	}
+	return alone
+}
+
 // ready counts all ready endpoints.
 func (s Service) ready() int32 {
 	var sum int32

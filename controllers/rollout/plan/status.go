@@ -116,7 +116,7 @@ func endpointsStatus(f facts) []v1alpha1.ServiceEndpoints {
 	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
 		if l, ok := f.listed[slot]; ok {
 			all = append(all, v1alpha1.ServiceEndpoints{
-				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending,
+				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending, Evicted: l.evicted,
 			})
 		}
 	}

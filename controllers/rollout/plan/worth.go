@@ -35,7 +35,7 @@ func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
 
 // essence is a status without what may be told later.
 func essence(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
-	s.Message, s.Traffic, s.Revisions, s.Analysis = "", nil, nil, nil
+	s.Message, s.Traffic, s.Revisions, s.Analysis = "", evictions(s.Traffic), nil, nil
 	s.Replicas, s.ReadyReplicas, s.UpdatedReplicas = 0, 0, 0
 	if s.CurrentStep != nil {
 		step := *s.CurrentStep
@@ -50,4 +50,21 @@ func essence(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 	}
 	s.Conditions = verdicts
 	return s
+}
+
+// evictions is what no other look would find out again: which pods were evicted last.
+func evictions(t *v1alpha1.TrafficStatus) *v1alpha1.TrafficStatus {
+	if t == nil {
+		return nil
+	}
+	var kept []v1alpha1.ServiceEndpoints
+	for _, e := range t.Endpoints {
+		if e.Evicted != "" {
+			kept = append(kept, v1alpha1.ServiceEndpoints{Evicted: e.Evicted})
+		}
+	}
+	if kept == nil {
+		return nil
+	}
+	return &v1alpha1.TrafficStatus{Endpoints: kept}
 }
