@@ -143,11 +143,8 @@ func (c *court) belated() bool {
 // Less would be enough for the shares of the moment, but not for their return.
 func (c *court) whole() bool {
 	w := c.w
-	if d := w.live.workload; d != nil {
-		n := w.pods.count("")
-		if d.Replicas != n.current || n != (count{d.Current, n.ready, d.Available}) || !c.takenOver() && n.ready < n.current {
-			return false
-		}
+	if !handsOver(c) {
+		return false
 	}
 	for _, r := range w.live.sets {
 		n := w.pods.count(r.Hash)
@@ -159,6 +156,23 @@ func (c *court) whole() bool {
 		}
 	}
 	return true
+}
+
+// handsOver reports whether a referenced Deployment, if there is one, has all its
+// pods, and until it is relieved its callers reach as many as are wanted. A
+// stranger may have narrowed their Service to the few pods that the first
+// revision has so far, and given the canary the rest of the traffic. Both are
+// taken back at once, and until then what the stranger left is too little for that.
+func handsOver(c *court) bool {
+	d := c.w.live.workload
+	if d == nil {
+		return true
+	}
+	n := c.w.pods.count("")
+	if d.Replicas != n.current || n != (count{d.Current, n.ready, d.Available}) {
+		return false
+	}
+	return c.takenOver() || n.ready == n.current && int32(len(c.w.endpoints.behind(stableService))) >= c.w.live.replicas()
 }
 
 // takenOver: there is a stable revision.
