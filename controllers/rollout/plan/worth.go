@@ -35,7 +35,7 @@ func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
 
 // essence is a status without what may be told later.
 func essence(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
-	s.Message, s.Traffic, s.Revisions, s.Analysis = "", evictions(s.Traffic), nil, nil
+	s.Message, s.Traffic, s.Revisions, s.Analysis = "", told(s), nil, nil
 	s.Replicas, s.ReadyReplicas, s.UpdatedReplicas = 0, 0, 0
 	if s.CurrentStep != nil {
 		step := *s.CurrentStep
@@ -52,19 +52,21 @@ func essence(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 	return s
 }
 
-// evictions is what no other look would find out again: which pods were evicted last.
-func evictions(t *v1alpha1.TrafficStatus) *v1alpha1.TrafficStatus {
-	if t == nil {
+// told is what of the traffic has to be told at once: what no other look would
+// find out again, which pods were evicted last, and what a selector moves all at
+// once, of which neither a step nor a route tells.
+func told(s v1alpha1.RolloutStatus) *v1alpha1.TrafficStatus {
+	if s.Traffic == nil {
 		return nil
 	}
-	var kept []v1alpha1.ServiceEndpoints
-	for _, e := range t.Endpoints {
+	var kept v1alpha1.TrafficStatus
+	for _, e := range s.Traffic.Endpoints {
 		if e.Evicted != "" {
-			kept = append(kept, v1alpha1.ServiceEndpoints{Evicted: e.Evicted})
+			kept.Endpoints = append(kept.Endpoints, v1alpha1.ServiceEndpoints{Evicted: e.Evicted})
 		}
 	}
-	if kept == nil {
-		return nil
+	if s.Strategy == StrategyBlueGreen && s.Traffic.Since == nil {
+		kept.Requested, kept.Confirmed = s.Traffic.Requested, s.Traffic.Confirmed
 	}
-	return &v1alpha1.TrafficStatus{Endpoints: kept}
+	return &kept
 }
