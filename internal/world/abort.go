@@ -100,14 +100,8 @@ func (l *abortLaw) returned(p *pass) {
 		return
 	}
 	l.checked[4]++
-	if l.unsteerable() || len(l.w.leaders) > 1 || !slices.Equal(generations(p.read.routes), generations(l.w.live.routes)) {
-		return
-	}
-	var ready int32
-	if svc := p.read.services[stableService]; svc != nil {
-		ready = svc.Ready[s.StableRevision]
-	}
-	if ready == 0 || l.harmedAt >= p.began {
+	ready := l.servable(p)
+	if ready == 0 {
 		return
 	}
 	switch meansOf(p.read.rollout) {
@@ -116,14 +110,31 @@ func (l *abortLaw) returned(p *pass) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
 	case bySelector:
-		svc, read := l.w.live.services[stableService], p.read.services[stableService]
-		if svc == nil || read == nil || svc.Selects != read.Selects {
-			return // somebody points it elsewhere, and the cache has not heard of it
-		}
-		if r, _ := p.read.set(s.StableRevision); svc.Selects == s.CanaryRevision && r.Ready > 0 && r.Replicas >= p.read.replicas() {
-			l.breaks(4, "%s is aborted and stable has %d ready pods, but the active Service stands for it", l.w.name(s.CanaryRevision), r.Ready)
-		}
+		l.switchedBack(p)
 	case byReplicas:
+	}
+}
+
+// servable counts the endpoints of stable that a pass has read; none when it
+// could not know what is asked for now.
+func (l *abortLaw) servable(p *pass) int32 {
+	svc := p.read.services[stableService]
+	if svc == nil || l.harmedAt >= p.began || l.unsteerable() || len(l.w.leaders) > 1 ||
+		!slices.Equal(generations(p.read.routes), generations(l.w.live.routes)) {
+		return 0
+	}
+	return svc.Ready[p.plan.Status.StableRevision]
+}
+
+// switchedBack judges where a selector moves everything.
+func (l *abortLaw) switchedBack(p *pass) {
+	s := p.plan.Status
+	svc, read := l.w.live.services[stableService], p.read.services[stableService]
+	if svc == nil || read == nil || svc.Selects != read.Selects {
+		return // somebody points it elsewhere, and the cache has not heard of it
+	}
+	if r, _ := p.read.set(s.StableRevision); svc.Selects == s.CanaryRevision && r.Ready > 0 && r.Replicas >= p.read.replicas() {
+		l.breaks(4, "%s is aborted and stable has %d ready pods, but the active Service stands for it", l.w.name(s.CanaryRevision), r.Ready)
 	}
 }
 

@@ -220,13 +220,14 @@ func (c *cluster) vanish(p *pod) {
 func (c *cluster) evict(name string) {
 	for _, s := range c.of {
 		for _, p := range s.pods {
-			if p.name == name {
-				c.terminate(p)
-				s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
-				s.leaving = append(s.leaving, p)
-				c.changed(p.hash)
-				return
+			if p.name != name {
+				continue
 			}
+			c.terminate(p)
+			s.pods = slices.DeleteFunc(slices.Clone(s.pods), func(o *pod) bool { return o == p })
+			s.leaving = append(s.leaving, p)
+			c.changed(p.hash)
+			return
 		}
 	}
 }

@@ -105,18 +105,8 @@ func (c *court) calm() bool {
 		return false
 	}
 	for slot := range slots {
-		behind := w.endpoints.behind(slot)
-		most := w.plane.most(slots[slot])
-		if slots[slot] == traffic.Canary && w.plane.matches() {
-			most = max(most, 1)
-		}
-		if most > 0 && (int32(len(behind)) < w.live.need(most) || len(behind) == 0) || !same(behind, w.endpoints.listed[slot]) {
+		if !w.carries(slot) {
 			return false
-		}
-		for n := range w.plane.proxies {
-			if !same(behind, w.plane.proxies[n].known[slot]) || w.plane.proxies[n].heard[slot] < w.plane.heard[slot] {
-				return false
-			}
 		}
 	}
 	for n := range w.plane.proxies {
@@ -129,11 +119,29 @@ func (c *court) calm() bool {
 	return true
 }
 
+// carries reports whether the pods behind a slot can carry all that it may get,
+// and whether everybody knows of just these.
+func (w *World) carries(slot int) bool {
+	behind, most := w.endpoints.behind(slot), w.plane.most(slots[slot])
+	if slots[slot] == traffic.Canary && w.plane.matches() {
+		most = max(most, 1)
+	}
+	if most > 0 && (int32(len(behind)) < w.live.need(most) || len(behind) == 0) || !same(behind, w.endpoints.listed[slot]) {
+		return false
+	}
+	for n := range w.plane.proxies {
+		if !same(behind, w.plane.proxies[n].known[slot]) || w.plane.proxies[n].heard[slot] < w.plane.heard[slot] {
+			return false
+		}
+	}
+	return true
+}
+
 // belated: EndpointSlices may come later than the pods' grace lasts, which is all
 // that there is where pods are the split. No Deployment loses nothing then either.
 func (c *court) belated() bool {
 	e, ro := &c.w.endpoints, c.w.live.rollout
-	late := c.w.now < e.lateUntil || e.slow > 1 && e.slow*c.w.lags.List.Max > grace
+	late := c.w.now < e.lateUntil || e.slow > 1 && time.Duration(e.slow)*c.w.lags.List.Max > grace
 	return late && ro != nil && meansOf(ro) == byReplicas
 }
 

@@ -17,7 +17,7 @@ type endpointSlices struct {
 	// listed are the pods behind each Service, as its EndpointSlices say.
 	listed [serviceCount][]*pod
 	// slow multiplies the lag of EndpointSlices; what was slow to come is there at the latest at lateUntil.
-	slow      time.Duration
+	slow      int64
 	lateUntil time.Duration
 }
 
@@ -29,7 +29,7 @@ func (e *endpointSlices) lookAt(slot int) {
 	e.listing[slot] = true
 	lag := e.w.lags.List
 	if e.slow > 1 {
-		lag = Span{lag.Min * e.slow, lag.Max * e.slow}
+		lag = Span{lag.Min * time.Duration(e.slow), lag.Max * time.Duration(e.slow)}
 		e.lateUntil = e.w.now + lag.Max
 	}
 	e.w.in(lag, "list endpoints", func() { e.relist(slot) })

@@ -30,14 +30,8 @@ func (a *hpa) begin() {
 	})
 }
 
-// look goes by the HPA's own formula: the average over the ready pods that the
-// selector matches, within a tolerance of a tenth.
-func (a *hpa) look() {
-	w := a.w
-	if w.live.rollout == nil || a.load == 0 {
-		return
-	}
-	ready := int32(0)
+func readyPods(w *World) int32 {
+	var ready int32
 	for _, r := range w.live.sets {
 		for _, p := range w.pods.set(r.Hash).pods {
 			if p.serves() {
@@ -45,7 +39,17 @@ func (a *hpa) look() {
 			}
 		}
 	}
-	current := w.live.replicas()
+	return ready
+}
+
+// look goes by the HPA's own formula: the average over the ready pods that the
+// selector matches, within a tolerance of a tenth.
+func (a *hpa) look() {
+	w := a.w
+	if w.live.rollout == nil || a.load == 0 {
+		return
+	}
+	ready, current := readyPods(w), w.live.replicas()
 	if ready == 0 || current == 0 {
 		return
 	}

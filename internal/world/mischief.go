@@ -115,15 +115,9 @@ func (m *mischief) some() {
 	case 0:
 		m.drain()
 	case 1:
-		if p := m.anyPod(); p != nil {
-			w.logf("a pod of %s fails for %s", w.name(p.hash), d)
-			w.kubelet.crash(p, d)
-		}
+		failPod(m, d)
 	case 2:
-		if len(w.leaders) > 0 {
-			w.logf("controller killed")
-			m.kill(w.leaders[0])
-		}
+		killLeader(m)
 	case 3:
 		m.change()
 	case 4:
@@ -146,6 +140,20 @@ func (m *mischief) some() {
 		m.leap(d)
 	case 10:
 		m.vanishAll()
+	}
+}
+
+func failPod(m *mischief, d time.Duration) {
+	if p := m.anyPod(); p != nil {
+		m.w.logf("a pod of %s fails for %s", m.w.name(p.hash), d)
+		m.w.kubelet.crash(p, d)
+	}
+}
+
+func killLeader(m *mischief) {
+	if len(m.w.leaders) > 0 {
+		m.w.logf("controller killed")
+		m.kill(m.w.leaders[0])
 	}
 }
 

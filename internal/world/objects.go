@@ -98,6 +98,7 @@ func (o *objects) take(k kind, from *objects) {
 		o.runs = from.runs
 	case jobs:
 		o.jobs = from.jobs
+	case kinds:
 	}
 }
 

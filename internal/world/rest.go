@@ -58,18 +58,22 @@ func (l *restLaw) judge() error {
 	if r.DeletionTimestamp != nil {
 		return l.fails(8, "a deleted Rollout waits for nothing: %s", l.w.standing())
 	}
-	s := r.Status
 	target := l.w.catalogue.entries[l.w.live.image()].hash
-	if s.Undo != nil {
-		target = s.Undo.To
+	if r.Status.Undo != nil {
+		target = r.Status.Undo.To
 	}
+	return l.ended(r, target)
+}
+
+// ended judges where a release has ended.
+func (l *restLaw) ended(r *v1alpha1.Rollout, target string) error {
+	s := r.Status
 	switch {
 	case s.Phase != v1alpha1.PhaseHealthy && (s.StableRevision == "" || l.broken(s.StableRevision)):
 		return nil // nothing that could run is there to return to
-	case s.Phase == v1alpha1.PhaseHealthy && s.StableRevision == target:
-	case s.Phase == v1alpha1.PhaseDegraded && s.Abort != nil && s.Abort.Revision == target:
-	case s.Phase == v1alpha1.PhaseHealthy:
+	case s.Phase == v1alpha1.PhaseHealthy && s.StableRevision != target:
 		return l.fails(0, "healthy with %s, wanted is %s", l.w.name(s.StableRevision), l.w.name(target))
+	case s.Phase == v1alpha1.PhaseHealthy, rejected(s, target):
 	case s.Phase == v1alpha1.PhaseDegraded && l.broken(s.CanaryRevision) && r.Spec.OnDeadline == v1alpha1.OnDeadlineDegrade:
 		return nil // reported, as asked for
 	default:
@@ -78,36 +82,15 @@ func (l *restLaw) judge() error {
 	return l.settled(s)
 }
 
+// rejected: what is wanted was aborted.
+func rejected(s v1alpha1.RolloutStatus, target string) bool {
+	return s.Phase == v1alpha1.PhaseDegraded && s.Abort != nil && s.Abort.Revision == target
+}
+
 // settled judges the objects of a world at rest, and that another pass writes nothing (law 6).
 func (l *restLaw) settled(s v1alpha1.RolloutStatus) error {
-	for i, r := range l.w.live.routes {
-		if !r.split.Equal(traffic.CanaryAt(0)) && (meansOf(l.w.live.rollout) == byRoute || !l.theirs[i]) {
-			return l.fails(0, "at rest route %d says %s", i+1, r.split)
-		}
-	}
-	for _, r := range l.w.live.sets {
-		want := int32(0)
-		switch {
-		case r.Hash == s.StableRevision:
-			want = l.w.live.replicas()
-		case s.Abort != nil && s.Abort.Revision == r.Hash && keepsAborted(l.w.live.rollout):
-			continue
-		}
-		if r.Replicas != want {
-			return l.fails(0, "at rest %s has %d replicas and should have %d", l.w.name(r.Hash), r.Replicas, want)
-		}
-	}
-	for _, svc := range l.w.live.services {
-		want := ""
-		if svc == nil {
-			continue
-		}
-		if bound(l.w.live.rollout, svc.Name) {
-			want = s.StableRevision
-		}
-		if svc.Selects != want {
-			return l.fails(0, "at rest Service %s stands for %q instead of %q", svc.Name, l.w.name(svc.Selects), l.w.name(want))
-		}
+	if err := l.placed(s); err != nil {
+		return err
 	}
 	l.checked[6]++
 	before := l.w.mischief.writes
@@ -121,6 +104,48 @@ func (l *restLaw) settled(s v1alpha1.RolloutStatus) error {
 	}
 	if n := l.w.mischief.writes - before; n > 0 {
 		return l.fails(6, "a settled Rollout causes %d writes", n)
+	}
+	return nil
+}
+
+// placed judges where routes, pods and Services are.
+func (l *restLaw) placed(s v1alpha1.RolloutStatus) error {
+	for i, r := range l.w.live.routes {
+		if !r.split.Equal(traffic.CanaryAt(0)) && (meansOf(l.w.live.rollout) == byRoute || !l.theirs[i]) {
+			return l.fails(0, "at rest route %d says %s", i+1, r.split)
+		}
+	}
+	if err := l.sized(s); err != nil {
+		return err
+	}
+	for _, svc := range l.w.live.services {
+		if svc == nil {
+			continue
+		}
+		want := ""
+		if bound(l.w.live.rollout, svc.Name) {
+			want = s.StableRevision
+		}
+		if svc.Selects != want {
+			return l.fails(0, "at rest Service %s stands for %q instead of %q", svc.Name, l.w.name(svc.Selects), l.w.name(want))
+		}
+	}
+	return nil
+}
+
+// sized judges how many pods each revision is to have.
+func (l *restLaw) sized(s v1alpha1.RolloutStatus) error {
+	for _, r := range l.w.live.sets {
+		want := int32(0)
+		switch {
+		case r.Hash == s.StableRevision:
+			want = l.w.live.replicas()
+		case s.Abort != nil && s.Abort.Revision == r.Hash && keepsAborted(l.w.live.rollout):
+			continue
+		}
+		if r.Replicas != want {
+			return l.fails(0, "at rest %s has %d replicas and should have %d", l.w.name(r.Hash), r.Replicas, want)
+		}
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ type failure struct {
 
 // shape is a failure without its numbers and revisions.
 func shape(err error) string {
-	text := regexp.MustCompile(`[bcdfghjklmnpqrstvwxz24-9]{10}|v[0-9][a-z-]*|[0-9][0-9.hms]*`).ReplaceAllString(err.Error(), "#")
+	text := regexp.MustCompile(`[bcdfghjklmnpqrstvwxz24-9]{10}|v\d[a-z-]*|\d[0-9.hms]*`).ReplaceAllString(err.Error(), "#")
 	return text[:min(len(text), 110)]
 }
 

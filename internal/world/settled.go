@@ -4,6 +4,7 @@
 package world
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -57,7 +58,7 @@ func difference(a, b v1alpha1.RolloutStatus) string {
 	}
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
-	if errX != nil || errY != nil || string(x) == string(y) {
+	if errX != nil || errY != nil || bytes.Equal(x, y) {
 		return ""
 	}
 	i := 0

@@ -20,14 +20,23 @@ func (l *statusLaws) cursor(p *pass, old, now *v1alpha1.RolloutStatus) {
 	switch {
 	case now.CanaryRevision != "" && now.CanaryRevision == now.StableRevision:
 		l.breaks(5, "%s is stable and walks steps", l.w.name(now.StableRevision))
-	case old.Release == now.Release && old.CanaryRevision != "" && old.CanaryRevision != now.CanaryRevision && now.CanaryRevision != "":
-		l.breaks(5, "%s takes the place of %s within one release", l.w.name(now.CanaryRevision), l.w.name(old.CanaryRevision))
-	case old.Release == now.Release && index >= 0 && index < stepOf(*old):
-		l.breaks(5, "the cursor goes back from step %d to %d within a release", stepOf(*old)+1, index+1)
-	case old.Release == now.Release && stepOf(*old) >= 0 && index > stepOf(*old) && command(old) == command(now):
-		l.served(p, stepOf(*old), index)
-	case old.Release != now.Release && index > 0 && p.read.replicas() > 0 && asks(p.read.rollout, index, l.carried(p, now)):
+	case old.Release == now.Release:
+		l.within(p, old, now)
+	case index > 0 && p.read.replicas() > 0 && asks(p.read.rollout, index, l.carried(p, now)):
 		l.breaks(5, "a new release begins at step %d", index+1)
+	}
+}
+
+// within judges law 5 within one release.
+func (l *statusLaws) within(p *pass, old, now *v1alpha1.RolloutStatus) {
+	from, to := stepOf(*old), stepOf(*now)
+	switch {
+	case old.CanaryRevision != "" && old.CanaryRevision != now.CanaryRevision && now.CanaryRevision != "":
+		l.breaks(5, "%s takes the place of %s within one release", l.w.name(now.CanaryRevision), l.w.name(old.CanaryRevision))
+	case to >= 0 && to < from:
+		l.breaks(5, "the cursor goes back from step %d to %d within a release", from+1, to+1)
+	case from >= 0 && to > from && command(old) == command(now):
+		l.served(p, from, to)
 	}
 }
 

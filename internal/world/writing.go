@@ -114,16 +114,21 @@ func (l *writingLaws) selects(p *pass, a plan.SelectRevision) {
 		if svc == nil || svc.Name != a.Service {
 			continue
 		}
-		share := max(l.w.plane.most(slots[slot]), l.requested(slot))
-		r, _ := p.read.set(a.Revision)
-		switch {
-		case share == 0, r.Ready >= p.read.need(share):
-		case r.Ready == 0 && endpoints(svc) == 0:
-		case r.Ready == 0:
-			l.breaks(1, "points %s, which gets %d %%, at %s without a ready pod", a.Service, share, l.w.name(a.Revision))
-		case endpoints(svc) > 0 && !(a.Revision == p.plan.Status.StableRevision && r.Replicas >= p.read.need(share)):
-			l.breaks(2, "points %s, which gets %d %%, at %s with %d ready pods", a.Service, share, l.w.name(a.Revision), r.Ready)
-		}
+		l.pointed(p, a, slot)
+	}
+}
+
+func (l *writingLaws) pointed(p *pass, a plan.SelectRevision, slot int) {
+	svc := p.read.services[slot]
+	share := max(l.w.plane.most(slots[slot]), l.requested(slot))
+	r, _ := p.read.set(a.Revision)
+	switch {
+	case share == 0, r.Ready >= p.read.need(share):
+	case r.Ready == 0 && endpoints(svc) == 0:
+	case r.Ready == 0:
+		l.breaks(1, "points %s, which gets %d %%, at %s without a ready pod", a.Service, share, l.w.name(a.Revision))
+	case endpoints(svc) > 0 && (a.Revision != p.plan.Status.StableRevision || r.Replicas < p.read.need(share)):
+		l.breaks(2, "points %s, which gets %d %%, at %s with %d ready pods", a.Service, share, l.w.name(a.Revision), r.Ready)
 	}
 }
 

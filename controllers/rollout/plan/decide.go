@@ -86,11 +86,7 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	for _, at := range d.retired {
 		consider(at)
 	}
-	for _, at := range []*metav1.Time{f.Rollout.Spec.RestartAt, c.restart.asked} { // a command's is rounded up
-		if at != nil {
-			consider(at.Time)
-		}
-	}
+	wakeForRestart(c, f, consider)
 	if slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating }) {
 		consider(f.Now.Add(podPause)) // nothing tells when a pod has gone
 	}
@@ -101,6 +97,14 @@ func wake(c cursor, f facts, d desired) time.Duration {
 		wakeForStep(c, f, consider)
 	}
 	return next
+}
+
+func wakeForRestart(c cursor, f facts, consider func(time.Time)) {
+	for _, at := range []*metav1.Time{f.Rollout.Spec.RestartAt, c.restart.asked} { // a command's is rounded up
+		if at != nil {
+			consider(at.Time)
+		}
+	}
 }
 
 // wakeForDataPlane looks again when what was written is known to have settled.

@@ -171,14 +171,23 @@ func desireStable(d *desired, c cursor, f facts) {
 	if c.mode(f) == rebinding && lonely(c, f) {
 		d.stableSelects, d.canarySelects = "", "" // both are given back
 	}
-	if f.means == byRoute && (f.StableService.ready() > 0 || f.CanaryService.ready() == 0 || f.replicas == 0) {
-		if least := leastCanary(c, f); !torn(f, least) {
-			d.split = traffic.CanaryAt(least)
-		}
-	}
+	d.split = homeward(c, f)
 	if r, ok := f.revisions[c.canary]; ok && c.canary != "" && c.canary != c.stable {
 		d.replicas[c.canary] = sized{r.Replicas, "kept until its traffic has left"}
 	}
+}
+
+// homeward is the split on the way back to stable, and at rest; unknown while
+// only the canary could serve.
+func homeward(c cursor, f facts) traffic.Split {
+	if f.means != byRoute || f.StableService.ready() == 0 && f.CanaryService.ready() > 0 && f.replicas > 0 {
+		return traffic.Split{}
+	}
+	least := leastCanary(c, f)
+	if torn(f, least) {
+		return traffic.Split{}
+	}
+	return traffic.CanaryAt(least)
 }
 
 func scaleDown(f facts) v1alpha1.ScaleDown {

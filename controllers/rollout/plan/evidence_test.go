@@ -94,7 +94,7 @@ func TestEvidence(t *testing.T) {
 }
 
 // switched is a blue-green release of v2 beside v1, whose active Service stands for one of them.
-func switched(active string, step int32, previewPods int32) edit {
+func switched(active string, step, previewPods int32) edit {
 	return func(s *Snapshot) {
 		canaryOf(step, previewPods, 0)(s)
 		s.Rollout.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreenStrategy{ActiveService: "stable", PreviewService: "canary", AutoPromote: ptr.To(false)}}

@@ -33,7 +33,7 @@ func release(f facts) Plan {
 		return p
 	}
 	settling := settlesLast(f)
-	if f.means == byRoute && !(settling && f.Traffic.RequestedAll(stableOnly())) {
+	if f.means == byRoute && (!settling || !f.Traffic.RequestedAll(stableOnly())) {
 		p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted"})
 	}
 	if settling {
