@@ -72,7 +72,7 @@ SEEDS ?= 100000
 
 .PHONY: sim
 sim: ## Play SEEDS random schedules against the simulated cluster, every law checked after every event
-	go test -count=1 -timeout 0 -v -run '^TestRandomSchedules$$' ./internal/world -seeds $(SEEDS) $(if $(FIRST),-first $(FIRST)) $(if $(SEED),-seed $(SEED))
+	go test -count=1 -timeout 0 -v -run '^TestRandomSchedules$$' ./internal/world -seeds $(SEEDS) -first $(or $(FIRST),0) $(if $(SEED),-seed $(SEED))
 
 .PHONY: stats-sim
 stats-sim: ## Simulate how often the analysis errs and how fast it is, into docs/benchmarks-analysis.md
