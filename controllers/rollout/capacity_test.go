@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -148,6 +149,10 @@ func TestTemplateAndReplicasChangeAtOnce(t *testing.T) {
 func TestRestartReplacesPodsWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	s, first := opened(t, nil, weight(50))
+	// Pods are replaced within one update of the EndpointSlices here, so that their number never tells of it.
+	s.patch(func(ro *v1alpha1.Rollout) {
+		ro.Spec.Strategy.Canary.Convergence.Timeout = &metav1.Duration{Duration: 3 * time.Second}
+	})
 	budget := &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: s.ns},
 		Spec: policyv1.PodDisruptionBudgetSpec{
