@@ -86,7 +86,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	if f.means != byRoute {
 		return f
 	}
-	same := old.Since != nil && slices.Equal(old.Requested, f.weights(f.Traffic.Requested)) && old.Beside == beside(f.Traffic.Requested)
+	same := old.Since != nil && sameShares(f, old.Requested, f.weights(f.Traffic.Requested)) && old.Beside == beside(f.Traffic.Requested)
 	if same {
 		f.shiftedAt = old.Since.Time
 	}
@@ -101,6 +101,18 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 		f.acceptedAt = old.AcceptedAt.Time
 	}
 	return f
+}
+
+// sameShares reports whether callers get what they got. What a Service stands
+// for that gets nothing is no change to them, unless routes have to tell the
+// data plane of that themselves.
+func sameShares(f facts, before, now []v1alpha1.RevisionWeight) bool {
+	return slices.EqualFunc(before, now, func(a, b v1alpha1.RevisionWeight) bool {
+		if a.Weight == 0 && !f.Traffic.Marked {
+			a.Revision = b.Revision
+		}
+		return a == b
+	})
 }
 
 // slots in the order in which they are looked at.

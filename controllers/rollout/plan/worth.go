@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	// wordsUnderWay is how long words wait while a release moves by itself: its next step takes them along.
-	wordsUnderWay = 8 * time.Second
+	// wordsUnderWay is how long words wait while a release moves by itself: its next step takes them along, and
+	// its last one, which takes three settle times and the pods' start, the most of them.
+	wordsUnderWay = 15 * time.Second
 	// wordsAtRest is how long they wait otherwise, so that what changes together is told together.
 	wordsAtRest = 2 * time.Second
 )
