@@ -60,6 +60,7 @@ test: $(CLUSTER) ## Run unit tests and tests against a real API server
 	go test -timeout 20m $(TESTFLAGS) ./...
 	go test -C analysis/promqltest $(TESTFLAGS) ./...
 	go test -C routers/istio/istiotest $(TESTFLAGS) ./...
+	go test -C e2e/apps/grpcshop $(TESTFLAGS) ./...
 
 .PHONY: bench
 bench: bin/sluice $(CLUSTER) ## Measure the controller's cost in requests and memory, and run Go's benchmarks
@@ -111,8 +112,8 @@ cluster-shell: $(CLUSTER) ## Open a shell beside the test cluster, with kubectl
 	$(CLUSTER) shell
 
 .PHONY: cluster-ready
-cluster-ready: build bin/shop $(if $(inside),cluster-up)
-	$(if $(inside),$(CLUSTER) load sluice:dev=bin/sluice shop:dev=bin/shop)
+cluster-ready: build bin/shop bin/grpcshop $(if $(inside),cluster-up)
+	$(if $(inside),$(CLUSTER) load sluice:dev=bin/sluice shop:dev=bin/shop grpcshop:dev=bin/grpcshop)
 
 .PHONY: e2e
 e2e: cluster-ready ## Run the user stories on the test cluster, or on E2E_CONTEXT; STORY=name for one
@@ -137,12 +138,15 @@ clean: ## Remove what was built here; the cluster's own cache stays
 ##
 ## Programs. Go knows what is out of date in ours; the tools change with their go.sum.
 
-.PHONY: bin/sluice bin/kubectl-sluice bin/shop $(CLUSTER)
+.PHONY: bin/sluice bin/kubectl-sluice bin/shop bin/grpcshop $(CLUSTER)
 bin/sluice bin/kubectl-sluice:
 	$(GO_BUILD) $@ ./cmd/$(@F)
 
 bin/shop:
 	$(GO_BUILD) $@ ./e2e/apps/shop
+
+bin/grpcshop:
+	go build -C e2e/apps/grpcshop -ldflags '$(LDFLAGS)' -o ../../../$@ .
 
 $(CLUSTER):
 	@$(GO_BUILD) $@ ./e2e/cluster/cmd/sluice-cluster

@@ -30,7 +30,7 @@ type Settings struct {
 	PrometheusURL string
 	// LocalAddress is this machine as pods see it: E2E_LOCAL_ADDRESS. Default: the address that faces the gateway.
 	LocalAddress string
-	// ImagePrefix goes before the names sluice:dev and shop:dev: E2E_IMAGE_PREFIX, such as "registry.example/me/".
+	// ImagePrefix goes before the names sluice:dev, shop:dev and grpcshop:dev: E2E_IMAGE_PREFIX, such as "registry.example/me/".
 	ImagePrefix string
 	// Inside: the addresses of Services can be reached from here: E2E_INSIDE. Default: true on the full tier, false with E2E_CONTEXT.
 	Inside bool

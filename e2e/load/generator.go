@@ -26,6 +26,8 @@ type Options struct {
 	URL string
 	// Host header, when it differs from the URL's host.
 	Host string
+	// Header is sent with each request.
+	Header http.Header
 	// Rate in requests per second, 1 to 1000.
 	Rate int
 	// Count is the most requests to send, 1 to 500,000. Default: what Rate gives in Duration.

@@ -83,6 +83,19 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// Headers are sent with each request, the host among them where it is given.
+func TestHeader(t *testing.T) {
+	got := make(chan *http.Request, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r }))
+	t.Cleanup(s.Close)
+	if _, err := Probe(t.Context(), Options{URL: s.URL, Host: "shop.example", Header: http.Header{"X-Canary": {"1"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-got; r.Host != "shop.example" || r.Header.Get("X-Canary") != "1" {
+		t.Errorf("host %q, headers %v; want shop.example and X-Canary: 1", r.Host, r.Header)
+	}
+}
+
 // An open loop goes on while answers are outstanding, and a request in flight
 // is awaited when the sending stops.
 func TestOpenLoop(t *testing.T) {

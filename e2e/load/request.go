@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -51,6 +52,7 @@ func (g *Generator) exchange(ctx context.Context) (int, http.Header, []byte, err
 	if err != nil {
 		return 0, nil, nil, err
 	}
+	maps.Copy(req.Header, g.options.Header)
 	if g.options.Host != "" {
 		req.Host = g.options.Host
 	}
