@@ -250,8 +250,13 @@ func analyze() v1alpha1.Step {
 
 func (s *shop) get() *v1alpha1.Rollout {
 	s.t.Helper()
+	return s.named("shop")
+}
+
+func (s *shop) named(name string) *v1alpha1.Rollout {
+	s.t.Helper()
 	ro := &v1alpha1.Rollout{}
-	if err := s.client.Get(s.ctx, client.ObjectKey{Namespace: s.ns, Name: "shop"}, ro); err != nil {
+	if err := s.client.Get(s.ctx, client.ObjectKey{Namespace: s.ns, Name: name}, ro); err != nil {
 		s.t.Fatal(err)
 	}
 	return ro
@@ -265,9 +270,20 @@ func (s *shop) until(what string, is func(*v1alpha1.Rollout) bool) *v1alpha1.Rol
 
 func (s *shop) within(most time.Duration, what string, is func(*v1alpha1.Rollout) bool) *v1alpha1.Rollout {
 	s.t.Helper()
+	return s.awaits("shop", most, what, is)
+}
+
+// rolloutUntil polls a Rollout of another name than the shop's.
+func (s *shop) rolloutUntil(name string, is func(*v1alpha1.Rollout) bool) *v1alpha1.Rollout {
+	s.t.Helper()
+	return s.awaits(name, 40*time.Second, "as wanted", is)
+}
+
+func (s *shop) awaits(name string, most time.Duration, what string, is func(*v1alpha1.Rollout) bool) *v1alpha1.Rollout {
+	s.t.Helper()
 	var last *v1alpha1.Rollout
 	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, most, true, func(context.Context) (bool, error) {
-		last = s.get()
+		last = s.named(name)
 		return is(last), nil
 	})
 	if err != nil {
