@@ -21,6 +21,9 @@ type Access struct {
 	Headers []Header
 	// TLS of an https address.
 	TLS TLS
+	// Hidden is what else came from Secrets, such as within a body, and must not
+	// show in a message.
+	Hidden []string
 }
 
 // Header is one HTTP header.
@@ -46,7 +49,7 @@ type TLS struct {
 
 // Secrets lists what must not show in a message.
 func (a Access) Secrets() []string {
-	secrets := []string{a.Bearer, a.Password, string(a.TLS.Key)}
+	secrets := slices.Concat([]string{a.Bearer, a.Password, string(a.TLS.Key)}, a.Hidden)
 	for _, h := range a.Headers {
 		if h.Secret {
 			secrets = append(secrets, h.Value)
@@ -69,7 +72,7 @@ func Allowed(hosts []string, address *url.URL) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s may not be asked: analysisAllowedHosts of a RolloutPolicy allows %s; use one of these, or have the policy allow this one",
+	return fmt.Errorf("%s may not be asked: the controller's --analysis-allowed-hosts allows %s; use one of these, or have the flag allow this one",
 		address.Host, strings.Join(hosts, ", "))
 }
 

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
 // Counter is a [Provider] that counts events block by block. It never judges.
@@ -83,12 +85,16 @@ type Numbers struct {
 	Bad []Answer
 }
 
-// CounterFor finds the provider that counts. The error says that there is none.
-func (r Registry) CounterFor(metric string) (Counter, error) {
-	for _, e := range r.entries {
-		if c, ok := e.Provider.(Counter); ok && e.Name == Prometheus {
-			return c, nil
-		}
+// CounterFor finds the provider that counts for a metric of a name; m is as the
+// spec lists it, or empty for one of a preset. The error says that there is none.
+func (r Registry) CounterFor(name string, m v1alpha1.Metric) (Counter, error) {
+	p, err := r.find(name, ProviderOf(m))
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("metric %q: needs provider %q, which this controller was built without; it has: %s", metric, Prometheus, r.names())
+	c, ok := p.(Counter)
+	if !ok {
+		return nil, fmt.Errorf("metric %q: provider %q can't count events; use a threshold", name, ProviderOf(m))
+	}
+	return c, nil
 }

@@ -20,8 +20,15 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
-// Prometheus is the name of the provider of threshold metrics.
-const Prometheus = "prometheus"
+// The names of the providers.
+const (
+	// Prometheus answers what no other is named for.
+	Prometheus = "prometheus"
+	// Loki answers in LogQL.
+	Loki = "loki"
+	// Web asks any API that answers in JSON.
+	Web = "web"
+)
 
 // Provider takes measurements from one kind of source. It is safe for use by
 // several goroutines.
@@ -46,6 +53,14 @@ type Target struct {
 	Access Access
 	// AllowedHosts, if any, are all that may be asked; see [Allowed].
 	AllowedHosts []string
+	// Timeout of one request. Default: the provider's own.
+	Timeout time.Duration
+}
+
+// Checker is a [Provider] that finds mistakes in a metric without asking
+// anybody. The error names the field and says what to write instead.
+type Checker interface {
+	CheckMetric(m v1alpha1.Metric) error
 }
 
 // Entry makes a provider known by its name.
@@ -77,21 +92,40 @@ func NewRegistry(entries ...Entry) (Registry, error) {
 	return Registry{entries: slices.Clone(entries)}, nil
 }
 
-// For finds the provider of a metric, by the kind of the metric. The error
-// names the metric and the providers there are.
+// For finds the provider of a metric, by its kind and by what it names. The
+// error names the metric and the providers there are.
 func (r Registry) For(m v1alpha1.Metric) (Provider, error) {
-	want := providerOf(m)
+	return r.find(m.Name, ProviderOf(m))
+}
+
+func (r Registry) find(metric, want string) (Provider, error) {
 	for _, e := range r.entries {
 		if e.Name == want {
 			return e.Provider, nil
 		}
 	}
-	return nil, fmt.Errorf("metric %q: needs provider %q, which this controller was built without; it has: %s",
-		m.Name, want, r.names())
+	return nil, fmt.Errorf("metric %q: needs provider %q, which this controller was built without; it has: %s", metric, want, r.names())
 }
 
-// providerOf names the provider of a kind of metric. All kinds so far are queries to Prometheus.
-func providerOf(v1alpha1.Metric) string { return Prometheus }
+// ProviderOf names the provider of a metric. The empty metric stands for one of
+// a preset, and presets know Prometheus.
+func ProviderOf(m v1alpha1.Metric) string {
+	var named v1alpha1.QueryProvider
+	switch {
+	case m.Web != nil:
+		return Web
+	case m.Proportion != nil:
+		named = m.Proportion.Provider
+	case m.Scalar != nil:
+		named = m.Scalar.Provider
+	case m.Threshold != nil:
+		named = m.Threshold.Provider
+	}
+	if named == v1alpha1.ProviderLoki {
+		return Loki
+	}
+	return Prometheus
+}
 
 func (r Registry) names() string {
 	names := make([]string, 0, len(r.entries))

@@ -33,6 +33,8 @@ type Parts struct {
 	Metrics prometheus.Registerer
 	// PrometheusAddress serves analyses that name no server; empty when there is none.
 	PrometheusAddress string
+	// AnalysisHosts, if any, are all that analyses may ask besides it.
+	AnalysisHosts []string
 }
 
 // SetUp adds every controller to the manager, in this order.
@@ -45,7 +47,7 @@ func SetUp(ctx context.Context, mgr manager.Manager, p Parts) error {
 			return rollout.SetUp(ctx, mgr, rollout.Parts{Routers: p.Routers, Memory: p.Memory, Clock: p.Clock, Metrics: p.Metrics})
 		}},
 		{"analysisrun", func() error {
-			o := analysisrun.Options{PrometheusAddress: p.PrometheusAddress, Secrets: mgr.GetAPIReader()}
+			o := analysisrun.Options{PrometheusAddress: p.PrometheusAddress, AllowedHosts: p.AnalysisHosts, Secrets: mgr.GetAPIReader()}
 			return analysisrun.New(mgr.GetClient(), mgr.GetEventRecorder("sluice"), p.Clock, p.Providers, o).SetupWithManager(mgr)
 		}},
 	} {

@@ -126,8 +126,8 @@ func TestNoAnswer(t *testing.T) {
 			reason:  "an address that is not on the list is not asked",
 			handler: func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, "{}") },
 			target:  func(t *analysis.Target) { t.AllowedHosts = []string{"oracle:9090", "*.test"} },
-			want: "HOST may not be asked: analysisAllowedHosts of a RolloutPolicy allows oracle:9090, *.test; " +
-				"use one of these, or have the policy allow this one",
+			want: "HOST may not be asked: the controller's --analysis-allowed-hosts allows oracle:9090, *.test; " +
+				"use one of these, or have the flag allow this one",
 		},
 		"not TLS": {
 			reason:  "the wrong scheme is a common slip",

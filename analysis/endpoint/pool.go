@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -47,6 +48,8 @@ type Kind struct {
 	Field string
 	// Example of an address.
 	Example string
+	// Smaller says how to get a smaller answer. Default: by aggregating the query.
+	Smaller string
 }
 
 // Pool keeps connections to any number of servers. It is safe for use by
@@ -67,6 +70,7 @@ func NewPool(kind Kind, o Options) *Pool {
 	if o.MaxAnswer <= 0 {
 		o.MaxAnswer = DefaultMaxAnswer
 	}
+	kind.Smaller = cmp.Or(kind.Smaller, "aggregate the query to one value, such as with sum(...)")
 	forget := func(_ lru.Key, value any) {
 		if transport, ok := value.(*http.Transport); ok {
 			transport.CloseIdleConnections()
@@ -99,7 +103,7 @@ func (p *Pool) Server(target analysis.Target) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{kind: p.kind, url: u, timeout: p.options.Timeout, secrets: forms(a)}
+	s := &Server{kind: p.kind, url: u, timeout: cmp.Or(target.Timeout, p.options.Timeout), secrets: forms(a)}
 	shown := *u
 	shown.RawQuery = ""
 	s.name = p.kind.Title + " at " + shown.String()

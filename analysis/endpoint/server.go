@@ -40,6 +40,9 @@ func (s *Server) URL() *url.URL {
 	return &u
 }
 
+// Timeout of one request.
+func (s *Server) Timeout() time.Duration { return s.timeout }
+
 // Client speaks to the server with the credentials, follows no redirect and
 // takes no answer that is not JSON.
 func (s *Server) Client() *http.Client { return s.client }

@@ -29,7 +29,7 @@ func (s *Server) Explain(err error) error {
 	var no *refusal
 	switch {
 	case errors.As(err, &large):
-		return fmt.Errorf("%s answers with more than %d bytes; aggregate the query to one value, such as with sum(...)", s.name, large.Limit)
+		return fmt.Errorf("%s answers with more than %d bytes; %s", s.name, large.Limit, s.kind.Smaller)
 	case errors.As(err, &no):
 		return s.explainRefusal(no)
 	case isTimeout(err):

@@ -72,7 +72,7 @@ func evidence(in Input, metrics []v1alpha1.MetricStatus) (enough, lacking []stri
 
 // decides says whether a metric passes, and why.
 func decides(in Input, j Judged, st v1alpha1.MetricStatus) (text string, ok bool) {
-	if !j.counted() {
+	if j.Kind == Threshold {
 		count := rowSince(st, in.Spec.Question.Since.Time)
 		return j.Name + " " + progress(j.Metric, st, count), count >= consecutive(j.Metric) && st.Verdict != v1alpha1.MetricFailed
 	}

@@ -71,7 +71,7 @@ func combined(js []Judged, all []v1alpha1.MetricStatus) (value float64, culprit 
 // whether it takes part in an abort. Before the first block it is 1.
 func against(j Judged, st v1alpha1.MetricStatus) (value float64, can bool) {
 	switch {
-	case !j.counted(), st.DryRun, j.Kind == Scalar && j.Metric.Scalar.OnFail != v1alpha1.OnFailAbort:
+	case !j.Counted(), st.DryRun, j.Kind == Scalar && j.Metric.Scalar.OnFail != v1alpha1.OnFailAbort:
 		return 1, false
 	case st.Evidence == nil, st.Evidence.LastBlockEnd == nil:
 		return 1, true
@@ -89,7 +89,7 @@ func reached(spec v1alpha1.AnalysisRunSpec, all []v1alpha1.MetricStatus, value f
 // idle reports whether a metric can say nothing, because all it does is compare
 // and there is nothing to compare with.
 func idle(j Judged, st v1alpha1.MetricStatus) bool {
-	return j.counted() && j.Good <= 0 && st.Evidence != nil && st.Evidence.NoStable
+	return j.Counted() && j.Good <= 0 && st.Evidence != nil && st.Evidence.NoStable
 }
 
 // verdictOf judges what was counted of a metric so far. Failed is final.

@@ -4,6 +4,8 @@
 package judge
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -12,10 +14,6 @@ import (
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
-
-// bare is what a value may consist of outside a string: names, numbers and
-// durations, but nothing that could become an operator or end an expression.
-var bare = regexp.MustCompile(`^[A-Za-z0-9_:.]+$`)
 
 // Check reports why a run can't be carried out as it is written: an unknown
 // variable, bounds that no value meets. Waiting does not mend that.
@@ -70,69 +68,116 @@ func variablesOf(arm string, a v1alpha1.SubjectArm) Variables {
 	return v
 }
 
-// Fill returns the metric with every $(name) of its queries replaced by the
-// argument or the variable of that name. Arguments are data: a value is escaped for the kind of
-// PromQL string it stands in, and outside strings only a name, a number or a
-// duration may stand. The error names the metric, the variable and the remedy.
+// Fill returns the metric with every $(name) of its queries, or of its web,
+// replaced by the argument or the variable of that name. Arguments are data: a
+// value is escaped for the place where it stands. In PromQL and LogQL only a
+// name, a number or a duration may stand outside strings. The error names the
+// metric, the variable and the remedy, and never what a Secret holds.
 func Fill(m v1alpha1.Metric, arm Variables, args []v1alpha1.ResolvedArg) (v1alpha1.Metric, error) {
-	values, secret := make(map[string]string, len(args)+len(arm)), map[string]bool{}
-	for name, value := range arm {
-		values[name] = value
-	}
+	return FillSecret(m, arm, args, nil)
+}
+
+// FillSecret is Fill with the contents of the arguments that come from Secrets.
+// Where there is none "x" stands in its place. They go where nobody sees them:
+// into the headers and the body of a web.
+func FillSecret(m v1alpha1.Metric, arm Variables, args []v1alpha1.ResolvedArg, contents map[string]string) (v1alpha1.Metric, error) {
+	v := values{shown: make(map[string]string, len(args)+len(arm)), secret: map[string]string{}}
+	maps.Copy(v.shown, arm)
 	for _, a := range args {
 		if a.SecretKeyRef != nil {
-			delete(values, a.Name)
-			secret[a.Name] = true
+			delete(v.shown, a.Name)
+			v.secret[a.Name] = cmp.Or(contents[a.Name], "x")
 			continue
 		}
-		values[a.Name] = a.Value
+		v.shown[a.Name] = a.Value
 	}
 	filled := *m.DeepCopy()
-	var fields map[string]*string
-	switch {
-	case filled.Threshold != nil:
-		fields = map[string]*string{"threshold.query": &filled.Threshold.Query}
-	case filled.Scalar != nil:
-		fields = map[string]*string{"scalar.query": &filled.Scalar.Query}
-	case filled.Proportion != nil:
-		fields = map[string]*string{"proportion.total": &filled.Proportion.Total, "proportion.bad": &filled.Proportion.Bad}
-	default:
-		return m, fmt.Errorf("metric %q: no kind is set; set proportion, scalar or threshold", m.Name)
+	fields, err := fieldsOf(&filled)
+	if err != nil {
+		return m, fmt.Errorf("metric %q: %w", m.Name, err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		text, err := fill(*fields[name], values, secret)
+	for _, f := range fields {
+		text, err := v.fill(*f.text, f.as)
 		if err != nil {
-			return m, fmt.Errorf("metric %q: %s: %w", m.Name, name, err)
+			return m, fmt.Errorf("metric %q: %s: %w", m.Name, f.name, err)
 		}
-		*fields[name] = text
+		*f.text = text
 	}
 	return filled, nil
 }
 
-func fill(query string, values map[string]string, secret map[string]bool) (string, error) {
+// field is a text of a metric in which $(name) may stand.
+type field struct {
+	name string
+	text *string
+	as   grammar
+}
+
+// fieldsOf lists them. A Job has none: its arguments are variables of its environment.
+func fieldsOf(m *v1alpha1.Metric) ([]field, error) {
+	switch {
+	case m.Web != nil:
+		fields := []field{{"web.url", &m.Web.URL, &inURL{}}, {"web.body", &m.Web.Body, new(inBody)}}
+		for i, h := range m.Web.Headers {
+			if h.Value != nil {
+				fields = append(fields, field{"web.headers[" + h.Name + "]", m.Web.Headers[i].Value, inHeader{}})
+			}
+		}
+		return fields, nil
+	case m.Threshold != nil:
+		return []field{{"threshold.query", &m.Threshold.Query, new(inQuery)}}, nil
+	case m.Scalar != nil:
+		return []field{{"scalar.query", &m.Scalar.Query, new(inQuery)}}, nil
+	case m.Proportion != nil:
+		return []field{{"proportion.bad", &m.Proportion.Bad, new(inQuery)}, {"proportion.total", &m.Proportion.Total, new(inQuery)}}, nil
+	case m.Job != nil:
+		return nil, nil
+	}
+	return nil, errors.New("no kind is set; set proportion, scalar, threshold or job")
+}
+
+// SecretArgs names the arguments from Secrets that a metric needs: those in the
+// headers and the body of a web, and all of them for a Job.
+func SecretArgs(m v1alpha1.Metric, args []v1alpha1.ResolvedArg) []v1alpha1.ResolvedArg {
+	var text strings.Builder
+	if w := m.Web; w != nil {
+		text.WriteString(w.Body)
+		for _, h := range w.Headers {
+			if h.Value != nil {
+				text.WriteString("\n" + *h.Value)
+			}
+		}
+	}
+	var needed []v1alpha1.ResolvedArg
+	for _, a := range args {
+		if a.SecretKeyRef != nil && (m.Job != nil || strings.Contains(text.String(), "$("+a.Name+")")) {
+			needed = append(needed, a)
+		}
+	}
+	return needed
+}
+
+// values are what may be filled in.
+type values struct {
+	shown, secret map[string]string
+}
+
+func (v values) fill(text string, as grammar) (string, error) {
 	var out strings.Builder
-	var in place
-	for i := 0; i < len(query); {
-		if !strings.HasPrefix(query[i:], "$(") {
-			n := in.step(query[i:])
-			out.WriteString(query[i : i+n])
+	for i := 0; i < len(text); {
+		if !strings.HasPrefix(text[i:], "$(") {
+			n := as.step(text[i:])
+			out.WriteString(text[i : i+n])
 			i += n
 			continue
 		}
-		name, _, closed := strings.Cut(query[i+2:], ")")
+		name, _, closed := strings.Cut(text[i+2:], ")")
 		if !closed {
-			return "", fmt.Errorf("%q is not closed; write $(name)", query[i:])
+			return "", fmt.Errorf("%q is not closed; write $(name)", text[i:])
 		}
-		value, known := values[name]
-		if secret[name] {
-			return "", fmt.Errorf("$(%s) comes from a Secret, and queries are shown to everybody who sees the run; give it as a value", name)
-		}
-		if !known {
-			return "", fmt.Errorf("$(%s) is unknown; known are %s", name, variables(values))
-		}
-		escaped, err := in.escape(value)
+		escaped, err := v.escaped(name, as)
 		if err != nil {
-			return "", fmt.Errorf("$(%s): %w", name, err)
+			return "", err
 		}
 		out.WriteString(escaped)
 		i += len("$(") + len(name) + len(")")
@@ -140,52 +185,31 @@ func fill(query string, values map[string]string, secret map[string]bool) (strin
 	return out.String(), nil
 }
 
+func (v values) escaped(name string, as grammar) (string, error) {
+	if secret, is := v.secret[name]; is {
+		if as.shown() {
+			return "", fmt.Errorf("$(%s) comes from a Secret, and this is shown to everybody who sees the run; give it as a value", name)
+		}
+		escaped, err := as.escape(secret)
+		if err != nil {
+			return "", fmt.Errorf("$(%s): the content of the Secret can't stand here; put it between double quotes, without line breaks in a header", name)
+		}
+		return escaped, nil
+	}
+	value, known := v.shown[name]
+	if !known {
+		return "", fmt.Errorf("$(%s) is unknown; known are %s", name, variables(v.shown))
+	}
+	escaped, err := as.escape(value)
+	if err != nil {
+		return "", fmt.Errorf("$(%s): %w", name, err)
+	}
+	return escaped, nil
+}
+
 func variables(values map[string]string) string {
 	if len(values) == 0 {
 		return "none"
 	}
 	return "$(" + strings.Join(slices.Sorted(maps.Keys(values)), "), $(") + ")"
-}
-
-// place is where in a PromQL expression one is: the quote of the string around,
-// # in a comment, 0 elsewhere.
-type place byte
-
-// step moves over the next character, or over an escape sequence, and returns its length.
-func (p *place) step(rest string) int {
-	c := place(rest[0])
-	switch {
-	case *p == 0:
-		if strings.IndexByte("\"'`#", rest[0]) >= 0 {
-			*p = c
-		}
-	case *p == '#':
-		if c == '\n' {
-			*p = 0
-		}
-	case c == '\\' && *p != '`' && len(rest) > 1:
-		return 2
-	case c == *p:
-		*p = 0
-	}
-	return 1
-}
-
-// escape gives a value the form that makes it mean itself at this place.
-func (p *place) escape(value string) (string, error) {
-	switch *p {
-	case '"', '\'':
-		quote := string(*p)
-		return strings.NewReplacer(`\`, `\\`, "\n", `\n`, quote, `\`+quote).Replace(value), nil
-	case '`':
-		if strings.Contains(value, "`") {
-			return "", fmt.Errorf("its value %q holds a backquote and can't stand between backquotes; use double quotes", value)
-		}
-		return value, nil
-	default:
-		if !bare.MatchString(value) {
-			return "", fmt.Errorf("its value %q may stand between quotes only; elsewhere use letters, digits, underscores, colons and dots", value)
-		}
-		return value, nil
-	}
 }

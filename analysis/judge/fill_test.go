@@ -64,7 +64,7 @@ func FuzzFill(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value string) {
 		for _, quote := range []string{`"`, `'`, "`"} {
-			got, err := fill("a"+quote+"$(x)"+quote+"b", map[string]string{"x": value}, nil)
+			got, err := values{shown: map[string]string{"x": value}}.fill("a"+quote+"$(x)"+quote+"b", new(inQuery))
 			if err != nil {
 				if quote != "`" || !strings.Contains(value, "`") {
 					t.Fatalf("value %q in %s: %v", value, quote, err)

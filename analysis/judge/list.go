@@ -30,6 +30,8 @@ const (
 	Latency
 	// Comparison metrics count requests beyond stable's own quantiles.
 	Comparison
+	// Job metrics run to an end.
+	Job
 )
 
 // ComparisonName is the name of the metric that spec.compareLatency adds.
@@ -70,6 +72,8 @@ func List(spec v1alpha1.AnalysisRunSpec) []Judged {
 			j.Kind, j.Good = Proportion, share(string(m.Objective))
 		case m.Scalar != nil:
 			j.Kind = Scalar
+		case m.Job != nil:
+			j.Kind = Job
 		}
 		all = append(all, j)
 	}
@@ -95,8 +99,8 @@ func latencies(l *v1alpha1.LatencyObjectives) []Judged {
 	return all
 }
 
-// counted reports whether a metric collects evidence from blocks.
-func (j Judged) counted() bool { return j.Kind != Threshold }
+// Counted reports whether a metric collects evidence from blocks.
+func (j Judged) Counted() bool { return j.Kind != Threshold && j.Kind != Job }
 
 // budget is what the objective leaves for bad requests; 0 without one.
 func (j Judged) budget() float64 {

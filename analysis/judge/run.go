@@ -40,6 +40,8 @@ type Input struct {
 	Blocks map[string][]Block
 	// Delayed says, by metric, why blocks that are over could not be counted.
 	Delayed map[string]string
+	// Jobs are those of the metrics that run one, by metric.
+	Jobs map[string]JobState
 	// Invalid says why the run can't be carried out as it is written, if it can't.
 	Invalid string
 	// Alone: no Rollout asks questions, so the run ends by itself.
@@ -142,17 +144,20 @@ func metrics(in Input) (all []v1alpha1.MetricStatus, culprit int, err error) {
 			st = *in.Status.Metrics[i].DeepCopy()
 		}
 		st.DryRun = dryRun(in.Spec.DryRun, j.Name)
-		if j.counted() {
+		switch {
+		case j.Counted():
 			all = append(all, prepared(in, j, st))
-			continue
+		case j.Kind == Job:
+			all = append(all, ran(in, j, st))
+		default:
+			all = append(all, measured(in, j.Metric, st))
 		}
-		all = append(all, measured(in, j.Metric, st))
 	}
 	if culprit, err = foldBlocks(in, js, all); err != nil {
 		return all, -1, err
 	}
 	for i, j := range js {
-		if !j.counted() || all[i].Verdict == v1alpha1.MetricFailed {
+		if !j.Counted() || all[i].Verdict == v1alpha1.MetricFailed {
 			continue
 		}
 		if i == culprit {
@@ -214,7 +219,7 @@ func phase(in Input, st v1alpha1.AnalysisRunStatus, culprit int) (p v1alpha1.Ana
 
 // begun reports whether anything was measured of a metric.
 func begun(m v1alpha1.MetricStatus) bool {
-	return len(m.Measurements) > 0 || m.Evidence != nil && m.Evidence.LastBlockEnd != nil || m.Verdict == v1alpha1.MetricNoData
+	return len(m.Measurements) > 0 || m.Job != "" || m.Evidence != nil && m.Evidence.LastBlockEnd != nil || m.Verdict == v1alpha1.MetricNoData
 }
 
 // failures are the sentences about the metrics that end the run.

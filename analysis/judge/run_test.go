@@ -100,7 +100,7 @@ func TestRun(t *testing.T) {
 		},
 		"no kind": {
 			"as is a metric of nothing", spec(v1alpha1.Metric{Name: "errors"}), "", 0, false,
-			want{v1alpha1.AnalysisError, `metric "errors": no kind is set; set proportion, scalar or threshold`, true},
+			want{v1alpha1.AnalysisError, `metric "errors": no kind is set; set proportion, scalar, threshold or job`, true},
 		},
 		"many metrics": {
 			"a message stays short", spec(threshold("a", "", "1", 3), threshold("b", "", "1", 3), threshold("c", "", "1", 3), threshold("d", "", "1", 3)),

@@ -92,7 +92,7 @@ func seen(j Judged, st v1alpha1.MetricStatus) string {
 		word = "slower than " + exact(edge(ev, 0)) + j.edgeNote(ev)
 	case Comparison:
 		word = "slower than " + exact(edge(ev, 0)) + ", stable's median,"
-	case Threshold, Scalar, Proportion:
+	case Threshold, Scalar, Proportion, Job:
 	}
 	canary, _ := counts(ev.Canary)
 	text := fmt.Sprintf("canary %s %s (%s)", percent(canary), word, fraction(canary))
@@ -220,7 +220,7 @@ func duration(d time.Duration) string {
 // step goes on with.
 func bound(j Judged, st v1alpha1.MetricStatus) string {
 	ev := st.Evidence
-	if ev == nil || j.Kind == Scalar || j.Kind == Threshold {
+	if ev == nil || j.Kind == Scalar || !j.Counted() {
 		return ""
 	}
 	c, _ := counts(ev.AskedCanary)

@@ -15,6 +15,7 @@
 package schedule
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -60,10 +61,7 @@ func Next(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatus, now time
 	if st.StartedAt == nil || st.CompletedAt != nil {
 		return time.Time{}
 	}
-	var next time.Time
-	if st.Phase != v1alpha1.AnalysisError { // only a change of the run or of the controller mends that
-		next = nextMeasurement(spec, st, now)
-	}
+	next := nextMeasurement(spec, st, now) // in phase Error too: somebody may have mended what was in the way
 	for _, d := range deadlines {
 		if d.After(now) && (next.IsZero() || d.Before(next)) {
 			next = d
@@ -75,10 +73,10 @@ func Next(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatus, now time
 // nextMeasurement is the earliest time at which a metric is due.
 func nextMeasurement(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatus, now time.Time) time.Time {
 	var next time.Time
-	thresholds := map[string]bool{}
+	uncounted := map[string]bool{}
 	for _, m := range spec.Metrics {
-		if once(m) {
-			thresholds[m.Name] = true
+		uncounted[m.Name] = once(m) || m.Job != nil
+		if once(m) || m.Job != nil && !spoken(st, m.Name) {
 			next = nextBlock(spec, st.StartedAt.Time, now)
 		}
 	}
@@ -86,7 +84,7 @@ func nextMeasurement(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatu
 		return nextBlock(spec, st.StartedAt.Time, now)
 	}
 	for _, m := range st.Metrics {
-		if thresholds[m.Name] {
+		if uncounted[m.Name] {
 			continue
 		}
 		if at := NextCount(spec, st, m, now); next.IsZero() || at.Before(next) {
@@ -110,8 +108,15 @@ func first(spec v1alpha1.AnalysisRunSpec) int64 {
 	return max(1, ceil(spec.WarmUp.Duration, Block(spec)))
 }
 
-// once reports whether a metric is measured, and not counted block by block.
-func once(m v1alpha1.Metric) bool { return m.Proportion == nil && m.Scalar == nil }
+// spoken reports whether the Job of a metric has spoken.
+func spoken(st v1alpha1.AnalysisRunStatus, metric string) bool {
+	return slices.ContainsFunc(st.Metrics, func(m v1alpha1.MetricStatus) bool {
+		return m.Name == metric && (m.Verdict == v1alpha1.MetricPassing || m.Verdict == v1alpha1.MetricFailed)
+	})
+}
+
+// once reports whether a metric is measured once for each block.
+func once(m v1alpha1.Metric) bool { return m.Proportion == nil && m.Scalar == nil && m.Job == nil }
 
 func latest(st v1alpha1.AnalysisRunStatus, metric string) time.Time {
 	for _, m := range st.Metrics {

@@ -74,8 +74,10 @@ func TestNext(t *testing.T) {
 		"deadline":         {"whatever comes first", run(), status(), 0, []time.Duration{20 * time.Second, 4 * time.Second}, 4 * time.Second},
 		"past deadline":    {"what has passed wakes nobody", run(), status(), 5 * time.Second, []time.Duration{4 * time.Second}, 10 * time.Second},
 		"over":             {"no wake-ups at the end", run(), over(status()), 0, []time.Duration{time.Second}, -1},
-		"error":            {"a run that can't be carried out waits to be changed", run(), failing(status()), 0, nil, -1},
-		"error, question":  {"it still answers in time", run(), failing(status()), 0, []time.Duration{time.Minute}, time.Minute},
+		"error":            {"what is in the way may be mended meanwhile", run(), failing(status()), 0, nil, 10 * time.Second},
+		"error, question":  {"it still answers in time", run(), failing(status()), 0, []time.Duration{5 * time.Second}, 5 * time.Second},
+		"job":              {"one that runs is looked after", jobRun(), status(), 13 * time.Second, nil, 20 * time.Second},
+		"job over":         {"one that has spoken needs no look", jobRun(), jobOver(status()), 13 * time.Second, nil, -1},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -143,4 +145,16 @@ func failing(st v1alpha1.AnalysisRunStatus) v1alpha1.AnalysisRunStatus {
 func at(name string, seconds int) v1alpha1.MetricStatus {
 	when := metav1.NewTime(start.Add(time.Duration(seconds) * time.Second))
 	return v1alpha1.MetricStatus{Name: name, Measurements: []v1alpha1.Measurement{{At: when}}}
+}
+
+// jobRun has a Job alone.
+func jobRun() v1alpha1.AnalysisRunSpec {
+	spec := run()
+	spec.Metrics = []v1alpha1.Metric{{Name: "smoke", Job: &v1alpha1.JobMetric{}}}
+	return spec
+}
+
+func jobOver(st v1alpha1.AnalysisRunStatus) v1alpha1.AnalysisRunStatus {
+	st.Metrics = []v1alpha1.MetricStatus{{Name: "smoke", Verdict: v1alpha1.MetricPassing}}
+	return st
 }

@@ -25,6 +25,19 @@ func proportion(total, bad string) fields {
 	return fields{"name": "checkout", "proportion": fields{"total": total, "bad": bad}}
 }
 
+// web is an analysis with a metric from a web, judged by a threshold.
+func web(threshold, change fields) fields {
+	w := fields{"url": "http://q.test", "jsonPath": "{.v}"}
+	maps.Copy(w, change)
+	m := fields{"name": "a", "web": w}
+	if threshold != nil {
+		m["threshold"] = threshold
+	} else {
+		m["job"] = fields{"template": fields{}}
+	}
+	return fields{"metrics": []any{m}}
+}
+
 func TestAnalysesAreAccepted(t *testing.T) {
 	tests := map[string]struct {
 		reason string
@@ -39,6 +52,14 @@ func TestAnalysesAreAccepted(t *testing.T) {
 			fields{"name": "checkout", "proportion": fields{"total": `a_total{t="$(arm)"}`, "bad": `a_total{t="$(arm)",r="x"}`}, "objective": "99%"},
 			fields{"name": "memory", "scalar": fields{"query": `avg(m{pod=~"$(podRegex)"})`}},
 			fields{"name": "queue", "threshold": fields{"query": "q", "max": "5"}},
+		}}},
+		"all sources": {"each place to measure at", fields{"loki": fields{"address": "http://loki:3100"}, "metrics": []any{
+			fields{"name": "lines", "proportion": fields{"provider": "Loki", "total": `{app="a",t="$(arm)"}`, "bad": `{app="a",t="$(arm)"} |= "error"`}},
+			fields{"name": "vendor", "threshold": fields{"min": "0.9"}, "web": fields{
+				"url": "https://q.test/$(rollout)?s=$(canaryService)", "method": "POST", "body": `{"s":"$(canary)"}`, "jsonPath": "{.data.score}", "timeout": "5s",
+				"headers": []any{fields{"name": "X-Key", "value": "$(token)"}},
+			}},
+			fields{"name": "smoke", "job": fields{"timeout": "5m", "template": fields{"spec": fields{"template": fields{"spec": fields{}}}}}},
 		}}},
 		"templates of both kinds": {"one name may be in both", fields{"templates": []any{
 			fields{"name": "slo"}, fields{"name": "slo", "kind": "ClusterAnalysisTemplate"},
@@ -70,23 +91,35 @@ func TestMistakesInAnalysesAreRefusedWithARemedy(t *testing.T) {
 		change fields
 		want   string
 	}{
-		"no preset":       {"nobody knows which series count", fields{"preset": nil}, "analysis.preset: required with objectives"},
-		"unknown preset":  {"a typo", fields{"preset": "Itsio"}, `"Istio"`},
-		"no percent":      {"0.999 and 99.9 are both wrong by a factor of a hundred", fields{"objectives": fields{"availability": "0.999"}}, "must be a percentage from 50% to below 100%"},
-		"perfect":         {"nothing can prove it", fields{"objectives": fields{"availability": "100%"}}, "must be a percentage from 50% to below 100%"},
-		"no objective":    {"it would judge nothing", fields{"objectives": fields{}}, "objectives: set availability, latency or both"},
-		"false aborts":    {"never is impossible", fields{"falseAbortRate": "0%"}, "falseAbortRate: must be above 0%"},
-		"tolerance":       {"a share is at most 100 %", fields{"tolerance": fields{"absolute": "120%"}}, "tolerance.absolute: must be 0% to 100%"},
-		"ratio":           {"better than stable is not tolerance", fields{"tolerance": fields{"ratio": "0.5"}}, "tolerance.ratio: must be 1 to 1000"},
-		"burn rate":       {"no budget could be kept", fields{"maxBurnRate": "0"}, "maxBurnRate: must be above 0"},
-		"noise":           {"a factor below 1 would invent evidence", fields{"noise": "0.5"}, "noise: must be Auto, or a number from 1 to 20"},
-		"rate":            {"extrapolated counts break the guarantee", fields{"metrics": []any{proportion("rate(a[1m])", "a")}}, "write the counter's selector alone"},
-		"increase in sum": {"wherever it stands", fields{"metrics": []any{proportion("a", "sum(increase (a[1m]))")}}, "guess beyond the samples"},
-		"two kinds":       {"which one counts would be a guess", fields{"metrics": []any{fields{"name": "a", "threshold": fields{"query": "q", "max": "1"}, "scalar": fields{"query": "$(arm)"}}}}, "set exactly one of proportion, scalar and threshold"},
-		"no kind":         {"nothing is measured", fields{"metrics": []any{fields{"name": "a"}}}, "set exactly one of proportion, scalar and threshold"},
-		"objective":       {"thresholds have bounds of their own", fields{"metrics": []any{fields{"name": "a", "objective": "99%", "threshold": fields{"query": "q", "max": "1"}}}}, "metrics.objective: belongs to a proportion"},
-		"scalar of one":   {"there would be nothing to compare", fields{"metrics": []any{fields{"name": "a", "scalar": fields{"query": "q"}}}}, "has nothing that tells canary from stable"},
-		"two sources":     {"which one counts would be a guess", fields{"args": []any{fields{"name": "a", "valueFrom": fields{"revision": "Canary", "secretKeyRef": fields{"name": "s", "key": "k"}}}}}, "set exactly one of revision, fieldRef and secretKeyRef"},
+		"no preset":          {"nobody knows which series count", fields{"preset": nil}, "analysis.preset: required with objectives"},
+		"unknown preset":     {"a typo", fields{"preset": "Itsio"}, `"Istio"`},
+		"no percent":         {"0.999 and 99.9 are both wrong by a factor of a hundred", fields{"objectives": fields{"availability": "0.999"}}, "must be a percentage from 50% to below 100%"},
+		"perfect":            {"nothing can prove it", fields{"objectives": fields{"availability": "100%"}}, "must be a percentage from 50% to below 100%"},
+		"no objective":       {"it would judge nothing", fields{"objectives": fields{}}, "objectives: set availability, latency or both"},
+		"false aborts":       {"never is impossible", fields{"falseAbortRate": "0%"}, "falseAbortRate: must be above 0%"},
+		"tolerance":          {"a share is at most 100 %", fields{"tolerance": fields{"absolute": "120%"}}, "tolerance.absolute: must be 0% to 100%"},
+		"ratio":              {"better than stable is not tolerance", fields{"tolerance": fields{"ratio": "0.5"}}, "tolerance.ratio: must be 1 to 1000"},
+		"burn rate":          {"no budget could be kept", fields{"maxBurnRate": "0"}, "maxBurnRate: must be above 0"},
+		"noise":              {"a factor below 1 would invent evidence", fields{"noise": "0.5"}, "noise: must be Auto, or a number from 1 to 20"},
+		"rate":               {"extrapolated counts break the guarantee", fields{"metrics": []any{proportion("rate(a[1m])", "a")}}, "write the counter's selector alone"},
+		"increase in sum":    {"wherever it stands", fields{"metrics": []any{proportion("a", "sum(increase (a[1m]))")}}, "guess beyond the samples"},
+		"two kinds":          {"which one counts would be a guess", fields{"metrics": []any{fields{"name": "a", "threshold": fields{"query": "q", "max": "1"}, "scalar": fields{"query": "$(arm)"}}}}, "set exactly one of proportion, scalar, threshold and job"},
+		"no kind":            {"nothing is measured", fields{"metrics": []any{fields{"name": "a"}}}, "set exactly one of proportion, scalar, threshold and job"},
+		"objective":          {"thresholds have bounds of their own", fields{"metrics": []any{fields{"name": "a", "objective": "99%", "threshold": fields{"query": "q", "max": "1"}}}}, "metrics.objective: belongs to a proportion"},
+		"scalar of one":      {"there would be nothing to compare", fields{"metrics": []any{fields{"name": "a", "scalar": fields{"query": "q"}}}}, "has nothing that tells canary from stable"},
+		"web without bounds": {"a number alone is no judgement", web(nil, nil), "metrics.web: gives one number, which a threshold judges; add threshold"},
+		"web and a query":    {"which one counts would be a guess", web(fields{"max": "1", "query": "q"}, nil), "threshold.query: set it, or web beside threshold, but not both"},
+		"no query":           {"there would be nothing to ask", fields{"metrics": []any{fields{"name": "a", "threshold": fields{"max": "1"}}}}, "threshold.query: set it, or web beside threshold, but not both"},
+		"web of Loki":        {"web asks nobody else", web(fields{"max": "1", "provider": "Loki"}, nil), "threshold.provider: answers a query, and web asks none"},
+		"body of a GET":      {"servers ignore it", web(fields{"max": "1"}, fields{"body": "{}"}), "web.body: a GET has none; set method to POST or PUT"},
+		"no URL":             {"no other scheme gives JSON", web(fields{"max": "1"}, fields{"url": "file:///etc/passwd"}), "web.url: must be an http or https URL"},
+		"bare path":          {"another path language", web(fields{"max": "1"}, fields{"jsonPath": "$.a"}), "web.jsonPath: must be a path in braces such as {.data.score}"},
+		"web TLS":            {"there is no TLS in http", web(fields{"max": "1"}, fields{"tls": fields{"insecureSkipVerify": true}}), "web.tls: belongs to an https URL"},
+		"patience":           {"a pass of all metrics has its own limit", web(fields{"max": "1"}, fields{"timeout": "1m"}), "web.timeout: must be above 0s and at most 15s"},
+		"Loki address":       {"a host alone has no scheme", fields{"loki": fields{"address": "loki:3100"}}, "loki.address: must be an http or https URL"},
+		"unknown provider":   {"a typo", fields{"metrics": []any{fields{"name": "a", "threshold": fields{"provider": "Lokki", "query": "q", "max": "1"}}}}, `"Prometheus", "Loki"`},
+		"job without time":   {"it would end at once", fields{"metrics": []any{fields{"name": "a", "job": fields{"timeout": "0s", "template": fields{}}}}}, "job.timeout: must be at least 1s"},
+		"two sources":        {"which one counts would be a guess", fields{"args": []any{fields{"name": "a", "valueFrom": fields{"revision": "Canary", "secretKeyRef": fields{"name": "s", "key": "k"}}}}}, "set exactly one of revision, fieldRef and secretKeyRef"},
 	}
 	env := testenv.Start(t)
 	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)

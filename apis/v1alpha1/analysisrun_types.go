@@ -62,6 +62,9 @@ type AnalysisRunSpec struct {
 	// prometheus is the server to ask. Default: the controller's --prometheus-address.
 	// +optional
 	Prometheus *Prometheus `json:"prometheus,omitempty"`
+	// loki is the server to ask for metrics of provider Loki.
+	// +optional
+	Loki *Loki `json:"loki,omitempty"`
 	// metrics to measure.
 	// +optional
 	// +listType=map
@@ -265,6 +268,9 @@ type MetricStatus struct {
 	// later, in order, and none is lost.
 	// +optional
 	Delayed string `json:"delayed,omitempty"`
+	// job is the Job of the metric, once it has been started.
+	// +optional
+	Job string `json:"job,omitempty"`
 	// evidence is what was counted and compared. Absent for thresholds.
 	// +optional
 	Evidence *MetricEvidence `json:"evidence,omitempty"`

@@ -123,6 +123,10 @@ type Tolerance struct {
 //
 // +kubebuilder:validation:XValidation:rule="![self.total, self.bad].exists(s, s.matches('(^|[^a-zA-Z0-9_:])(rate|irate|increase)[ ]*[(]'))",message="proportion: counts are needed, and rate(), irate() and increase() guess beyond the samples and miss the first errors of a series; write the counter's selector alone, such as requests_total{track=\"$(arm)\",code=~\"5..\"}"
 type Proportion struct {
+	// provider counts the events. Loki counts log lines: total and bad are then
+	// log queries such as {app="shop",track="$(arm)"} |= "error". Default Prometheus.
+	// +optional
+	Provider QueryProvider `json:"provider,omitempty"`
 	// total selects the counters of all events, such as
 	// requests_total{track="$(arm)"}. $(arm), $(revision), $(service),
 	// $(workload) and $(podRegex) differ between canary and stable; without any
@@ -145,7 +149,10 @@ type Proportion struct {
 // Values that change slowly may differ for long by chance alone, so there is no
 // bound on false alarms.
 type Scalar struct {
-	// query is PromQL that gives one number for either revision. $(arm),
+	// provider answers the query. Default Prometheus.
+	// +optional
+	Provider QueryProvider `json:"provider,omitempty"`
+	// query is PromQL, or LogQL of provider Loki, that gives one number for either revision. $(arm),
 	// $(revision), $(service), $(workload) and $(podRegex) tell them apart.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096

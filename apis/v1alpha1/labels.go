@@ -7,7 +7,8 @@ const (
 	// RevisionLabel marks every pod, ReplicaSet and AnalysisRun with the hash
 	// of the revision it belongs to. Services are narrowed by it.
 	RevisionLabel = "sluice.dev/revision"
-	// RolloutLabel names the Rollout that owns a ReplicaSet or an AnalysisRun.
+	// RolloutLabel names the Rollout that owns a ReplicaSet, an AnalysisRun or a
+	// Job. On the Job of an AnalysisRun without a Rollout it is empty.
 	RolloutLabel = "sluice.dev/rollout"
 	// RevisionNumberAnnotation counts a Rollout's revisions, from 1, on their ReplicaSets.
 	RevisionNumberAnnotation = "sluice.dev/revision-number"

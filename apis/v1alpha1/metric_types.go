@@ -15,6 +15,9 @@ type Analysis struct {
 	// prometheus is the server to ask. Default: the controller's --prometheus-address.
 	// +optional
 	Prometheus *Prometheus `json:"prometheus,omitempty"`
+	// loki is the server to ask for metrics of provider Loki.
+	// +optional
+	Loki *Loki `json:"loki,omitempty"`
 	// metrics to measure.
 	// +optional
 	// +listType=map
@@ -168,8 +171,11 @@ type FieldRef struct {
 
 // Metric is one thing measured. Exactly one kind is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.proportion), has(self.scalar), has(self.threshold)].filter(x, x).size() == 1",message="metrics: set exactly one of proportion, scalar and threshold; split what is two metrics into two"
+// +kubebuilder:validation:XValidation:rule="[has(self.proportion), has(self.scalar), has(self.threshold), has(self.job)].filter(x, x).size() == 1",message="metrics: set exactly one of proportion, scalar, threshold and job; split what is two metrics into two"
 // +kubebuilder:validation:XValidation:rule="!has(self.objective) || has(self.proportion)",message="metrics.objective: belongs to a proportion; a threshold has min and max, a scalar has tolerance"
+// +kubebuilder:validation:XValidation:rule="!has(self.web) || has(self.threshold)",message="metrics.web: gives one number, which a threshold judges; add threshold with min, max or both"
+// +kubebuilder:validation:XValidation:rule="!has(self.threshold) || has(self.web) != has(self.threshold.query)",message="threshold.query: set it, or web beside threshold, but not both"
+// +kubebuilder:validation:XValidation:rule="!(has(self.web) && has(self.threshold) && has(self.threshold.provider))",message="threshold.provider: answers a query, and web asks none; leave provider out"
 type Metric struct {
 	// name of the metric, unique within the analysis. Those of the objectives
 	// are availability, latency-p99 and the like, and latency-comparison.
@@ -190,18 +196,28 @@ type Metric struct {
 	// tools know. It is a heuristic without a bound on false alarms.
 	// +optional
 	Threshold *Threshold `json:"threshold,omitempty"`
+	// web is where the number of a threshold comes from instead of a query.
+	// +optional
+	Web *Web `json:"web,omitempty"`
+	// job runs to its end; its success passes.
+	// +optional
+	Job *JobMetric `json:"job,omitempty"`
 }
 
 // Threshold compares the one value of a query with fixed bounds.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.min) || has(self.max)",message="threshold: set min, max or both"
 type Threshold struct {
-	// query is PromQL that gives one number. $(canary), $(stable),
-	// $(canaryService), $(stableService), $(namespace), $(rollout) and the
-	// args are filled in.
+	// provider answers the query. Default Prometheus.
+	// +optional
+	Provider QueryProvider `json:"provider,omitempty"`
+	// query is PromQL, or LogQL of provider Loki, that gives one number.
+	// $(canary), $(stable), $(canaryService), $(stableService), $(namespace),
+	// $(rollout) and the args are filled in. Required unless the metric has web.
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
-	Query string `json:"query"`
+	Query string `json:"query,omitempty"`
 	// min is the least value in bounds, a decimal number such as "0.99".
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?$`

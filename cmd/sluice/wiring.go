@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -20,7 +21,9 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/sluice-dev/sluice/analysis"
+	"github.com/sluice-dev/sluice/analysis/loki"
 	"github.com/sluice-dev/sluice/analysis/prometheus"
+	"github.com/sluice-dev/sluice/analysis/web"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers"
 	"github.com/sluice-dev/sluice/internal/kube"
@@ -42,6 +45,8 @@ func routerEntries() []routers.Entry {
 func providerEntries() []analysis.Entry {
 	return []analysis.Entry{
 		prometheus.Entry(prometheus.Options{}),
+		loki.Entry(loki.Options{}),
+		web.Entry(web.Options{}),
 	}
 }
 
@@ -78,7 +83,7 @@ func cacheOptions() cache.Options {
 }
 
 // wire builds routers, providers and controllers and adds them to the manager.
-func wire(ctx context.Context, mgr manager.Manager, prometheusAddress string) error {
+func wire(ctx context.Context, mgr manager.Manager, o options) error {
 	memory := kube.NewMemory(clock.RealClock{}, mgr.GetScheme())
 	registry, err := routers.NewRegistry(memory.Client(mgr.GetClient()), mgr.GetAPIReader(), routerEntries()...)
 	if err != nil {
@@ -88,8 +93,27 @@ func wire(ctx context.Context, mgr manager.Manager, prometheusAddress string) er
 	if err != nil {
 		return fmt.Errorf("metric providers: %w", err)
 	}
+	hosts, err := hostsOf(o.analysisHosts)
+	if err != nil {
+		return err
+	}
 	return controllers.SetUp(ctx, mgr, controllers.Parts{
 		Routers: registry, Memory: memory, Providers: providers, Clock: clock.RealClock{},
-		Metrics: ctrlmetrics.Registry, PrometheusAddress: prometheusAddress,
+		Metrics: ctrlmetrics.Registry, PrometheusAddress: o.prometheusAddress, AnalysisHosts: hosts,
 	})
+}
+
+// hostsOf reads --analysis-allowed-hosts.
+func hostsOf(list string) ([]string, error) {
+	var hosts []string
+	for host := range strings.SplitSeq(list, ",") {
+		switch host = strings.TrimSpace(host); {
+		case host == "":
+		case strings.ContainsAny(host, "/@"):
+			return nil, fmt.Errorf("--analysis-allowed-hosts: %q is no host; write host:port without scheme or path, such as prometheus.monitoring:9090", host)
+		default:
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts, nil
 }

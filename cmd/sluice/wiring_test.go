@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// unlisted gives the folders of routers that the named list in wiring.go does not call.
+// unlisted gives the folders of routers, or providers, that the named list in wiring.go does not call.
 func unlisted(t *testing.T, folders fs.FS, wiring []byte, list string, shared ...string) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "wiring.go", wiring, 0)
@@ -71,5 +71,41 @@ func TestEveryRouterIsListed(t *testing.T) {
 	without := strings.ReplaceAll(string(wiring), "gatewayapi.", "elsewhere.")
 	if diff := cmp.Diff([]string{"gatewayapi", "smoke"}, unlisted(t, planted, []byte(without), "routerEntries", shared...)); diff != "" {
 		t.Errorf("a line taken out (-want, +got):\n%s", diff)
+	}
+}
+
+func TestEveryProviderIsListed(t *testing.T) {
+	wiring, err := os.ReadFile("wiring.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared := []string{"endpoint", "judge", "lokitest", "presets", "promqltest", "providertest", "schedule", "stats"}
+	if got := unlisted(t, os.DirFS("../../analysis"), wiring, "providerEntries", shared...); len(got) > 0 {
+		t.Errorf("analysis/%s is missing in providerEntries of wiring.go; add its Entry", strings.Join(got, ", analysis/"))
+	}
+	planted := fstest.MapFS{"prometheus/doc.go": {}, "web/doc.go": {}, "judge/doc.go": {}, "graphite/doc.go": {}}
+	if diff := cmp.Diff([]string{"graphite"}, unlisted(t, planted, wiring, "providerEntries", shared...)); diff != "" {
+		t.Errorf("a planted folder (-want, +got):\n%s", diff)
+	}
+	without := strings.ReplaceAll(string(wiring), "web.", "elsewhere.")
+	if diff := cmp.Diff([]string{"graphite", "web"}, unlisted(t, planted, []byte(without), "providerEntries", shared...)); diff != "" {
+		t.Errorf("a line taken out (-want, +got):\n%s", diff)
+	}
+}
+
+func TestHostsOf(t *testing.T) {
+	for reason, tc := range map[string]struct {
+		list string
+		want []string
+		ok   bool
+	}{
+		"everything is allowed":   {"", nil, true},
+		"spaces do no harm":       {"prometheus:9090, *.example.com,", []string{"prometheus:9090", "*.example.com"}, true},
+		"a URL would match never": {"http://prometheus:9090", nil, false},
+	} {
+		got, err := hostsOf(tc.list)
+		if diff := cmp.Diff(tc.want, got); diff != "" || (err == nil) != tc.ok {
+			t.Errorf("%s: error %v; -want +got:\n%s", reason, err, diff)
+		}
 	}
 }

@@ -15,23 +15,6 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
-// observeAccess reads what lets us in at the run's server. A Secret or key that
-// is missing, or that we may not read, is an obstacle; it is looked for again in
-// each pass, as new contents are.
-func (r *Reconciler) observeAccess(ctx context.Context, s *snapshot) error {
-	p := s.run.Spec.Prometheus
-	if p == nil || s.obstacle != "" {
-		return nil
-	}
-	read := secrets{from: r.options.Secrets, namespace: s.run.Namespace, seen: map[string]*corev1.Secret{}}
-	access, err := read.access(ctx, "spec.prometheus", p.Access)
-	if err != nil {
-		return fmt.Errorf("read the Secrets of AnalysisRun %s/%s: %w", s.run.Namespace, s.run.Name, err)
-	}
-	s.target.Access, s.obstacle = access, read.obstacle
-	return nil
-}
-
 // secrets reads the Secrets of one namespace, each once.
 type secrets struct {
 	from      client.Reader
@@ -71,6 +54,19 @@ func (s *secrets) access(ctx context.Context, field string, a v1alpha1.Access) (
 		}
 	}
 	return out, err
+}
+
+// arguments reads those from Secrets, by their names.
+func (s *secrets) arguments(ctx context.Context, args []v1alpha1.ResolvedArg) (map[string]string, error) {
+	contents := make(map[string]string, len(args))
+	for _, a := range args {
+		value, err := s.value(ctx, "spec.args["+a.Name+"]", *a.SecretKeyRef)
+		if err != nil {
+			return nil, err
+		}
+		contents[a.Name] = value
+	}
+	return contents, nil
 }
 
 // value reads one key. What can't be had for a reason that somebody must mend is

@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
@@ -20,8 +21,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sluice-dev/sluice/analysis"
+	"github.com/sluice-dev/sluice/analysis/loki"
 	"github.com/sluice-dev/sluice/analysis/prometheus"
 	"github.com/sluice-dev/sluice/analysis/providertest"
+	"github.com/sluice-dev/sluice/analysis/web"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
@@ -151,7 +154,9 @@ func ownedByARollout() []metav1.OwnerReference {
 
 func registry(t *testing.T) analysis.Registry {
 	t.Helper()
-	r, err := analysis.NewRegistry(prometheus.Entry(prometheus.Options{Timeout: 5 * time.Second}))
+	const timeout = 5 * time.Second
+	r, err := analysis.NewRegistry(prometheus.Entry(prometheus.Options{Timeout: timeout}),
+		loki.Entry(loki.Options{Timeout: timeout}), web.Entry(web.Options{Timeout: timeout}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,8 +166,10 @@ func registry(t *testing.T) analysis.Registry {
 func scheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	s := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(s); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, clientgoscheme.AddToScheme} {
+		if err := add(s); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return s
 }

@@ -46,12 +46,15 @@ func (r *Reconciler) tasks(run *v1alpha1.AnalysisRun, now time.Time) ([]task, er
 	var due []task
 	learnAt, learnable := schedule.Learnable(run.Spec, run.Status, now)
 	for _, j := range judge.List(run.Spec) {
-		if j.Kind == judge.Threshold {
+		if !j.Counted() {
+			if err := checkMetric(r.providers, j); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		t := task{judged: j, learnAt: learnAt}
 		var err error
-		if t.counter, err = r.providers.CounterFor(j.Name); err != nil {
+		if t.counter, err = r.providers.CounterFor(j.Name, j.Metric); err != nil {
 			return nil, err
 		}
 		if t.what, err = what(run, j); err != nil {
@@ -69,6 +72,23 @@ func (r *Reconciler) tasks(run *v1alpha1.AnalysisRun, now time.Time) ([]task, er
 		}
 	}
 	return due, nil
+}
+
+// checkMetric has the provider of a metric look for mistakes in it.
+func checkMetric(providers analysis.Registry, j judge.Judged) error {
+	if j.Kind == judge.Job {
+		return nil
+	}
+	p, err := providers.For(j.Metric)
+	if err != nil {
+		return err
+	}
+	if c, ok := p.(analysis.Checker); ok {
+		if err := c.CheckMetric(j.Metric); err != nil {
+			return fmt.Errorf("metric %q: %w", j.Name, err)
+		}
+	}
+	return nil
 }
 
 // what gives the selectors of a metric, by the preset or as the spec has them.
@@ -153,9 +173,13 @@ func ofMetric(c *analysis.Counted, spec v1alpha1.AnalysisRunSpec, j judge.Judged
 // do learns what is not known yet, and counts what is over.
 func (t task) do(ctx context.Context, s snapshot) counted {
 	var c counted
+	at := s.reach[t.judged.Name]
+	if at.why != "" {
+		return counted{delayed: at.why}
+	}
 	ev := t.evidence
 	if ev == nil {
-		l, ok, err := t.counter.Learn(ctx, s.target, t.what, t.learnAt)
+		l, ok, err := t.counter.Learn(ctx, at.target, t.what, t.learnAt)
 		switch {
 		case err != nil:
 			return counted{delayed: err.Error()}
@@ -167,7 +191,7 @@ func (t task) do(ctx context.Context, s snapshot) counted {
 	}
 	learned := learnedOf(*ev)
 	for _, end := range schedule.Ends(s.run.Spec, s.run.Status, *ev, s.now) {
-		b, err := t.counter.Count(ctx, s.target, t.what, learned, end)
+		b, err := t.counter.Count(ctx, at.target, t.what, learned, end)
 		if err != nil {
 			c.delayed = err.Error()
 			break

@@ -28,19 +28,21 @@ type found struct {
 	learned map[string]*v1alpha1.MetricEvidence
 	blocks  map[string][]judge.Block
 	delayed map[string]string
+	jobs    map[string]judge.JobState
 }
 
 // measure takes one measurement of every threshold that is due, and counts the
-// blocks that are over. What can't be measured becomes a measurement without a
-// value that says why; what can't be counted waits. The error says that the
-// controller is stopping, and nothing was learned.
+// blocks that are over; it starts the Jobs that are to run. What can't be measured becomes a measurement without a
+// value that says why; what can't be counted waits. After an error, as when the
+// controller is stopping, nothing was learned.
 func (r *Reconciler) measure(ctx context.Context, s snapshot) (found, error) {
 	f := found{
 		taken: map[string]v1alpha1.Measurement{}, learned: map[string]*v1alpha1.MetricEvidence{},
 		blocks: map[string][]judge.Block{}, delayed: map[string]string{},
 	}
-	if len(s.due)+len(s.tasks) == 0 {
-		return f, nil
+	var err error
+	if f.jobs, err = r.jobs.states(ctx, s); err != nil || len(s.due)+len(s.tasks) == 0 {
+		return f, err
 	}
 	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -90,7 +92,14 @@ func (r *Reconciler) measureOne(ctx context.Context, s snapshot, m v1alpha1.Metr
 	if err != nil {
 		return v1alpha1.Measurement{At: metav1.NewTime(s.at), Message: err.Error()}
 	}
-	x, err := p.Measure(ctx, s.target, m, s.at)
+	at := s.reach[m.Name]
+	if at.why != "" {
+		return v1alpha1.Measurement{At: metav1.NewTime(s.at), Message: at.why}
+	}
+	if at.web != nil {
+		m.Web = at.web
+	}
+	x, err := p.Measure(ctx, at.target, m, s.at)
 	if err != nil {
 		x = v1alpha1.Measurement{Message: err.Error()}
 	}

@@ -11,20 +11,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/sluice-dev/sluice/analysis"
 	"github.com/sluice-dev/sluice/analysis/judge"
 	"github.com/sluice-dev/sluice/analysis/schedule"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
-// noAddress is the obstacle of a run without a server to ask.
-const noAddress = "there is no Prometheus to ask; set spec.prometheus.address, or start the controller with --prometheus-address"
-
 // snapshot is what one pass works on.
 type snapshot struct {
-	now      time.Time
-	run      *v1alpha1.AnalysisRun
-	target   analysis.Target
+	now time.Time
+	run *v1alpha1.AnalysisRun
+	// reach says, by metric, where it is asked for.
+	reach map[string]reach
+	// obstacle keeps every metric from being asked for.
 	obstacle string
 	// invalid says why the run can't be carried out as it is written, if it can't.
 	invalid string
@@ -43,17 +41,11 @@ func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapsho
 	if err != nil {
 		return snapshot{}, fmt.Errorf("read AnalysisRun %s: %w", key, err)
 	}
-	s := snapshot{now: r.clock.Now(), run: run, target: analysis.Target{Address: r.options.PrometheusAddress}}
-	if p := run.Spec.Prometheus; p != nil {
-		s.target.Address = p.Address
-	}
-	if s.target.Address == "" {
-		s.obstacle = noAddress
-	}
-	if !sound(run.Spec) || s.over() {
+	s := snapshot{now: r.clock.Now(), run: run}
+	if s.over() || !sound(run.Spec) {
 		return s, nil
 	}
-	if err := r.observeAccess(ctx, &s); err != nil {
+	if err := r.observeReach(ctx, &s); err != nil {
 		return s, err
 	}
 	if s.tasks, err = r.tasks(run, s.now); err != nil {
@@ -109,6 +101,7 @@ func (s snapshot) judged(f found) judge.Input {
 		Learned:    f.learned,
 		Blocks:     f.blocks,
 		Delayed:    f.delayed,
+		Jobs:       f.jobs,
 		Obstacle:   s.obstacle,
 		Invalid:    s.invalid,
 		Alone:      alone(s.run),

@@ -14,6 +14,7 @@ import (
 	"context"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -43,6 +44,9 @@ type Options struct {
 	// PrometheusAddress is asked by runs that name no server. Empty for none:
 	// such runs then say what is missing.
 	PrometheusAddress string
+	// AllowedHosts, if any, are all that runs may have asked besides it; see
+	// [analysis.Allowed].
+	AllowedHosts []string
 	// Secrets is where Secrets are read, and not through a cache: a cache would
 	// hold everybody's. Default: the reconciler's client.
 	Secrets client.Reader
@@ -55,6 +59,7 @@ type Reconciler struct {
 	clock     clock.Clock
 	providers analysis.Registry
 	options   Options
+	jobs      jobs
 }
 
 // New returns a reconciler. Runs are read through c, which may be cached.
@@ -62,15 +67,16 @@ func New(c client.Client, recorder events.EventRecorder, clk clock.Clock, provid
 	if o.Secrets == nil {
 		o.Secrets = c
 	}
-	return &Reconciler{client: c, recorder: recorder, clock: clk, providers: providers, options: o}
+	return &Reconciler{client: c, recorder: recorder, clock: clk, providers: providers, options: o, jobs: jobs{client: c, secrets: o.Secrets}}
 }
 
 // SetupWithManager has the manager run the reconciler for every AnalysisRun.
-// Changes of a status alone do not wake it.
+// Changes of its status alone do not wake it, those of its Jobs do.
 func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("analysisrun").
 		For(&v1alpha1.AnalysisRun{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Owns(&batchv1.Job{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }
@@ -100,6 +106,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if judge.Final(status) {
+		seen.run.Status = status
+		if err := r.jobs.end(ctx, seen.run); err != nil {
+			return ctrl.Result{}, err
+		}
 		return r.wake(expiry(seen.run.Spec, status)), nil
 	}
 	asked := seen.run.Spec
@@ -107,8 +117,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return r.wake(schedule.Next(asked, status, seen.now, judge.Deadlines(asked, status)...)), nil
 }
 
-// expire deletes a run that is over when its time to live is.
+// expire ends what a run that is over has left, and deletes it when its time to live is.
 func (r *Reconciler) expire(ctx context.Context, s snapshot) (ctrl.Result, error) {
+	if err := r.jobs.end(ctx, s.run); err != nil {
+		return ctrl.Result{}, err
+	}
 	at := expiry(s.run.Spec, s.run.Status)
 	if at.IsZero() || s.run.DeletionTimestamp != nil {
 		return ctrl.Result{}, nil

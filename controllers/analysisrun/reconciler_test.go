@@ -183,8 +183,8 @@ func TestStaleCacheCountsOnce(t *testing.T) {
 func TestNoAddress(t *testing.T) {
 	b := newBench(t, func(run *v1alpha1.AnalysisRun) { run.Spec.Prometheus = nil })
 	st, result := b.pass()
-	if st.Phase != v1alpha1.AnalysisError || st.Message != noAddress || result != (ctrl.Result{}) {
-		t.Errorf("without an address: %s: %q, wakes after %s; want Error: %q, and no wake-up", st.Phase, st.Message, result.RequeueAfter, noAddress)
+	if st.Phase != v1alpha1.AnalysisError || st.Message != noAddress || result.RequeueAfter != 10*time.Second {
+		t.Errorf("without an address: %s: %q, wakes after %s; want Error: %q, and another look after a block", st.Phase, st.Message, result.RequeueAfter, noAddress)
 	}
 	b.restart(Options{PrometheusAddress: b.server.Address})
 	b.server.Reply(providertest.Values("0.01"))

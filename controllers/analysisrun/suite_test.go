@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -92,9 +91,6 @@ func startLive(t *testing.T) live {
 	t.Helper()
 	env := testenv.Start(t)
 	s := scheme(t)
-	if err := clientgoscheme.AddToScheme(s); err != nil {
-		t.Fatal(err)
-	}
 	l := live{Client: env.Client(t, s), namespace: env.Namespace(t)}
 	again := true
 	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
@@ -106,7 +102,7 @@ func startLive(t *testing.T) live {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := New(mgr.GetClient(), mgr.GetEventRecorder("sluice"), clock.RealClock{}, registry(t), Options{})
+	r := New(mgr.GetClient(), mgr.GetEventRecorder("sluice"), clock.RealClock{}, registry(t), Options{Secrets: l.Client})
 	if err := r.SetupWithManager(mgr); err != nil {
 		t.Fatal(err)
 	}

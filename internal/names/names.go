@@ -42,6 +42,21 @@ func Job(rollout string, release int64, step int32) string {
 	return fit(rollout, maxBase-len(n)-1) + "-" + n
 }
 
+// MetricJob names the Job of a metric of an AnalysisRun: <run>-<metric>. What
+// can't stand in a name is replaced, and a digest tells such names apart.
+func MetricJob(run, metric string) string {
+	clean := strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, metric), "-")
+	if clean != metric {
+		clean = strings.TrimLeft(clean+"-"+digest(metric), "-")
+	}
+	return fit(run+"-"+clean, maxBase)
+}
+
 // ConfigCopy names a copy of a ConfigMap or Secret: <name>-<hash of its content>.
 func ConfigCopy(name, hash string) string { return fit(name, maxName-len(hash)-1) + "-" + hash }
 
@@ -55,8 +70,12 @@ func fit(name string, room int) string {
 	if len(name) <= room {
 		return name
 	}
+	unique := digest(name)
+	return strings.TrimRight(name[:room-len(unique)-1], "-.") + "-" + unique
+}
+
+func digest(text string) string {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(name))
-	digest := fmt.Sprintf("%08x", h.Sum32())
-	return strings.TrimRight(name[:room-len(digest)-1], "-.") + "-" + digest
+	_, _ = h.Write([]byte(text))
+	return fmt.Sprintf("%08x", h.Sum32())
 }

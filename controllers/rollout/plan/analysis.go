@@ -37,6 +37,7 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 		Judgement:     judgement(a, templates),
 		Subject:       subject(c, f),
 		Prometheus:    a.Prometheus,
+		Loki:          a.Loki,
 		Metrics:       metrics(a, templates),
 		Args:          args(c, f, templates),
 		Block:         duration(a.Block, defaultBlock),

@@ -6,6 +6,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -91,9 +92,25 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 	}
 	h, held := metricsHold(run, f.Now, barFor(step, last, steps[min(int(c.step)+1, len(steps)-1)]))
 	if held && h.reason == v1alpha1.ReasonAnalysisNoData {
-		h.message = fmt.Sprintf("%s; see %s.prometheus.address and the metric's query", h.message, analysisPath(c, f))
+		h.message = fmt.Sprintf("%s; see %s.%s", h.message, analysisPath(c, f), sourceOf(run, h.message))
 	}
 	return h, held
+}
+
+// sourceOf is where an analysis says what the metric that a message begins with is asked of.
+func sourceOf(run *v1alpha1.AnalysisRun, message string) string {
+	for _, m := range run.Spec.Metrics {
+		switch {
+		case !strings.HasPrefix(message, "metric "+m.Name+":") && !strings.HasPrefix(message, "metric "+m.Name+" "):
+		case m.Web != nil, m.Job != nil:
+			return "metrics"
+		case m.Threshold != nil && m.Threshold.Provider == v1alpha1.ProviderLoki,
+			m.Scalar != nil && m.Scalar.Provider == v1alpha1.ProviderLoki,
+			m.Proportion != nil && m.Proportion.Provider == v1alpha1.ProviderLoki:
+			return "loki.address and the metric's query"
+		}
+	}
+	return "prometheus.address and the metric's query"
 }
 
 // analysisPath is where in the Rollout the analysis that speaks at the cursor is written.
