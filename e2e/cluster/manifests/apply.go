@@ -89,7 +89,27 @@ func (a *Applier) ApplyCRDs(ctx context.Context, objects []*unstructured.Unstruc
 		wait.Go(func() { failures[i] = a.applyCRD(ctx, definition) })
 	}
 	wait.Wait()
-	return errors.Join(failures...)
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	for _, definition := range definitions {
+		if err := a.waitDiscovered(ctx, definition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// waitDiscovered waits until clients find the kind: discovery is published a
+// moment after the definition is established.
+func (a *Applier) waitDiscovered(ctx context.Context, definition *unstructured.Unstructured) error {
+	group, _, _ := unstructured.NestedString(definition.Object, "spec", "group")
+	kind, _, _ := unstructured.NestedString(definition.Object, "spec", "names", "kind")
+	return poll(ctx, "for kind "+kind+" of "+group+" to be discovered", func() (bool, error) {
+		a.mapper.Reset()
+		_, err := a.mapper.RESTMapping(schema.GroupKind{Group: group, Kind: kind})
+		return err == nil, err
+	})
 }
 
 func (a *Applier) applyCRD(ctx context.Context, definition *unstructured.Unstructured) error {
@@ -100,16 +120,24 @@ func (a *Applier) applyCRD(ctx context.Context, definition *unstructured.Unstruc
 }
 
 func (a *Applier) waitEstablished(ctx context.Context, name string) error {
+	return poll(ctx, "for CRD "+name+" to be established", func() (bool, error) {
+		definition, err := a.client.Resource(crds).Get(ctx, name, metav1.GetOptions{})
+		return err == nil && established(definition), err
+	})
+}
+
+// poll asks until the answer is yes. An error is asked about again, and told when the time is over.
+func poll(ctx context.Context, what string, done func() (bool, error)) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		definition, err := a.client.Resource(crds).Get(ctx, name, metav1.GetOptions{})
-		if err == nil && established(definition) {
+		ok, err := done()
+		if ok {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for CRD %s to be established: %w", name, errors.Join(ctx.Err(), err))
+			return fmt.Errorf("waiting %s: %w", what, errors.Join(ctx.Err(), err))
 		case <-tick.C:
 		}
 	}
