@@ -37,6 +37,7 @@ func answer(in Input, metrics []v1alpha1.MetricStatus) *v1alpha1.Answer {
 	default:
 		a.Message = list(lacking)
 	}
+	a.Warning = warning(in, metrics, a.Verdict == v1alpha1.AnalysisPassed)
 	return a
 }
 

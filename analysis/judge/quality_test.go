@@ -59,6 +59,30 @@ func TestDataQuality(t *testing.T) {
 	}
 }
 
+// A stable that has no series for long is said to be gone. What compares with it
+// stands still, the objective alone goes on and may pass the canary.
+func TestStableIsGone(t *testing.T) {
+	spec := slo()
+	spec.Question = asked(0, 10)
+	g := newGame(t, spec)
+	g.rows(times(3, [4]float64{0, 10, 1, 90})...)
+	fail := parse(t, g.metric().Evidence.Fail)
+	for range 37 {
+		g.next(has(0, 1), Arm{})
+	}
+	m := g.metric()
+	if !strings.Contains(m.Message, "(NoBaseline: stable has had no series for 5m; the canary is judged by the objective alone)") {
+		t.Errorf("message %q, want it to say NoBaseline", m.Message)
+	}
+	if m.Evidence.Unusable != 0 || parse(t, m.Evidence.Fail) > fail {
+		t.Errorf("%d unusable blocks, evidence against the canary %g and then %s; want none, and no more of it", m.Evidence.Unusable, fail, m.Evidence.Fail)
+	}
+	g.rows(times(2, [4]float64{0, 100, 1, 900})...)
+	if m = g.metric(); strings.Contains(m.Message, "NoBaseline") {
+		t.Errorf("stable is back, and the message is %q", m.Message)
+	}
+}
+
 func TestNoUsableBlock(t *testing.T) {
 	tests := map[string]struct {
 		reason string

@@ -189,13 +189,7 @@ func limitText(l stats.Limit) string {
 
 // eta says how long a number of requests takes at the rate of the latest blocks.
 func eta(ev *v1alpha1.MetricEvidence, requests float64) string {
-	var sum float64
-	for _, b := range ev.Blocks {
-		c, _ := counts(b.Canary)
-		sum += c.Total
-	}
-	seconds := float64(len(ev.Blocks)) * ev.Block.Seconds()
-	d, ok := stats.ETA(requests, sum/seconds)
+	d, ok := stats.ETA(requests, rateOf(ev))
 	if !ok {
 		return ", no ETA: the canary gets no requests"
 	}

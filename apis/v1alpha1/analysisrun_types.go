@@ -210,6 +210,9 @@ type Answer struct {
 	// message says why, with the numbers.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// warning says that the traffic seen can't bring the evidence in time, and what helps.
+	// +optional
+	Warning string `json:"warning,omitempty"`
 }
 
 // MetricVerdict is the judgement of one metric so far.

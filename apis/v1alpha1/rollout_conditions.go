@@ -21,6 +21,9 @@ const (
 	ConditionTrafficConverged = "TrafficConverged"
 	// ConditionAnalysisHealthy is False when the analysis has failed or can't measure.
 	ConditionAnalysisHealthy = "AnalysisHealthy"
+	// ConditionTrafficSuffices is present and False when the canary gets too few
+	// requests for the analysis to come to an answer in time.
+	ConditionTrafficSuffices = "TrafficSuffices"
 	// ConditionSpecValid is False when the spec or an object it refers to must be mended first.
 	ConditionSpecValid = "SpecValid"
 	// ConditionApplied is present and False while the API server refuses a write; it is retried.
@@ -75,6 +78,8 @@ const (
 	ReasonAnalysisFailed = "AnalysisFailed"
 	// ReasonAnalysisNotRunning: no analysis is under way.
 	ReasonAnalysisNotRunning = "AnalysisNotRunning"
+	// ReasonTooLittleTraffic: evidence won't suffice in time, however good the canary is.
+	ReasonTooLittleTraffic = "TooLittleTraffic"
 	// ReasonAborting: traffic is on its way back to stable.
 	ReasonAborting = "Aborting"
 	// ReasonAborted: the wanted revision was aborted; stable carries all traffic.

@@ -233,3 +233,16 @@ func TestAloneARunEndsAndExpires(t *testing.T) {
 		t.Errorf("after its time to live: %v, want it gone", err)
 	}
 }
+
+// A canary that gets too few requests is warned of, once.
+func TestTooLittleTrafficIsAnEvent(t *testing.T) {
+	b := newBench(t, counting, question(2*time.Minute))
+	b.server.ReplyTo(shop(0, 1, 0, 9))
+	st := b.until(4 * time.Minute)
+	if st.Answer == nil || !strings.Contains(st.Answer.Warning, "passing takes about") {
+		t.Fatalf("answer %+v, want a warning; %s", st.Answer, st.Message)
+	}
+	if n := strings.Count(strings.Join(b.events(), "\n"), "TooLittleTraffic"); n != 1 {
+		t.Errorf("%d events, want one", n)
+	}
+}

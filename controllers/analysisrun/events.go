@@ -32,8 +32,8 @@ func changes(old, now v1alpha1.AnalysisRunStatus) []event {
 			es = append(es, metricChanged(old.Metrics[i].Verdict, m)...)
 		}
 	}
-	if a := now.Answer; a != nil && (old.Answer == nil || old.Answer.Step != a.Step || old.Answer.Verdict != a.Verdict) {
-		es = append(es, answered(*a)...)
+	if now.Answer != nil {
+		es = append(es, answered(old.Answer, *now.Answer)...)
 	}
 	return es
 }
@@ -68,16 +68,27 @@ func metricChanged(before v1alpha1.MetricVerdict, m v1alpha1.MetricStatus) []eve
 	return nil
 }
 
-func answered(a v1alpha1.Answer) []event {
+// answered lists what an answer says that the one before did not.
+func answered(before *v1alpha1.Answer, a v1alpha1.Answer) []event {
+	if before == nil || before.Step != a.Step {
+		before = &v1alpha1.Answer{}
+	}
+	var es []event
+	if a.Warning != "" && before.Warning == "" {
+		es = append(es, warning(v1alpha1.ReasonTooLittleTraffic, "Answer", fmt.Sprintf("step %d: %s", a.Step+1, a.Warning)))
+	}
+	if before.Verdict == a.Verdict {
+		return es
+	}
 	note := fmt.Sprintf("step %d: %s", a.Step+1, a.Message)
 	switch a.Verdict {
 	case v1alpha1.AnalysisPassed:
-		return []event{normal("AnalysisPassed", "Answer", note)}
+		es = append(es, normal("AnalysisPassed", "Answer", note))
 	case v1alpha1.AnalysisInconclusive:
-		return []event{warning("AnalysisInconclusive", "Answer", note)}
+		es = append(es, warning("AnalysisInconclusive", "Answer", note))
 	default: // not answered yet
-		return nil
 	}
+	return es
 }
 
 func normal(reason, action, note string) event {

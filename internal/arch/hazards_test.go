@@ -8,39 +8,50 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-const (
-	hazardsPage = "docs/design/0003-hazards.md"
-	rowsA       = 35
-	rowsB       = 38
+// page is one that says for each of its rows which tests hold it.
+type page struct {
+	path string
+	// rows counts them by their letter.
+	rows map[string]int
+}
+
+var (
+	hazards = page{"docs/design/0003-hazards.md", map[string]int{"A": 35, "B": 38}}
+	badData = page{"docs/design/0005-judging-counts.md", map[string]int{"D": 16}}
 )
 
 // claim is a test that the page names, such as `internal/world TestFaults/StaleCaches`.
 var claim = regexp.MustCompile("`([a-z0-9/]+) ((?:Test|Fuzz|Run)[A-Za-z0-9]*)(?:/([^`]+))?`")
 
-// TestHazards: every hazard is told of, and every test that is named with it exists.
+// TestHazards: every hazard, and every way in which data can be bad, is told of,
+// and every test that is named with it exists.
 func TestHazards(t *testing.T) {
 	root := filepath.Join("..", "..")
-	page, err := os.ReadFile(filepath.Join(root, hazardsPage))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, complaint := range complaints(root, string(page)) {
-		t.Error(complaint)
+	for _, p := range []page{hazards, badData} {
+		text, err := os.ReadFile(filepath.Join(root, p.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, complaint := range p.complaints(root, string(text)) {
+			t.Error(complaint)
+		}
 	}
 }
 
 // TestHazardsAreMissed has pages that lack something, so that the check is seen to fail.
 func TestHazardsAreMissed(t *testing.T) {
 	root := filepath.Join("..", "..")
-	page, err := os.ReadFile(filepath.Join(root, hazardsPage))
+	page, err := os.ReadFile(filepath.Join(root, hazards.path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +67,7 @@ func TestHazardsAreMissed(t *testing.T) {
 			if broken == string(page) {
 				t.Fatalf("the page does not contain %q", test.old)
 			}
-			if got := strings.Join(complaints(root, broken), "\n"); !strings.Contains(got, test.want) {
+			if got := strings.Join(hazards.complaints(root, broken), "\n"); !strings.Contains(got, test.want) {
 				t.Errorf("%s: want a complaint with %q, got %q", test.reason, test.want, got)
 			}
 		})
@@ -64,30 +75,30 @@ func TestHazardsAreMissed(t *testing.T) {
 }
 
 // complaints lists what is wrong with the page.
-func complaints(root, page string) []string {
+func (p page) complaints(root, text string) []string {
 	var found []string
 	rows := map[string]string{}
-	for line := range strings.Lines(page) {
+	for line := range strings.Lines(text) {
 		cells := strings.Split(strings.TrimSpace(line), "|")
 		if len(cells) < 5 {
 			continue
 		}
 		name := strings.TrimSpace(cells[1])
 		if _, twice := rows[name]; twice && name != "#" && name != "---" {
-			found = append(found, fmt.Sprintf("%s: row %s is there twice", hazardsPage, name))
+			found = append(found, fmt.Sprintf("%s: row %s is there twice", p.path, name))
 		}
 		rows[name] = strings.TrimSpace(cells[3])
 	}
-	for _, name := range hazardRows() {
+	for _, name := range p.names() {
 		switch held, ok := rows[name]; {
 		case !ok:
-			found = append(found, fmt.Sprintf("%s: row %s is missing", hazardsPage, name))
+			found = append(found, fmt.Sprintf("%s: row %s is missing", p.path, name))
 		case held == "":
-			found = append(found, fmt.Sprintf("%s: row %s names neither a test nor a reason", hazardsPage, name))
+			found = append(found, fmt.Sprintf("%s: row %s names neither a test nor a reason", p.path, name))
 		default:
 			for _, c := range claim.FindAllStringSubmatch(held, -1) {
 				if err := exists(root, c[1], c[2], c[3]); err != nil {
-					found = append(found, fmt.Sprintf("%s: row %s: %v", hazardsPage, name, err))
+					found = append(found, fmt.Sprintf("%s: row %s: %v", p.path, name, err))
 				}
 			}
 		}
@@ -95,13 +106,12 @@ func complaints(root, page string) []string {
 	return found
 }
 
-func hazardRows() []string {
+func (p page) names() []string {
 	var names []string
-	for i := range rowsA {
-		names = append(names, "A"+strconv.Itoa(i+1))
-	}
-	for i := range rowsB {
-		names = append(names, "B"+strconv.Itoa(i+1))
+	for _, letter := range slices.Sorted(maps.Keys(p.rows)) {
+		for i := range p.rows[letter] {
+			names = append(names, letter+strconv.Itoa(i+1))
+		}
 	}
 	return names
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -186,5 +187,46 @@ func TestWhatAStepWentOnWithIsRecorded(t *testing.T) {
 	st := Decide(s).Status
 	if st.CurrentStep == nil || st.CurrentStep.Index != 2 || len(st.Approvals) != 1 || st.Approvals[0].Reason != "its rate is below 4 %" {
 		t.Errorf("step %+v, approvals %+v; want the next step, and what it went on with", st.CurrentStep, st.Approvals)
+	}
+}
+
+// answering gives the run of a snapshot an answer to the question that it is asked.
+func answering(t *testing.T, s Snapshot, a v1alpha1.Answer) Snapshot {
+	t.Helper()
+	for _, action := range Decide(s).Actions {
+		if start, ok := action.(StartRun); ok {
+			run := v1alpha1.AnalysisRun{ObjectMeta: metav1.ObjectMeta{Name: start.Name}, Spec: start.Spec}
+			run.Status = v1alpha1.AnalysisRunStatus{Phase: v1alpha1.AnalysisRunning, Answer: &a}
+			s.Runs = append(s.Runs, run)
+			return s
+		}
+	}
+	t.Fatal("no run is started")
+	return s
+}
+
+// While an analysis collects evidence the Rollout says how far it is, and warns
+// when the traffic can't bring it.
+func TestTheRolloutSaysHowFarTheAnalysisIs(t *testing.T) {
+	const words = "availability: canary 0 % bad (0/41), stable 0 % (0/360); 41 of about 200 requests, ETA 13 min"
+	const few = "availability: passing takes about 200 requests, and at about 0.2 a second the canary gets 180 within maxDuration 15m; give more"
+	for reason, tc := range map[string]struct {
+		answer  v1alpha1.Answer
+		message string
+		warned  bool
+	}{
+		"nothing known":  {v1alpha1.Answer{Step: 1, Verdict: v1alpha1.AnalysisRunning}, "step 2/3: analyze: waiting for the analysis to pass", false},
+		"under way":      {v1alpha1.Answer{Step: 1, Verdict: v1alpha1.AnalysisRunning, Message: words}, "step 2/3: analyze: waiting for the analysis to pass: " + words, false},
+		"another step's": {v1alpha1.Answer{Step: 0, Verdict: v1alpha1.AnalysisRunning, Message: words, Warning: few}, "step 2/3: analyze: waiting for the analysis to pass", false},
+		"too little":     {v1alpha1.Answer{Step: 1, Verdict: v1alpha1.AnalysisRunning, Message: words, Warning: few}, "step 2/3: analyze: waiting for the analysis to pass: " + words, true},
+	} {
+		status := Decide(answering(t, withAnalysis(slo()), tc.answer)).Status
+		if status.Message != tc.message {
+			t.Errorf("%s: message %q, want %q", reason, status.Message, tc.message)
+		}
+		c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionTrafficSuffices)
+		if (c != nil) != tc.warned || c != nil && (c.Status != metav1.ConditionFalse || c.Message != few || c.Reason != v1alpha1.ReasonTooLittleTraffic) {
+			t.Errorf("%s: condition %+v, want it there: %t", reason, c, tc.warned)
+		}
 	}
 }

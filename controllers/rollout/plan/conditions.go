@@ -19,7 +19,7 @@ import (
 type setter func(cursor, facts, hold) (metav1.Condition, bool)
 
 // setters lists every condition of a Rollout, one function each.
-var setters = []setter{ready, reconciling, stalled, progressing, paused, available, converged, analysisHealthy, specValid}
+var setters = []setter{ready, reconciling, stalled, progressing, paused, available, converged, analysisHealthy, trafficSuffices, specValid}
 
 // conditions brings the conditions of the pass before up to date. Times change only with the status of a condition.
 func conditions(c cursor, f facts, h hold) []metav1.Condition {
@@ -154,6 +154,17 @@ func analysisHealthy(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 		return condition(v1alpha1.ConditionAnalysisHealthy, false, h.reason, h.message), true
 	}
 	return condition(v1alpha1.ConditionAnalysisHealthy, true, v1alpha1.ReasonAnalysisPassing, "no metric is out of bounds"), true
+}
+
+// trafficSuffices is a warning: the current question can't be answered in time.
+func trafficSuffices(c cursor, f facts, _ hold) (metav1.Condition, bool) {
+	if c.mode(f) != forward || c.skipped != nil {
+		return metav1.Condition{}, false
+	}
+	a, ok := answer(c, f)
+	step, walking := c.current(f)
+	return condition(v1alpha1.ConditionTrafficSuffices, false, v1alpha1.ReasonTooLittleTraffic, a.Warning),
+		ok && walking && step.Analyze != nil && a.Warning != ""
 }
 
 func specValid(_ cursor, f facts, _ hold) (metav1.Condition, bool) {

@@ -299,13 +299,20 @@ func analyzeGate(c cursor, f facts) (hold, bool) {
 	if !ok || step.Analyze == nil {
 		return hold{}, false
 	}
-	h := hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonAnalyzing, stepText(c, f) + ": waiting for the analysis to pass"}
-	if a, ok := answer(c, f); ok && a.Verdict == v1alpha1.AnalysisInconclusive {
+	h := hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonAnalyzing, stepText(c, f) + ": " + awaited}
+	a, ok := answer(c, f)
+	switch {
+	case ok && a.Verdict == v1alpha1.AnalysisRunning && a.Message != "":
+		h.message += ": " + a.Message
+	case ok && a.Verdict == v1alpha1.AnalysisInconclusive:
 		h = hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisInconclusive,
 			fmt.Sprintf("%s: %s; promote or abort, or wait for more evidence", stepText(c, f), a.Message)}
 	}
 	return h, true
 }
+
+// awaited is what an analyze step waits for; how far that is follows it.
+const awaited = "waiting for the analysis to pass"
 
 // stepText says where the release is.
 func stepText(c cursor, f facts) string {

@@ -94,6 +94,21 @@ func TestWorth(t *testing.T) {
 			}
 		})
 	}
+	progress := func(is string) func(*v1alpha1.RolloutStatus) {
+		return func(s *v1alpha1.RolloutStatus) {
+			s.Message = "step 2/3: analyze: waiting for the analysis to pass" + is
+			s.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Message: s.Message}}
+		}
+	}
+	some := with(underWay(1), progress(": a: 41 of about 200 requests, ETA 13 min"))
+	for reason, before := range map[string]v1alpha1.RolloutStatus{
+		"It goes on.": with(underWay(1), progress(": a: 21 of about 200 requests, ETA 15 min")),
+		"It begins.":  with(underWay(1), progress("")),
+	} {
+		if got := Worth(before, some); got != wordsOfProgress {
+			t.Errorf("%s Progress of an analysis is not worth a write for each block. Got %s, want %s.", reason, got, wordsOfProgress)
+		}
+	}
 	rest := func(s *v1alpha1.RolloutStatus) {
 		s.CanaryRevision, s.CurrentStep, s.Phase = "", nil, v1alpha1.PhaseHealthy
 	}

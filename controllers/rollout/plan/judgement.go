@@ -163,11 +163,14 @@ func metricsHold(run *v1alpha1.AnalysisRun, now time.Time, want bar) (hold, bool
 		}
 		if want == measured && m.Verdict == v1alpha1.MetricPending || want == passing && m.Verdict != v1alpha1.MetricPassing {
 			return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing,
-				fmt.Sprintf("metric %s must be %s before the next step: %s", m.Name, want, m.Message)}, true
+				fmt.Sprintf("metric %s must be %s %s: %s", m.Name, want, beforeNext, m.Message)}, true
 		}
 	}
 	return hold{}, false
 }
+
+// beforeNext is where a metric holds the next step; how far it is follows.
+const beforeNext = "before the next step"
 
 // String says what the bar asks for.
 func (b bar) String() string {

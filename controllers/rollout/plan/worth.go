@@ -4,6 +4,8 @@
 package plan
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -18,6 +20,10 @@ const (
 	wordsUnderWay = 15 * time.Second
 	// wordsAtRest is how long they wait otherwise, so that what changes together is told together.
 	wordsAtRest = 2 * time.Second
+	// wordsOfProgress is how long they wait when all they say is how far an
+	// analysis is, which changes with every block: its run has them at once, and
+	// whatever else is written takes them along.
+	wordsOfProgress = 5 * time.Minute
 )
 
 // Worth is how long the difference between the stored status and a newer one may
@@ -28,10 +34,33 @@ func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
 	if !equality.Semantic.DeepEqual(essence(stored), essence(now)) {
 		return 0
 	}
+	if equality.Semantic.DeepEqual(withoutProgress(stored), withoutProgress(now)) {
+		return wordsOfProgress
+	}
 	if now.Phase == v1alpha1.PhaseProgressing && now.CanaryRevision != "" && now.StableRevision != "" {
 		return wordsUnderWay
 	}
 	return wordsAtRest
+}
+
+// withoutProgress is a status that does not say how far an analysis is.
+func withoutProgress(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
+	s.Message = untold(s.Message)
+	s.Conditions = slices.Clone(s.Conditions)
+	for i := range s.Conditions {
+		s.Conditions[i].Message = untold(s.Conditions[i].Message)
+	}
+	return s
+}
+
+// untold cuts off how far an analysis is.
+func untold(message string) string {
+	for _, end := range []string{awaited, beforeNext} {
+		if i := strings.Index(message, end+":"); i >= 0 {
+			return message[:i+len(end)]
+		}
+	}
+	return message
 }
 
 // essence is a status without what may be told later.
