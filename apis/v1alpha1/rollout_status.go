@@ -263,6 +263,10 @@ type ServiceEndpoints struct {
 	// ending is how many more are listed although their pods were told to end.
 	// +optional
 	Ending int32 `json:"ending,omitempty"`
+	// shrunk is whether the stable revision was kept at its share (scaleStable:
+	// Dynamic) and has not been known to be there in full since.
+	// +optional
+	Shrunk bool `json:"shrunk,omitempty"`
 	// evicted is the one of those pods whose eviction a restart asked for last.
 	// +optional
 	Evicted string `json:"evicted,omitempty"`

@@ -65,6 +65,22 @@ func (d *drafts) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, n
 	return left
 }
 
+// saw remembers endpoints whatever becomes of the pass, see [plan.Remember].
+func (d *drafts) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, at time.Time) {
+	remembered, other := plan.Remember(ro.Status, now)
+	if !other {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	held, ok := d.of[stored.UID]
+	if !ok || !equality.Semantic.DeepEqual(held.stored, stored.Status) {
+		held = draft{stored: stored.Status, since: at}
+	}
+	held.now = remembered
+	d.of[stored.UID] = held
+}
+
 // drop forgets what was held of a Rollout, because it is written, true again or no longer wanted.
 func (d *drafts) drop(uid types.UID) {
 	d.mu.Lock()

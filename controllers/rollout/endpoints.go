@@ -60,6 +60,7 @@ func count(slices []discoveryv1.EndpointSlice, replicaSets map[string]string, s 
 			if !counted[id] {
 				counted[id] = true
 				s.Ready[revision]++
+				s.Listed = append(s.Listed, id)
 			}
 		}
 	}

@@ -48,11 +48,11 @@ func job(j *batchv1.Job) plan.Job {
 	return seen
 }
 
-// pods lists the stable revision's pods while a restart wants to know their
-// age. They are read from the API server: a cache of every pod of the cluster
+// pods lists the stable revision's pods when a decision hangs on them, which is
+// seldom. They are read from the API server: a cache of every pod of the cluster
 // would cost far more than this.
 func (o *observation) pods(ctx context.Context) error {
-	if _, wanted := plan.RestartWanted(o.s); !wanted {
+	if !plan.PodsWanted(o.s) {
 		return nil
 	}
 	var list corev1.PodList

@@ -67,6 +67,7 @@ func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (seen
 			return s, plan.Plan{}, err
 		}
 		p := plan.Decide(s.Snapshot)
+		r.drafts.saw(s.stored, s.Rollout, p.Status, s.Now)
 		wanted := plan.HangsOn(s.Snapshot, p)
 		if !r.known.has(s.stored.UID) && writes(s, p) {
 			wanted = plan.AllKinds

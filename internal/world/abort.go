@@ -34,7 +34,7 @@ func (l *abortLaw) judge() {
 	}
 	share := l.w.plane.share(l.revision)
 	// While harm from before the abort lasts, a stable kept in full may have no pods either.
-	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && dynamic(ro) && !l.capable() {
+	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && l.shrinks(ro) && !l.capable() {
 		l.capableAt = l.w.now
 	}
 	took := l.w.now - l.capableAt
@@ -63,7 +63,7 @@ func (l *abortLaw) capable() bool {
 				others = append(others, p)
 			}
 		}
-		if l.alive(others) < l.w.live.replicas() {
+		if alive(l.w, others) < l.w.live.replicas() {
 			return false
 		}
 	}
@@ -106,7 +106,7 @@ func (l *abortLaw) returned(p *pass) {
 	}
 	switch meansOf(p.read.rollout) {
 	case byRoute:
-		if share := l.requested(canaryService); share > 0 && !dynamic(p.read.rollout) && !unnoticed(p, stableService) {
+		if share := requested(l.w, canaryService); share > 0 && !l.shrinks(p.read.rollout) && !unnoticed(p, stableService) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
 	case bySelector:

@@ -30,28 +30,31 @@ const (
 type controller struct {
 	w     *World
 	cache objects
-	// stale marks the kinds that a change is under way to.
-	stale [kinds]bool
+	// stale marks the kinds that a change is under way to: since when, and whether there is any.
+	stale [kinds]marked
 	// queued, busy: the key waits for a pass, or is in one; again: it changed during the pass.
 	queued, busy, again bool
 	wakeAt              time.Duration
-	// readAt is when the pass under way read what it decides from.
+	// readAt is as of when the pass under way knows what it decides from.
 	readAt   time.Duration
 	failures int
 	dead     bool
 	// skew is by how much its clock is wrong.
 	skew time.Duration
 	// unseen are its own writes that its cache has not seen yet, by kind: since when, and whether there are any.
-	unseen [kinds]struct {
-		any   bool
-		since time.Duration
-	}
+	unseen [kinds]marked
 	// known: it has read everything live once.
 	known bool
 	draft draft
 	// gate is the last answer of a gate, kept in its memory alone; asking while one is awaited.
 	gate   *plan.GateAnswer
 	asking bool
+}
+
+// marked is something that may be so, since a time.
+type marked struct {
+	any   bool
+	since time.Duration
 }
 
 // lead starts a controller; its first pass comes from the first listing.
@@ -73,12 +76,12 @@ func (c *controller) later(s Span, name string, do func()) {
 
 // notice brings a change of a kind into the cache, after a while.
 func (c *controller) notice(k kind) {
-	if c.stale[k] || c.dead {
+	if c.stale[k].any || c.dead {
 		return
 	}
-	c.stale[k] = true
+	c.stale[k] = marked{true, c.w.now}
 	c.later(c.w.lags.Notice, "cache hears of "+k.String(), func() {
-		c.stale[k], c.unseen[k].any = false, false
+		c.stale[k].any, c.unseen[k].any = false, false
 		c.cache.take(k, &c.w.live)
 		c.enqueue()
 	})
@@ -96,14 +99,25 @@ func (c *controller) enqueue() {
 	c.later(Exactly(time.Millisecond), "pass begins", c.begin)
 }
 
+// asOf is the time of which its cache knows everything.
+func (c *controller) asOf() time.Duration {
+	at := c.w.now
+	for _, s := range c.stale {
+		if s.any {
+			at = min(at, s.since)
+		}
+	}
+	return at
+}
+
 func (c *controller) now() time.Time { return c.w.time().Add(c.skew) }
 
 // begin decides on the cache, once that has seen what the controller wrote
 // itself. When it never seems to, those kinds are read live.
 func (c *controller) begin() {
 	c.queued, c.busy, c.again = false, true, false
-	p := &pass{c: c, read: c.cache, stored: c.cache.rollout, began: c.w.now}
-	c.readAt = c.w.now
+	c.readAt = c.asOf()
+	p := &pass{c: c, read: c.cache, stored: c.cache.rollout, began: c.readAt}
 	var old plan.Kinds
 	for k, own := range c.unseen {
 		switch {
@@ -229,6 +243,20 @@ func (d *draft) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, no
 		*d = draft{true, stored.Status, status, since}
 	}
 	return max(left, 0)
+}
+
+// saw remembers endpoints whatever becomes of the pass: those that were missed once
+// must not count as having been there all along.
+func (d *draft) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, at time.Time) {
+	remembered, endpoints := plan.Remember(ro.Status, now)
+	if !endpoints {
+		return
+	}
+	since := at
+	if d.held && reflect.DeepEqual(d.stored, stored.Status) {
+		since = d.since
+	}
+	*d = draft{true, stored.Status, remembered, since}
 }
 
 func (d *draft) drop() { *d = draft{} }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -22,6 +23,8 @@ type court struct {
 	harmedAt time.Duration
 	// calmAt is since when all has been in order again; -1 while it is not.
 	calmAt time.Duration
+	// shrunk: stable was kept at its share at some time in the release under way.
+	shrunk bool
 	// disturbedAt is when writes or reads of the controller last went wrong.
 	disturbedAt time.Duration
 }
@@ -55,6 +58,20 @@ func (c *court) disturbedSince(t time.Duration) bool {
 	return c.harmed || c.disturbedAt >= 0 && c.disturbedAt >= t-before || c.harmedAt >= 0 && c.harmedAt >= t-before
 }
 
+// watchSize notes whether the release under way has had stable shrunk to its
+// share, which an edit of scaleStable does not undo at once.
+func (c *court) watchSize() {
+	ro := c.w.live.rollout
+	if ro == nil || ro.Status.CanaryRevision == "" {
+		c.shrunk = false
+		return
+	}
+	c.shrunk = c.shrunk || dynamic(ro)
+}
+
+// shrinks reports whether stable may have fewer pods than carry everything, by our own doing.
+func (c *court) shrinks(ro *v1alpha1.Rollout) bool { return c.shrunk || dynamic(ro) }
+
 // expectsTraffic: there is something that should serve.
 func (c *court) expectsTraffic() bool {
 	o := &c.w.live
@@ -79,9 +96,9 @@ func (c *court) unsteerable() bool {
 	return c.w.now < c.w.plane.stuck
 }
 
-// recovered reports whether harm is over: all is in order, and no pass is under
-// way that read what was not. What it decided may still be carried out, and
-// neither may be blamed on the other.
+// recovered reports whether harm is over: all is in order, every controller has
+// heard of that, and no pass is under way that read what was not. What it decided
+// may still be carried out, and neither may be blamed on the other.
 func (c *court) recovered() bool {
 	if !c.calm() {
 		c.calmAt = -1
@@ -91,7 +108,7 @@ func (c *court) recovered() bool {
 		c.calmAt = c.w.now
 	}
 	for _, l := range c.w.leaders {
-		if l.busy && l.readAt <= c.calmAt {
+		if l.asOf() <= c.calmAt || l.busy && l.readAt <= c.calmAt {
 			return false
 		}
 	}
@@ -230,10 +247,10 @@ func same(a, b []*pod) bool {
 const grace = 30 * time.Second
 
 // alive counts the pods that answer.
-func (c *court) alive(pods []*pod) int32 {
+func alive(w *World, pods []*pod) int32 {
 	var n int32
 	for _, p := range pods {
-		if p.serves() || p.graceful && p.ready && c.w.now-p.ended < grace {
+		if p.serves() || p.graceful && p.ready && w.now-p.ended < grace {
 			n++
 		}
 	}
@@ -241,9 +258,9 @@ func (c *court) alive(pods []*pod) int32 {
 }
 
 // requested is the largest share that any route gives a slot now.
-func (c *court) requested(slot int) int32 {
+func requested(w *World, slot int) int32 {
 	var most int32
-	for _, r := range c.w.live.routes {
+	for _, r := range w.live.routes {
 		most = max(most, r.split.Of(slots[slot]))
 	}
 	return most

@@ -47,6 +47,7 @@ func (e *endpointSlices) relist(slot int) {
 		svc := plan.Service{Name: old.Name, Version: old.Version, Selects: old.Selects, Ready: map[string]int32{}}
 		for _, p := range pods {
 			svc.Ready[p.hash]++
+			svc.Listed = append(svc.Listed, p.name)
 		}
 		e.w.live.services[slot] = &svc
 		e.w.touch(services)

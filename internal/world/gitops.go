@@ -28,9 +28,6 @@ func (g *gitops) sync() {
 		g.restoreServices()
 	case 2:
 		w.logf("GitOps applies the Rollout again")
-		if g.spec.Replicas != nil && *g.spec.Replicas > w.live.replicas() {
-			w.laws.harm()
-		}
 		w.editRollout(true, func(r *v1alpha1.Rollout) {
 			template, ref := r.Spec.Template, r.Spec.WorkloadRef
 			r.Spec = g.spec

@@ -63,9 +63,6 @@ func (a *hpa) look() {
 	}
 	if want = min(max(want, 1), 12); want != current {
 		w.logf("HPA wants %d replicas instead of %d, by %d ready pods", want, current, ready)
-		if want > current {
-			w.laws.harm()
-		}
 		w.editRollout(true, func(r *v1alpha1.Rollout) { r.Spec.Replicas = &want })
 	}
 }

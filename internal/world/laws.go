@@ -60,7 +60,7 @@ func newLaws(w *World) laws {
 		abort:   abortLaw{court: c, at: -1},
 		status:  statusLaws{c},
 		settled: settledLaw{court: c, dice: rand.New(rand.NewPCG(1, 2))},
-		rest:    restLaw{court: c, edited: map[int]time.Duration{}, theirs: map[int]bool{}},
+		rest:    restLaw{court: c, edited: map[thing]time.Duration{}, theirs: map[thing]bool{}},
 	}
 }
 
@@ -69,6 +69,7 @@ func (l *laws) verdict() error {
 	if l.belated() {
 		l.harmed, l.calmAt = true, -1
 	}
+	l.watchSize()
 	if l.expectsTraffic() {
 		l.serving.judge()
 		l.abort.judge()

@@ -114,11 +114,11 @@ func (o *objects) takeHalf(from *objects, endpoints bool) {
 			continue
 		case endpoints:
 			svc := *ours
-			svc.Ready = theirs.Ready
+			svc.Ready, svc.Listed = theirs.Ready, theirs.Listed
 			o.services[i] = &svc
 		default:
 			svc := *theirs
-			svc.Ready = ours.Ready
+			svc.Ready, svc.Listed = ours.Ready, ours.Listed
 			o.services[i] = &svc
 		}
 	}
@@ -144,7 +144,12 @@ func (o *objects) replicas() int32 {
 	if o.rollout == nil {
 		return 0
 	}
-	if n := o.rollout.Spec.Replicas; n != nil {
+	return replicasOf(o.rollout)
+}
+
+// replicasOf are those that a Rollout asks for.
+func replicasOf(r *v1alpha1.Rollout) int32 {
+	if n := r.Spec.Replicas; n != nil {
 		return *n
 	}
 	return 1

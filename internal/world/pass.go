@@ -41,7 +41,7 @@ type pass struct {
 	unwritten time.Duration
 	// now is the time that it decided at.
 	now time.Time
-	// began is when it read.
+	// began is as of when it knows what it read.
 	began time.Duration
 }
 
@@ -62,11 +62,12 @@ func (p *pass) decide() {
 	p.read.rollout = p.c.draft.latest(p.stored)
 	p.gate, p.pods = p.c.gate, nil
 	s := p.snapshot()
-	if _, wanted := plan.RestartWanted(s); wanted {
+	if plan.PodsWanted(s) {
 		p.pods = p.c.w.pods.list(p.read.rollout.Status.StableRevision)
 		s.Pods = p.pods
 	}
 	p.plan = p.c.w.decide(s)
+	p.c.draft.saw(p.stored, p.read.rollout, p.plan.Status, p.now)
 	wanted := plan.HangsOn(s, p.plan)
 	if !p.c.known && (len(p.plan.Actions) > 0 || !reflect.DeepEqual(p.stored.Status, p.plan.Status)) {
 		wanted = plan.AllKinds

@@ -75,9 +75,6 @@ func (h *people) rewrite(image string, replicas int32) {
 		return
 	}
 	w.logf("user wants %s and %d replicas, in one write", image, replicas)
-	if replicas > w.live.replicas() {
-		w.laws.harm()
-	}
 	w.editRollout(true, func(r *v1alpha1.Rollout) {
 		r.Spec.Template, r.Spec.Replicas = w.catalogue.entries[image].template, &replicas
 	})
@@ -101,9 +98,6 @@ func (h *people) want(image string) {
 func (h *people) scale(n int32) {
 	w := h.w
 	w.logf("user wants %d replicas", n)
-	if n > w.live.replicas() {
-		w.laws.harm()
-	}
 	w.editRollout(true, func(r *v1alpha1.Rollout) { r.Spec.Replicas = &n })
 }
 
@@ -116,7 +110,6 @@ func (h *people) pause(paused bool) {
 func (h *people) restrategy(s v1alpha1.Strategy) {
 	w := h.w
 	w.logf("user changes the strategy to %s", strategyName(s))
-	w.laws.harm() // other bounds may hold from now on
 	w.editRollout(true, func(r *v1alpha1.Rollout) {
 		if old := r.Spec.Strategy.Canary; old != nil && s.Canary != nil && len(old.Routes) > 0 && len(s.Canary.Routes) > 0 && w.chance(80) {
 			canary := *old // another plan under the same routes

@@ -111,13 +111,6 @@ func (r Rehearsal) world() (*World, error) {
 	return New(setup), nil
 }
 
-func replicasOf(ro *v1alpha1.Rollout) int32 {
-	if n := ro.Spec.Replicas; n != nil {
-		return *n
-	}
-	return 1
-}
-
 func blockOf(ro *v1alpha1.Rollout) time.Duration {
 	for _, a := range plan.Analyses(ro.Spec) {
 		if a.Block != nil {

@@ -14,25 +14,29 @@ import (
 // restLaw is law 0: whatever happened, a world without faults and people comes to rest in order.
 type restLaw struct {
 	*court
-	// edited is when a stranger last wrote to a route.
-	edited map[int]time.Duration
-	// theirs are the routes that a stranger wrote to after the pass that let
-	// them go had read them. Nobody looks at them from then on, so that what
-	// they say is the stranger's own.
-	theirs map[int]bool
+	// edited is when a stranger last wrote to a route or Service.
+	edited map[thing]time.Duration
+	// theirs are those that a stranger wrote to after the pass that let them go
+	// had read them. Nobody looks at them from then on, so that what they say is
+	// the stranger's own. No write can be locked to two objects, so that nobody
+	// could have noticed.
+	theirs map[thing]bool
 }
 
-// edits notes a stranger's write to a route.
-func (l *restLaw) edits(i int) { l.edited[i] = l.w.now }
+// thing is a route or a Service, by its index.
+type thing struct {
+	kind  kind
+	index int
+}
 
-// letGo notes that a pass gives the routes back. It has read them live.
+// edits notes a stranger's write.
+func (l *restLaw) edits(k kind, i int) { l.edited[thing{k, i}] = l.w.now }
+
+// letGo notes that a pass gives routes and Services back. It has read them live.
 func (l *restLaw) letGo(p *pass) {
-	if meansOf(p.read.rollout) != byRoute {
-		return
-	}
 	clear(l.theirs)
-	for i, at := range l.edited {
-		l.theirs[i] = at >= p.began
+	for t, at := range l.edited {
+		l.theirs[t] = at >= p.began && (t.kind == services || meansOf(p.read.rollout) == byRoute)
 	}
 }
 
@@ -111,20 +115,23 @@ func (l *restLaw) settled(s v1alpha1.RolloutStatus) error {
 // placed judges where routes, pods and Services are.
 func (l *restLaw) placed(s v1alpha1.RolloutStatus) error {
 	for i, r := range l.w.live.routes {
-		if !r.split.Equal(traffic.CanaryAt(0)) && (meansOf(l.w.live.rollout) == byRoute || !l.theirs[i]) {
+		if !r.split.Equal(traffic.CanaryAt(0)) && (meansOf(l.w.live.rollout) == byRoute || !l.theirs[thing{routes, i}]) {
 			return l.fails(0, "at rest route %d says %s", i+1, r.split)
 		}
 	}
 	if err := l.sized(s); err != nil {
 		return err
 	}
-	for _, svc := range l.w.live.services {
+	for i, svc := range l.w.live.services {
 		if svc == nil {
 			continue
 		}
 		want := ""
-		if bound(l.w.live.rollout, svc.Name) {
+		switch {
+		case bound(l.w.live.rollout, svc.Name):
 			want = s.StableRevision
+		case l.theirs[thing{services, i}]:
+			continue
 		}
 		if svc.Selects != want {
 			return l.fails(0, "at rest Service %s stands for %q instead of %q", svc.Name, l.w.name(svc.Selects), l.w.name(want))
@@ -153,12 +160,12 @@ func (l *restLaw) sized(s v1alpha1.RolloutStatus) error {
 // handedBack judges a world whose Rollout was deleted.
 func (l *restLaw) handedBack() error {
 	for i, r := range l.w.live.routes {
-		if !r.gone && r.split.Canary > 0 && !l.theirs[i] {
+		if !r.gone && r.split.Canary > 0 && !l.theirs[thing{routes, i}] {
 			return l.fails(0, "deleted, and route %d still says %s", i+1, r.split)
 		}
 	}
-	for _, svc := range l.w.live.services {
-		if svc != nil && svc.Selects != "" {
+	for i, svc := range l.w.live.services {
+		if svc != nil && svc.Selects != "" && !l.theirs[thing{services, i}] {
 			return l.fails(0, "deleted, and Service %s still stands for %s", svc.Name, l.w.name(svc.Selects))
 		}
 	}

@@ -28,7 +28,7 @@ func (l *servingLaws) judge() {
 	for n := range l.w.plane.proxies {
 		proxy := &l.w.plane.proxies[n]
 		for slot := range slots {
-			alive := l.alive(proxy.known[slot])
+			alive := alive(l.w, proxy.known[slot])
 			for i := range proxy.split {
 				s := proxy.split[i]
 				share := s.Of(slots[slot])

@@ -71,7 +71,7 @@ func (l *statusLaws) carried(p *pass, now *v1alpha1.RolloutStatus) bool {
 		return r.Available > 0
 	}
 	svc := p.read.services[canaryService]
-	return svc != nil && svc.Selects == now.CanaryRevision && l.requested(canaryService) > 0
+	return svc != nil && svc.Selects == now.CanaryRevision && requested(l.w, canaryService) > 0
 }
 
 // asks reports whether any step before index asks for anything.
@@ -123,8 +123,8 @@ func (l *statusLaws) left(p *pass, index int32, step plan.Step) {
 	if step.Analyze != nil && (i < 0 || !answered(&p.read.runs[i], index) && !promotesUnproven(step, &p.read.runs[i])) {
 		l.breaks(9, "the analyze step %d is left without a passed answer to it", index+1)
 	}
-	if i < 0 {
-		return
+	if i < 0 || !step.Judged(p.read.rollout.Spec) {
+		return // a person took the analysis out of the spec: its run was stopped, and nothing is asked any more
 	}
 	run := p.read.runs[i]
 	if phase := run.Status.Phase; phase == v1alpha1.AnalysisError || phase == v1alpha1.AnalysisTerminated || phase == v1alpha1.AnalysisFailed {

@@ -26,7 +26,7 @@ func (s *stranger) editRoute() {
 	}
 	w.logf("user gives the canary %d %% in route %d", weight, i+1)
 	w.laws.harm()
-	w.laws.rest.edits(i)
+	w.laws.rest.edits(routes, i)
 	w.plane.write(i, traffic.CanaryAt(weight))
 }
 
@@ -39,6 +39,7 @@ func (s *stranger) editService() {
 	r := w.live.sets[w.rng.IntN(len(w.live.sets))]
 	w.logf("user points Service %s at %s", slots[i], w.name(r.Hash))
 	w.laws.harm()
+	w.laws.rest.edits(services, i)
 	w.selects(i, r.Hash)
 }
 

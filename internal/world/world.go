@@ -131,6 +131,9 @@ func (w *World) editRollout(generation bool, edit func(*v1alpha1.Rollout)) {
 	if generation {
 		r.Generation++
 	}
+	if generation && asksMore(w.live.rollout, &r) {
+		w.laws.harm()
+	}
 	w.live.rollout = &r
 	w.live.version++
 	if r.DeletionTimestamp != nil && len(r.Finalizers) == 0 {
@@ -138,6 +141,13 @@ func (w *World) editRollout(generation bool, edit func(*v1alpha1.Rollout)) {
 		return
 	}
 	w.touch(rollouts)
+}
+
+// asksMore reports whether a person or an HPA asks for pods that can't be there
+// yet: more of them, or that fewer of them may be missing from now on.
+func asksMore(old, now *v1alpha1.Rollout) bool {
+	n, m := replicasOf(old), replicasOf(now)
+	return m-spared(now, m) > n-spared(old, n)
 }
 
 // remove lets the Rollout go, and what it owns with it.

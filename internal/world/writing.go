@@ -85,7 +85,7 @@ func (l *writingLaws) kept(p *pass, slot int) bool {
 	if slot == stableService && svc.Selects != ro.Status.StableRevision {
 		return true // a stranger points it elsewhere; it is on its way back
 	}
-	return svc.Selects == ro.Status.StableRevision && !dynamic(ro)
+	return svc.Selects == ro.Status.StableRevision && !l.shrinks(ro)
 }
 
 func endpoints(s *plan.Service) int32 {
@@ -120,7 +120,7 @@ func (l *writingLaws) selects(p *pass, a plan.SelectRevision) {
 
 func (l *writingLaws) pointed(p *pass, a plan.SelectRevision, slot int) {
 	svc := p.read.services[slot]
-	share := max(l.w.plane.most(slots[slot]), l.requested(slot))
+	share := max(l.w.plane.most(slots[slot]), requested(l.w, slot))
 	r, _ := p.read.set(a.Revision)
 	switch {
 	case share == 0, r.Ready >= p.read.need(share):
@@ -142,7 +142,7 @@ func (l *writingLaws) exposure(hash string) int32 {
 			continue
 		}
 		if svc.Selects == hash || !l.harmed && l.known(slot, hash) {
-			sum += max(l.w.plane.most(slots[slot]), l.requested(slot))
+			sum += max(l.w.plane.most(slots[slot]), requested(l.w, slot))
 		}
 	}
 	return min(sum, 100)

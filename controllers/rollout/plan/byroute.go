@@ -49,7 +49,7 @@ func held(want traffic.Split, f facts, weight int32) traffic.Split {
 }
 
 // leastCanary is the least weight that the canary slot must keep because stable,
-// shrunk by scaleStable Dynamic, could not carry more than the rest yet, or
+// shrunk to its share, could not carry more than the rest yet, or
 // because no data plane knows any of its pods. A stable revision that is kept in
 // full is not waited for beyond that. It never gives the canary more than it has.
 func leastCanary(c cursor, f facts) int32 {
@@ -63,12 +63,18 @@ func leastCanary(c cursor, f facts) int32 {
 	switch {
 	case blind(f, traffic.Stable):
 		return has
-	case !f.strategy.dynamic:
+	case !f.shrinks():
 		return 0
 	}
 	r := f.revisions[c.stable] // EndpointSlices may still list pods that were told to end
 	ready := min(f.noticed(traffic.Stable, c.stable), r.Ready, r.Replicas)
 	return min(has, 100-min(ready, f.replicas)*100/f.replicas)
+}
+
+// shrinks: stable is kept at its share, or has not been there in full since it
+// was, as when scaleStable was Dynamic before an edit in mid-release.
+func (f facts) shrinks() bool {
+	return f.means == byRoute && (f.strategy.dynamic || f.listed[traffic.Stable].shrunk)
 }
 
 // torn: the routes disagree, and the canary can't carry in all of them what it
@@ -82,7 +88,8 @@ func torn(f facts, least int32) bool {
 // same pods by then, so no pod is touched.
 func desirePromotion(d *desired, c cursor, f facts) {
 	moved := f.StableService.Selects == c.canary && f.CanaryService.Selects == c.canary
-	if moved || f.confirmed(traffic.CanaryAt(100)) || (f.replicas == 0 && f.revisions[c.canary].Name != "") {
+	carriesAll := f.CanaryService.Selects == c.canary && f.confirmed(traffic.CanaryAt(100)) // a canary before it may be what carries all
+	if moved || carriesAll || (f.replicas == 0 && f.revisions[c.canary].Name != "") {
 		d.stableSelects = c.canary
 	}
 	switch {

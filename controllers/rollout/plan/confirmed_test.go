@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -64,26 +65,59 @@ func TestEndedPodsAreNotCounted(t *testing.T) {
 		reason  string
 		pods    int32
 		selects string
+		read    []Pod
 		before  v1alpha1.ServiceEndpoints
 		want    v1alpha1.ServiceEndpoints
 	}{
-		"Shrunk":      {"two of four were told to end", 2, "v1", v1alpha1.ServiceEndpoints{Ready: 4}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
-		"GrownAgain":  {"none of the new ones need be among the four", 4, "v1", v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
-		"PointedAway": {"it may be pointed back before they have left", 0, "v2", v1alpha1.ServiceEndpoints{Ready: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
-		"PointedBack": {"all four were told to end before", 4, "v1", v1alpha1.ServiceEndpoints{Ending: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
+		"Shrunk":      {"two of four were told to end", 2, "v1", nil, v1alpha1.ServiceEndpoints{Ready: 4}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
+		"ShrunkMore":  {"so were the other two", 0, "v1", nil, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ending: 4}},
+		"GrownAgain":  {"none of the new ones need be among the four", 4, "v1", nil, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
+		"PointedAway": {"it may be pointed back before they have left", 0, "v2", nil, v1alpha1.ServiceEndpoints{Ready: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
+		"PointedBack": {"all four were told to end before", 4, "v1", nil, v1alpha1.ServiceEndpoints{Ending: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
+		"NeverLeft":   {"it grew again before any had ended", 4, "v1", podsOf([]string{"a", "b", "c", "d"}, noon), v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ready: 4, Before: 2}},
+		"OneLeft":     {"its stand-in is not listed yet", 4, "v1", podsOf([]string{"-a", "b", "c", "d", "e"}, noon), v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ready: 3, Before: 2, Ending: 1}},
+		"AllLeft":     {"those that are listed are no more", 4, "v1", podsOf([]string{"e", "f", "g", "h"}, noon), v1alpha1.ServiceEndpoints{Ending: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := scene(settledNow)
-			s.StableService.Selects, s.Revisions = tc.selects, []Revision{revision("v1", 1, tc.pods)}
+			s.StableService.Selects, s.Revisions, s.Pods = tc.selects, []Revision{revision("v1", 1, tc.pods)}, tc.read
+			s.StableService.Listed = []string{"a", "b", "c", "d"}
 			tc.before.Service, tc.before.Revision, tc.before.Since = "stable", "v1", since
 			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{tc.before}
 			got := assess(s).listed[traffic.Stable]
 			if got.ready != tc.want.Ready || got.before != tc.want.Before || got.ending != tc.want.Ending {
 				t.Errorf("%s: %+v", tc.reason, got)
 			}
+			if grown := tc.pods > tc.before.Ready && tc.before.Ending > 0; PodsWanted(s) != grown {
+				t.Errorf("%s: pods are wanted: %t", tc.reason, !grown)
+			}
 		})
 	}
+}
+
+// TestEndpointsGoneOnceAreRemembered: while nothing can be written, or read live,
+// endpoints may go and come back. They must not count as having been there all along.
+func TestEndpointsGoneOnceAreRemembered(t *testing.T) {
+	s := scene(canaryOf(0, 1, 0), settledNow)
+	stored := s.Rollout.Status
+	s.CanaryService = service("canary", "v2", 0)
+	remembered, other := Remember(stored, Decide(s).Status)
+	if !other || len(stored.Traffic.Endpoints) != 2 {
+		t.Fatalf("not remembered: %+v; or the stored status has changed: %+v", remembered.Traffic, stored.Traffic)
+	}
+	s.CanaryService = service("canary", "v2", 1)
+	for _, a := range Decide(s).Actions {
+		if _, shifts := a.(ShiftTraffic); !shifts {
+			continue
+		}
+		s.Rollout.Status = remembered
+		if p := Decide(s); slices.ContainsFunc(p.Actions, func(a Action) bool { _, shifts := a.(ShiftTraffic); return shifts }) {
+			t.Errorf("shifts to endpoints that have just come back: %v", p.Actions)
+		}
+		return
+	}
+	t.Error("the scene does not shift even when the endpoints have been there for long")
 }
 
 // TestDriftIsSomebodyElses: our own next step is none, nor is a write that reached one of two routes.

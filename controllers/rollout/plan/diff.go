@@ -24,13 +24,14 @@ func diff(c cursor, f facts, d desired) []Action {
 		return nil // the new objects have not been read yet, and the former ones are given back
 	}
 	if len(f.Problems) > 0 && m != returning && m != rebinding {
-		return keepCapacity(c, f, d)
+		return guarded(f, keepCapacity(c, f, d))
 	}
 	if m == rebinding {
-		return slices.Concat(writeRoutes(f, stableOnly()), grow(c, f, d), point(c, f, d), recall(c, f, d), shrink(c, f, d), handOver(c, f))
+		return guarded(f, slices.Concat(writeRoutes(f, stableOnly()), grow(c, f, d), point(c, f, d), recall(c, f, d), shrink(c, f, d), handOver(c, f)))
 	}
 	return slices.Concat(
 		keep(f),
+		makeServices(f),
 		grow(c, f, d),
 		mark(c, f),
 		unnarrow(c, f),
@@ -44,12 +45,25 @@ func diff(c cursor, f facts, d desired) []Action {
 	)
 }
 
-// keep puts the finalizer on before anything else is changed, and makes the Services that are ours to make.
+// keep puts the finalizer on.
 func keep(f facts) []Action {
-	var actions []Action
-	if !slices.Contains(f.Rollout.Finalizers, v1alpha1.Finalizer) {
-		actions = append(actions, HoldFinalizer{"what is changed from now on is handed back when the Rollout is deleted"})
+	if slices.Contains(f.Rollout.Finalizers, v1alpha1.Finalizer) {
+		return nil
 	}
+	return []Action{HoldFinalizer{"what is changed from now on is handed back when the Rollout is deleted"}}
+}
+
+// guarded has the finalizer come before any change.
+func guarded(f facts, changes []Action) []Action {
+	if len(changes) == 0 {
+		return nil
+	}
+	return append(keep(f), changes...)
+}
+
+// makeServices makes the Services that are ours to make.
+func makeServices(f facts) []Action {
+	var actions []Action
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Missing {
 			actions = append(actions, CreateService{"routes need a Service for each slot", s.Name, f.bound.Service})
@@ -118,8 +132,12 @@ func point(c cursor, f facts, d desired) []Action {
 
 // unnarrow takes back the narrowing of a Service while the referenced workload
 // still carries traffic: a stranger's, or that for a first revision which was
-// replaced before it had taken over.
+// replaced before it had taken over. Where pods are the split, the callers'
+// Service reaches those of all revisions.
 func unnarrow(c cursor, f facts) []Action {
+	if s := f.CallerService; f.means == byReplicas && s.Selects != "" {
+		return []Action{SelectRevision{why: "pods are the split, and its callers reach only some of them", Service: s.Name, Version: s.Version}}
+	}
 	if c.mode(f) != initial || f.Workload == nil || f.Workload.Available == 0 || f.revisions[c.canary].Available >= f.replicas {
 		return nil
 	}
@@ -137,8 +155,7 @@ func unnarrow(c cursor, f facts) []Action {
 
 // capable reports whether a revision can take a share over.
 func capable(c cursor, f facts, r Revision, share int32) bool {
-	shrinks := f.strategy.dynamic && f.means == byRoute
-	keptInFull := c.mode(f) == returning && !shrinks && r.Replicas >= f.replicas && r.Ready > 0
+	keptInFull := c.mode(f) == returning && !f.shrinks() && r.Replicas >= f.replicas && r.Ready > 0
 	return keptInFull || r.Ready >= f.need(share) && (r.Ready > 0 || f.replicas == 0)
 }
 

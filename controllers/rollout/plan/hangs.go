@@ -132,7 +132,7 @@ func hangsAction(s Snapshot, now v1alpha1.RolloutStatus, a Action) Kinds {
 	case SelectRevision:
 		return hangsSelect(s, a)
 	case ShiftTraffic: // written to the version of the route that was seen
-		if strategyOf(s.Rollout.Spec).dynamic { // stable has been shrunk, or is about to grow
+		if assess(s).shrinks() { // stable has been shrunk, or is about to grow
 			return Endpoints | ReplicaSets | judges(s)
 		}
 		return Endpoints | judges(s)

@@ -85,6 +85,15 @@ func dynamicStable(s *Snapshot) {
 	s.Rollout.Spec.Strategy.Canary.ScaleStable = v1alpha1.ScaleStableDynamic
 }
 
+// onceShrunk has scaleStable edited since stable was shrunk.
+func onceShrunk(s *Snapshot) {
+	s.Rollout.Spec.Strategy.Canary.ScaleStable = ""
+	for i := range s.Rollout.Status.Traffic.Endpoints {
+		e := &s.Rollout.Status.Traffic.Endpoints[i]
+		e.Shrunk = e.Service == "stable"
+	}
+}
+
 // canaryPods gives the canary pods of which some are ready.
 func canaryPods(want, ready int32) edit {
 	return func(s *Snapshot) {
@@ -146,6 +155,9 @@ func TestCapacityBeforeTraffic(t *testing.T) {
 			"stable's Service moves only once nothing is left on it",
 			scene(canaryOf(3, 4, 100), settledNow, func(s *Snapshot) { s.Traffic.Confirmed = nil }), nil, []string{"point Service stable", "scale shop-v1"},
 		},
+		"PromotionBesideAnother": {"what carries everything is the canary of before", scene(canaryOf(3, 4, 100), old("v0", 4), settledNow, func(s *Snapshot) {
+			s.CanaryService = service("canary", "v0", 4)
+		}), nil, []string{"point Service stable at revision v2"}},
 		"PromotionConfirmed": {"then it moves, and the traffic waits for its endpoints", scene(canaryOf(3, 4, 100), settledNow), []string{"point Service stable at revision v2"}, []string{toStable, "scale shop-v1"}},
 		"PromotionMovedUnlisted": {
 			"until its endpoints are listed the canary slot carries on", scene(canaryOf(3, 4, 100), behind("v2", 1), settledNow), nil, []string{toStable},
@@ -226,6 +238,7 @@ func TestWayBack(t *testing.T) {
 		"AbortWithoutRelease":   {"there is nothing to abort, and nothing changes", scene(says(v1alpha1.VerbAbort), settledNow), []string{"abort Refused", "Healthy"}, []string{"scale", "shift"}},
 		"AbortThenNewer":        {"a newer template is a release of its own", scene(canaryOf(2, 2, 50), aborted, wants("v3"), settledNow), []string{"canary v3", "release 3", "create revision v3"}, []string{"scale shop-v2"}},
 		"AbortOfShrunkStable":   {"stable gets what it can carry, and grows", scene(shrunk, aborted, settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
+		"AbortOfOnceShrunk":     {"an edit of scaleStable brings no pods", scene(shrunk, aborted, settledNow, onceShrunk), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
 		"RollBackShrunkStable":  {"the same when the template goes back", scene(shrunk, wants("v1"), settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
 		"SupersedeShrunkStable": {"the same when V3 arrives", scene(shrunk, wants("v3"), settledNow), []string{"canary v3"}, []string{toStable, "scale shop-v1 from 2 to 1"}},
 		"RollBackAtOnce":        {"no steps on the way back", scene(canaryOf(2, 2, 50), wants("v1"), settledNow), []string{toStable}, nil},
@@ -262,6 +275,9 @@ func TestWayBack(t *testing.T) {
 func TestRescue(t *testing.T) {
 	for name, m := range map[string]moment{
 		"CanaryVanishes": {"stable takes all", scene(canaryOf(2, 2, 50), canaryPods(2, 0), endpoints(0), settledNow), []string{toStable}, nil},
+		"BeforeTheFinalizer": {"what is changed has to be handed back one day", scene(canaryOf(2, 2, 50), canaryPods(2, 0), endpoints(0), problem, settledNow, func(s *Snapshot) {
+			s.Rollout.Finalizers = nil
+		}), []string{"hold the Rollout by a finalizer", toStable}, nil},
 		"StableVanishes": {"the canary takes all", scene(canaryOf(2, 2, 50), short(0), behind("v1", 0), settledNow), []string{toCanary}, nil},
 	} {
 		t.Run(name, m.check)
@@ -277,11 +293,12 @@ func TestTheStatusIsTheCursor(t *testing.T) {
 			"a retired revision behind the canary's Service would keep a stranger's share for ever",
 			scene(old("v0", 2), carries(traffic.CanaryAt(78)), func(s *Snapshot) { s.CanaryService = service("canary", "v0", 2) }, settledNow, rebound), []string{toStable}, []string{"scale shop-v0"},
 		},
-		"RouteReset":     {"GitOps wrote 0 % again", scene(canaryOf(1, 1, 0), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
-		"MatchTakenAway": {"a match is what the steps up to here say, at every look", scene(matching, canaryOf(1, 1, 0), settledNow), []string{"at step 1", "matched to canary: testers"}, nil},
-		"MatchEnded":     {"and ends by a step", scene(matching, canaryOf(2, 1, 0), settledNow), nil, []string{"matched to canary"}},
-		"ServiceWidened": {"GitOps took the selector away", scene(canaryOf(1, 1, 25), behind("", 5), settledNow), []string{"point Service stable at revision v1"}, nil},
-		"StepsShortened": {"fewer steps than are done is a promotion, by the usual way", scene(inSteps(weightStep(25)), canaryOf(2, 2, 50), settledNow), []string{"scale shop-v2 from 2 to 4"}, []string{"point Service stable", toCanary}},
+		"RouteReset":      {"GitOps wrote 0 % again", scene(canaryOf(1, 1, 0), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
+		"MatchTakenAway":  {"a match is what the steps up to here say, at every look", scene(matching, canaryOf(1, 1, 0), settledNow), []string{"at step 1", "matched to canary: testers"}, nil},
+		"MatchEnded":      {"and ends by a step", scene(matching, canaryOf(2, 1, 0), settledNow), nil, []string{"matched to canary"}},
+		"CallersNarrowed": {"somebody gave the callers one revision of several", scene(byPods("1"), func(s *Snapshot) { s.CallerService.Selects = "v0" }), []string{"widen Service shop to all revisions"}, nil},
+		"ServiceWidened":  {"GitOps took the selector away", scene(canaryOf(1, 1, 25), behind("", 5), settledNow), []string{"point Service stable at revision v1"}, nil},
+		"StepsShortened":  {"fewer steps than are done is a promotion, by the usual way", scene(inSteps(weightStep(25)), canaryOf(2, 2, 50), settledNow), []string{"scale shop-v2 from 2 to 4"}, []string{"point Service stable", toCanary}},
 		"WeightNotInTheSteps": {
 			"steps are counted, weights are not looked up", scene(inSteps(weightStep(10), weightStep(30), weightStep(60)), canaryOf(1, 2, 25), settledNow),
 			[]string{"at step 1", "shift traffic to stable 70 %, canary 30 %"}, nil,

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -23,6 +24,8 @@ type listed struct {
 	// ending are listed beyond the pods that their revision is to have: they
 	// were told to end, and the EndpointSlices do not say so yet.
 	ending int32
+	// shrunk: the stable revision was kept at its share, and has not been there in full since.
+	shrunk bool
 	// evicted is the pod among those ending whose eviction was asked for last.
 	evicted string
 }
@@ -39,10 +42,12 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]list
 		was := listed{revision: revision, since: stamp(f.Now)}
 		for _, e := range old {
 			if e.Service == s.Name && e.Revision == revision {
-				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Evicted}
+				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Shrunk, e.Evicted}
 			}
 		}
-		all[slot] = was.become(s.Ready[revision], f)
+		now := was.become(s, f)
+		now.shrunk = now.stillShrunk(was.shrunk, f)
+		all[slot] = now
 	}
 	return all
 }
@@ -67,28 +72,110 @@ func lists(s Service, f facts) (revision string, one bool) {
 	return revision, revision != "" || leaves
 }
 
-// become takes in another number of endpoints. Fewer are known at once. As long
-// as pods that were told to end are listed, no others can be told from them.
-func (l listed) become(n int32, f facts) listed {
-	if l.ending > 0 && n == l.ready+l.ending && f.Now.Before(l.since.Add(f.strategy.timeout)) {
-		return l
-	}
-	r, ours := f.revisions[l.revision]
-	var ending int32
-	if ours {
-		ending = max(0, n-r.Replicas)
-	}
+// become takes in another number of endpoints. Fewer are known at once.
+func (l listed) become(s Service, f facts) listed {
+	n := s.Ready[l.revision]
+	ending, sure := l.leaving(s, f), l.sure(f)
 	n -= ending
-	sure := l.sure(f)
 	switch {
+	case n == l.ready && ending == l.ending:
+		return l
 	case ending > 0 && ending != l.ending:
-		return listed{l.revision, n, stamp(f.Now), min(n, sure), ending, ""}
+		return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: min(n, sure), ending: ending}
 	case n == l.ready:
-		return listed{l.revision, n, l.since, l.before, ending, ""}
+		return listed{revision: l.revision, ready: n, since: l.since, before: l.before, ending: ending}
 	case n <= sure:
-		return listed{l.revision, n, l.since, n, ending, ""}
+		return listed{revision: l.revision, ready: n, since: l.since, before: n, ending: ending}
 	}
-	return listed{l.revision, n, stamp(f.Now), sure, ending, ""}
+	return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: sure, ending: ending}
+}
+
+// stillShrunk reports whether stable is kept at its share while a release is under
+// way, or was and is not known to be there in full yet.
+func (l listed) stillShrunk(before bool, f facts) bool {
+	st := f.Rollout.Status
+	switch {
+	case l.revision != st.StableRevision:
+		return false
+	case f.strategy.dynamic:
+		return st.CanaryRevision != ""
+	}
+	return before && l.sure(f) < f.replicas
+}
+
+// leaving counts those listed that were told to end: all beyond the pods that
+// their revision is to have, now or when it had fewer. Since it grew again their
+// number does not tell them from those that took their place; their names do,
+// where the pods were read. Without that they are in doubt until their number
+// changes, or until EndpointSlices can't be as late as that.
+func (l listed) leaving(s Service, f facts) int32 {
+	n := s.Ready[l.revision]
+	var told int32
+	if r, ours := f.revisions[l.revision]; ours {
+		told = max(0, n-r.Replicas)
+	}
+	switch {
+	case l.ending <= told, n != l.ready+l.ending, !f.Now.Before(l.since.Add(f.strategy.timeout)):
+		return told
+	case len(f.Pods) > 0 && l.revision == f.Rollout.Status.StableRevision:
+		return max(told, n-alive(s, f.Pods, l.evicted))
+	}
+	return l.ending
+}
+
+// alive counts the pods that a Service lists and that are to stay: all but those
+// on their way out and the one whose eviction was asked for.
+func alive(s Service, pods []Pod, evicted string) int32 {
+	var n int32
+	for _, p := range pods {
+		if !p.Terminating && p.Name != evicted && slices.Contains(s.Listed, p.Name) {
+			n++
+		}
+	}
+	return n
+}
+
+// PodsWanted reports whether a decision hangs on the pods of the stable revision:
+// on their age while a restart is asked for, and on which of them are listed
+// since a revision that had been told to shrink has grown again. The shell reads
+// pods only then.
+func PodsWanted(s Snapshot) bool {
+	if _, restarts := cursorOf(s.Rollout.Status).restart.wanted(s); restarts {
+		return true
+	}
+	st := s.Rollout.Status
+	if st.Traffic == nil || st.StableRevision == "" {
+		return false
+	}
+	return slices.ContainsFunc(st.Traffic.Endpoints, func(e v1alpha1.ServiceEndpoints) bool {
+		return e.Ending > 0 && e.Service == s.StableService.Name && e.Revision == st.StableRevision && slices.ContainsFunc(s.Revisions, func(r Revision) bool {
+			return r.Hash == e.Revision && r.Replicas > e.Ready
+		})
+	})
+}
+
+// Remember puts the endpoints that a later status has seen into an earlier one,
+// and tells whether that is another status then. It is kept in memory even when
+// nothing comes of the pass: endpoints that were gone once must not count as
+// having been there all along because nobody could write that down.
+func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
+	var before, after []v1alpha1.ServiceEndpoints
+	if old.Traffic != nil {
+		before = old.Traffic.Endpoints
+	}
+	if now.Traffic != nil {
+		after = now.Traffic.Endpoints
+	}
+	if slices.Equal(before, after) {
+		return old, false
+	}
+	var t v1alpha1.TrafficStatus
+	if old.Traffic != nil {
+		t = *old.Traffic
+	}
+	t.Endpoints = after
+	old.Traffic = &t
+	return old, true
 }
 
 // without counts a pod no more whose eviction is about to be asked for, be it
@@ -98,7 +185,7 @@ func (l listed) without(pod string, f facts) listed {
 		l.since = stamp(f.Now)
 		return l
 	}
-	return listed{l.revision, l.ready - 1, stamp(f.Now), l.sure(f) - 1, l.ending + 1, pod}
+	return listed{l.revision, l.ready - 1, stamp(f.Now), l.sure(f) - 1, l.ending + 1, l.shrunk, pod}
 }
 
 // sure is the number of endpoints that the data plane has noticed.

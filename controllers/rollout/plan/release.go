@@ -94,7 +94,7 @@ func widen(f facts) []Action {
 // workload's pods. A Service that is not in order is not waited for.
 func takeover(f facts) string {
 	s := f.StableService
-	if f.Workload == nil || s.Name == "" || len(f.Problems) > 0 {
+	if f.Workload == nil || s.Name == "" || s.Missing || len(f.Problems) > 0 {
 		return ""
 	}
 	switch n := heirs(f); {

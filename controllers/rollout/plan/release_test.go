@@ -55,8 +55,12 @@ func TestReleaseOfAWorkload(t *testing.T) {
 		goes   bool
 		wakes  bool
 	}{
-		"Narrowed":     {"Both Services still stand for our revision.", func(*plan.Snapshot) {}, false, false},
-		"Listed":       {"A data plane may not know the Deployment's pods yet.", func(s *plan.Snapshot) { listing(s, 4, time.Second) }, false, true},
+		"Narrowed": {"Both Services still stand for our revision.", func(*plan.Snapshot) {}, false, false},
+		"Listed":   {"A data plane may not know the Deployment's pods yet.", func(s *plan.Snapshot) { listing(s, 4, time.Second) }, false, true},
+		"OursMissing": {"Somebody deleted a Service that is ours to make: it will never list anybody.", func(s *plan.Snapshot) {
+			listing(s, 4, time.Minute)
+			s.StableService = plan.Service{Name: "stable", Missing: true}
+		}, true, false},
 		"Fewer":        {"Three of four can't carry everything.", func(s *plan.Snapshot) { listing(s, 3, time.Minute) }, false, false},
 		"Known":        {"All four have been listed for long enough.", func(s *plan.Snapshot) { listing(s, 4, time.Minute) }, true, false},
 		"NobodyToHeir": {"Without a Deployment nobody takes over.", func(s *plan.Snapshot) { s.Workload = nil }, true, false},

@@ -17,14 +17,8 @@ import (
 // restart remembers which restart was asked for by command, and which is complete.
 type restart struct{ asked, done *metav1.Time }
 
-// RestartWanted gives the time before which every pod of the stable revision
-// has to have been created anew; false when there is none left to replace. The
-// shell reads pods only then.
-func RestartWanted(s Snapshot) (time.Time, bool) {
-	c := cursorOf(s.Rollout.Status)
-	return c.restart.wanted(s)
-}
-
+// wanted gives the time before which every pod of the stable revision has to
+// have been created anew; false when there is none left to replace.
 func (r restart) wanted(s Snapshot) (time.Time, bool) {
 	var at time.Time
 	for _, asked := range []*metav1.Time{s.Rollout.Spec.RestartAt, r.asked} {

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,23 +23,27 @@ func TestRestartWaitsForStandIn(t *testing.T) {
 	cases := map[string]struct {
 		reason    string
 		endpoints v1alpha1.ServiceEndpoints
-		listed    int32
-		pods      []Pod
+		names     []string
+		older     []string
+		younger   []string
 		evicts    string
 	}{
-		"First":       {"all five have been known for long", v1alpha1.ServiceEndpoints{Ready: 5, Since: long}, 5, []Pod{{Name: "a", Created: old}, {Name: "b", Created: old}}, "a"},
-		"Unchanged":   {"the five that are listed may be the former ones", v1alpha1.ServiceEndpoints{Ready: 4, Since: long, Before: 4, Ending: 1, Evicted: "a"}, 5, []Pod{{Name: "b", Created: old}, {Name: "f", Created: young}}, ""},
-		"StandInNew":  {"it is listed, and not known yet", v1alpha1.ServiceEndpoints{Ready: 5, Since: just, Before: 4}, 5, []Pod{{Name: "b", Created: old}, {Name: "f", Created: young}}, ""},
-		"StandInSeen": {"it is known by now", v1alpha1.ServiceEndpoints{Ready: 5, Since: long, Before: 4}, 5, []Pod{{Name: "b", Created: old}, {Name: "f", Created: young}}, "b"},
-		"Refused":     {"the pod is still there, so that it may be asked again", v1alpha1.ServiceEndpoints{Ready: 4, Since: just, Before: 4, Ending: 1, Evicted: "a"}, 5, []Pod{{Name: "a", Created: old}, {Name: "b", Created: old}}, "a"},
-		"OnItsWay":    {"it leaves", v1alpha1.ServiceEndpoints{Ready: 4, Since: just, Before: 4, Ending: 1, Evicted: "a"}, 5, []Pod{{Name: "a", Created: old, Terminating: true}, {Name: "b", Created: old}}, ""},
+		"First":       {"all five have been known for long", v1alpha1.ServiceEndpoints{Ready: 5, Since: long}, []string{"a", "b", "c", "d", "e"}, []string{"a", "b"}, nil, "a"},
+		"Unchanged":   {"the five that are listed are the former ones", v1alpha1.ServiceEndpoints{Ready: 4, Since: long, Before: 4, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"b"}, []string{"f"}, ""},
+		"StandInHere": {"it took the other's place within one update, and is not known yet", v1alpha1.ServiceEndpoints{Ready: 4, Since: long, Before: 4, Ending: 1, Evicted: "a"}, []string{"b", "c", "d", "e", "f"}, []string{"b"}, []string{"f"}, ""},
+		"StandInNew":  {"it is listed, and not known yet", v1alpha1.ServiceEndpoints{Ready: 5, Since: just, Before: 4}, []string{"b", "c", "d", "e", "f"}, []string{"b"}, []string{"f"}, ""},
+		"StandInSeen": {"it is known by now", v1alpha1.ServiceEndpoints{Ready: 5, Since: long, Before: 4}, []string{"b", "c", "d", "e", "f"}, []string{"b"}, []string{"f"}, "b"},
+		"Refused":     {"the pod is still there, so that it may be asked again", v1alpha1.ServiceEndpoints{Ready: 4, Since: just, Before: 4, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"a", "b"}, nil, "a"},
+		"OnItsWay":    {"it leaves", v1alpha1.ServiceEndpoints{Ready: 4, Since: just, Before: 4, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"-a", "b"}, nil, ""},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := scene(settledNow)
 			s.Rollout.Spec.RestartAt = ptr.To(metav1.NewTime(noon.Add(-30 * time.Minute)))
-			s.Revisions, s.Pods = []Revision{revision("v1", 1, 5)}, tc.pods
-			s.StableService = service("stable", "v1", tc.listed)
+			s.Revisions = []Revision{revision("v1", 1, 5)}
+			s.Pods = append(append(podsOf(tc.older, old), podsOf(tc.younger, young)...), podsOf([]string{"c", "d", "e"}, young)...)
+			s.StableService = service("stable", "v1", 5)
+			s.StableService.Listed = tc.names
 			tc.endpoints.Service, tc.endpoints.Revision = "stable", "v1"
 			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{tc.endpoints}
 			p := Decide(s)
@@ -59,4 +64,14 @@ func TestRestartWaitsForStandIn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// podsOf have these names; a minus says that one is on its way out.
+func podsOf(names []string, created time.Time) []Pod {
+	var all []Pod
+	for _, n := range names {
+		name, leaves := strings.CutPrefix(n, "-")
+		all = append(all, Pod{Name: name, Created: created, Terminating: leaves})
+	}
+	return all
 }

@@ -45,7 +45,7 @@ type Snapshot struct {
 	Jobs map[string]Job
 	// Gate is the last answer of a gate step; nil before there is one.
 	Gate *GateAnswer
-	// Pods of the stable revision, in any order; read only while a restart is asked for.
+	// Pods of the stable revision, in any order; read only where [PodsWanted].
 	Pods []Pod
 	// Traffic is what the routes say. Unknown while a route can't be read.
 	Traffic traffic.Observed
@@ -152,6 +152,8 @@ type Service struct {
 	Selects string
 	// Ready counts ready endpoints by revision; the empty key counts those that are not ours.
 	Ready map[string]int32
+	// Listed names the pods behind the ready endpoints, in any order.
+	Listed []string
 }
 
 // only reports whether the Service is narrowed to a revision and lists at

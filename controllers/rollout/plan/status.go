@@ -116,7 +116,8 @@ func endpointsStatus(f facts) []v1alpha1.ServiceEndpoints {
 	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
 		if l, ok := f.listed[slot]; ok {
 			all = append(all, v1alpha1.ServiceEndpoints{
-				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending, Evicted: l.evicted,
+				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending,
+				Shrunk: l.shrunk, Evicted: l.evicted,
 			})
 		}
 	}

@@ -24,6 +24,11 @@ func (s Step) moves() bool {
 	return s.SetWeight != nil || s.SetScale != nil || s.MatchRoute != nil || s.Mirror != nil
 }
 
+// Judged reports whether the analyses of a spec have a say at a step.
+func (s Step) Judged(spec v1alpha1.RolloutSpec) bool {
+	return strategyOf(spec).analyses[s.where] != nil
+}
+
 // Run names the AnalysisRun that speaks at a step of a Rollout's n-th release.
 func (s Step) Run(rollout string, release int64) string {
 	return names.AnalysisRun(rollout, release, string(s.where))
