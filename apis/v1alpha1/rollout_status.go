@@ -263,10 +263,6 @@ type ServiceEndpoints struct {
 	// ending is how many more are listed although their pods were told to end.
 	// +optional
 	Ending int32 `json:"ending,omitempty"`
-	// shrunk is whether the stable revision was kept at its share (scaleStable:
-	// Dynamic) and has not been known to be there in full since.
-	// +optional
-	Shrunk bool `json:"shrunk,omitempty"`
 	// evicted is the one of those pods whose eviction a restart asked for last.
 	// +optional
 	Evicted string `json:"evicted,omitempty"`
@@ -316,6 +312,10 @@ type RevisionStatus struct {
 	// scaleDownAt is when its pods will be removed.
 	// +optional
 	ScaleDownAt *metav1.Time `json:"scaleDownAt,omitempty"`
+	// shrunk is whether this is a stable revision that is kept at its share
+	// (scaleStable: Dynamic), or was and has not been known to be there in full since.
+	// +optional
+	Shrunk bool `json:"shrunk,omitempty"`
 }
 
 // AbortStatus latches the abort of one revision.

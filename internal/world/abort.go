@@ -46,9 +46,17 @@ func (l *abortLaw) judge() {
 		l.at = -1
 		return
 	}
-	if took > returnBound && !l.disturbedSince(l.at) {
+	if took > l.bound() && !l.disturbedSince(l.at) {
 		l.breaks(4, "%s after an abort that nothing disturbed %s still gets %d %%", took, l.w.name(l.revision), share)
 	}
+}
+
+// bound of a stable that has to grow counts from when the controller has heard of its pods, too.
+func (l *abortLaw) bound() time.Duration {
+	if ro := l.w.live.rollout; ro != nil && l.shrinks(ro) {
+		return returnBound + l.w.lags.Notice.Max
+	}
+	return returnBound
 }
 
 // capable reports whether every proxy knows enough of stable's pods to carry

@@ -213,14 +213,20 @@ func (c *controller) ask(a plan.AskGate) {
 
 // draft is a status that is not worth a write of its own yet, gone on from a stored one.
 type draft struct {
-	held        bool
-	stored, now v1alpha1.RolloutStatus
-	since       time.Time
+	// stored is nil while nothing is held.
+	stored *v1alpha1.Rollout
+	now    v1alpha1.RolloutStatus
+	since  time.Time
+}
+
+// from reports whether what is held goes on from a stored status.
+func (d *draft) from(stored *v1alpha1.Rollout) bool {
+	return d.stored != nil && (d.stored == stored || reflect.DeepEqual(d.stored.Status, stored.Status))
 }
 
 // latest gives a Rollout with the status that it would have by now.
 func (d *draft) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
-	if !d.held || !reflect.DeepEqual(d.stored, stored.Status) {
+	if !d.from(stored) {
 		return stored
 	}
 	ro := *stored
@@ -235,12 +241,12 @@ func (d *draft) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, no
 		return 0
 	}
 	since := now
-	if d.held && reflect.DeepEqual(d.stored, stored.Status) {
+	if d.from(stored) {
 		since = d.since
 	}
 	left := since.Add(worth).Sub(now)
 	if left > 0 {
-		*d = draft{true, stored.Status, status, since}
+		*d = draft{stored, status, since}
 	}
 	return max(left, 0)
 }
@@ -253,10 +259,10 @@ func (d *draft) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, at
 		return
 	}
 	since := at
-	if d.held && reflect.DeepEqual(d.stored, stored.Status) {
+	if d.from(stored) {
 		since = d.since
 	}
-	*d = draft{true, stored.Status, remembered, since}
+	*d = draft{stored, remembered, since}
 }
 
 func (d *draft) drop() { *d = draft{} }

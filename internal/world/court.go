@@ -260,8 +260,10 @@ func alive(w *World, pods []*pod) int32 {
 // requested is the largest share that any route gives a slot now.
 func requested(w *World, slot int) int32 {
 	var most int32
-	for _, r := range w.live.routes {
-		most = max(most, r.split.Of(slots[slot]))
+	for i, r := range w.live.routes {
+		if !w.laws.rest.foreign(i) {
+			most = max(most, r.split.Of(slots[slot]))
+		}
 	}
 	return most
 }

@@ -174,8 +174,10 @@ func (p *plane) matches() bool {
 func (p *plane) most(slot traffic.Slot) int32 {
 	var most int32
 	for n := range p.proxies {
-		for _, s := range p.proxies[n].split {
-			most = max(most, s.Of(slot))
+		for i, s := range p.proxies[n].split {
+			if !p.w.laws.rest.foreign(i) {
+				most = max(most, s.Of(slot))
+			}
 		}
 	}
 	return most

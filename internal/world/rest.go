@@ -40,6 +40,12 @@ func (l *restLaw) letGo(p *pass) {
 	}
 }
 
+// foreign reports whether a route is a stranger's own by now.
+func (l *restLaw) foreign(i int) bool {
+	ro := l.w.live.rollout
+	return l.theirs[thing{routes, i}] && (ro == nil || meansOf(ro) != byRoute)
+}
+
 // keepsAborted reports whether the pods of an aborted revision stay.
 func keepsAborted(r *v1alpha1.Rollout) bool {
 	switch s := r.Spec.Strategy; {
@@ -115,7 +121,7 @@ func (l *restLaw) settled(s v1alpha1.RolloutStatus) error {
 // placed judges where routes, pods and Services are.
 func (l *restLaw) placed(s v1alpha1.RolloutStatus) error {
 	for i, r := range l.w.live.routes {
-		if !r.split.Equal(traffic.CanaryAt(0)) && (meansOf(l.w.live.rollout) == byRoute || !l.theirs[thing{routes, i}]) {
+		if !r.split.Equal(traffic.CanaryAt(0)) && !l.foreign(i) {
 			return l.fails(0, "at rest route %d says %s", i+1, r.split)
 		}
 	}
@@ -160,7 +166,7 @@ func (l *restLaw) sized(s v1alpha1.RolloutStatus) error {
 // handedBack judges a world whose Rollout was deleted.
 func (l *restLaw) handedBack() error {
 	for i, r := range l.w.live.routes {
-		if !r.gone && r.split.Canary > 0 && !l.theirs[thing{routes, i}] {
+		if !r.gone && r.split.Canary > 0 && !l.foreign(i) {
 			return l.fails(0, "deleted, and route %d still says %s", i+1, r.split)
 		}
 	}

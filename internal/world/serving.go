@@ -30,6 +30,9 @@ func (l *servingLaws) judge() {
 		for slot := range slots {
 			alive := alive(l.w, proxy.known[slot])
 			for i := range proxy.split {
+				if l.w.laws.rest.foreign(i) {
+					continue
+				}
 				s := proxy.split[i]
 				share := s.Of(slots[slot])
 				if share > 0 || slots[slot] == traffic.Canary && len(s.Matches) > 0 {

@@ -21,9 +21,9 @@ type settledLaw struct {
 	dice *rand.Rand
 }
 
-// judge looks at one of four passes that carried out all they wanted.
+// judge looks at one of ten passes that carried out all they wanted.
 func (l *settledLaw) judge(p *pass) {
-	if l.dice.IntN(4) == 0 {
+	if l.dice.IntN(10) == 0 {
 		l.twice(p)
 	}
 }

@@ -180,7 +180,7 @@ func waitsForCluster(c cursor, f facts) bool {
 // has not been taken over yet it is a stranger who pointed the Service there.
 func lostStatus(c cursor, f facts) bool {
 	takenOver := f.Workload == nil || f.Workload.Before != nil
-	return c.stable == "" && takenOver && f.revisions[f.StableService.Selects].Ready > 0
+	return c.stable == "" && takenOver && f.revisions.of(f.StableService.Selects).Ready > 0
 }
 
 func recoverStable(c cursor, f facts) cursor {

@@ -72,7 +72,7 @@ func nextWeight(c cursor, f facts) int32 {
 func subject(c cursor, f facts) *v1alpha1.Subject {
 	s := &v1alpha1.Subject{
 		Service: f.bound.Service,
-		Canary:  v1alpha1.SubjectArm{Service: f.CanaryService.Name, Workload: f.revisions[c.canary].Name, Revision: c.canary},
+		Canary:  v1alpha1.SubjectArm{Service: f.CanaryService.Name, Workload: f.revisions.of(c.canary).Name, Revision: c.canary},
 	}
 	for _, r := range f.bound.Routes {
 		s.GRPC = s.GRPC || r.Kind == "GRPCRoute"
@@ -85,7 +85,7 @@ func subject(c cursor, f facts) *v1alpha1.Subject {
 		return s
 	}
 	if c.stable != "" {
-		s.Stable = &v1alpha1.SubjectArm{Service: f.StableService.Name, Workload: f.revisions[c.stable].Name, Revision: c.stable}
+		s.Stable = &v1alpha1.SubjectArm{Service: f.StableService.Name, Workload: f.revisions.of(c.stable).Name, Revision: c.stable}
 	}
 	return s
 }

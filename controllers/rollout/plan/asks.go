@@ -95,6 +95,6 @@ func deserted(c cursor, f facts) bool {
 	if f.means != byRoute || f.replicas == 0 || c.mode(f) != forward || f.StableService.Selects != c.stable {
 		return false
 	}
-	stable, exists := f.revisions[c.stable]
+	stable, exists := f.revisions.find(c.stable)
 	return exists && stable.Replicas > 0 && stable.Ready == 0 && f.StableService.ready() == 0
 }

@@ -38,16 +38,16 @@ type facts struct {
 	replicas int32
 	// written is the hash of the template as written; Target differs from it under an undo.
 	written string
-	// revisions by hash, with no more pods ready than wanted; Snapshot.Revisions
-	// lists them oldest first, as read.
-	revisions map[string]Revision
+	// revisions with no more pods ready than wanted; Snapshot.Revisions lists
+	// them, in the same order, as read.
+	revisions revisions
 	// shiftedAt is since when the routes carry what they carry now.
 	shiftedAt time.Time
 	// acceptedAt is since when every route reports that as accepted; zero while one does not.
 	acceptedAt time.Time
-	// listed is what the endpoints of each slot have been for how long; absent
-	// while they are not of one revision alone.
-	listed map[traffic.Slot]listed
+	// listed is what the endpoints of each slot have been for how long, see
+	// [perSlot.in]; of no time while they are not of one revision alone.
+	listed perSlot
 }
 
 // assess reads the snapshot. It decides nothing.
@@ -55,16 +55,17 @@ func assess(s Snapshot) facts {
 	f := facts{
 		Snapshot: s, strategy: strategyOf(s.Rollout.Spec), written: s.Target,
 		bound: Bindings(s.Rollout), wanted: WantedBindings(s.Rollout),
-		replicas: 1, revisions: make(map[string]Revision, len(s.Revisions)),
+		replicas: 1,
 	}
 	f.Revisions = byNumber(s.Revisions)
 	f.means, f.rebinding = meansOf(f.bound), !sameBindings(f.bound, f.wanted)
 	if s.Rollout.Spec.Replicas != nil {
 		f.replicas = *s.Rollout.Spec.Replicas
 	}
-	for _, r := range s.Revisions { // a ReplicaSet's status lags behind what was asked of it
+	f.revisions = slices.Clone(f.Revisions)
+	for i := range f.revisions { // a ReplicaSet's status lags behind what was asked of it
+		r := &f.revisions[i]
 		r.Ready, r.Available = min(r.Ready, r.Replicas), min(r.Available, r.Replicas)
-		f.revisions[r.Hash] = r
 	}
 	if s.Rollout.DeletionTimestamp == nil {
 		f.Problems = append(slices.Clip(f.Problems), mistakes(f)...)
@@ -117,6 +118,25 @@ func sameShares(f facts, before, now []v1alpha1.RevisionWeight) bool {
 
 // slots in the order in which they are looked at.
 var slots = []traffic.Slot{traffic.Stable, traffic.Canary}
+
+// revisions are found by their hashes.
+type revisions []Revision
+
+// find gives a revision; false when there is none.
+func (rs revisions) find(hash string) (Revision, bool) {
+	for i := range rs {
+		if rs[i].Hash == hash {
+			return rs[i], true
+		}
+	}
+	return Revision{}, false
+}
+
+// of is the same with no pods for one that does not exist.
+func (rs revisions) of(hash string) Revision {
+	r, _ := rs.find(hash)
+	return r
+}
 
 func (f facts) slot(slot traffic.Slot) Service {
 	if slot == traffic.Canary {
@@ -187,7 +207,7 @@ func (f facts) exposed(hash string) bool {
 // lose nothing: then the pods themselves count, so that the way back to stable
 // does not wait for a Service that may never return.
 func (f facts) carrying(hash string) int32 {
-	n := f.revisions[hash].Available
+	n := f.revisions.of(hash).Available
 	switch {
 	case f.means != byReplicas:
 		return min(n, f.noticed(traffic.Stable, hash))

@@ -107,8 +107,8 @@ func rebind(c cursor, f facts) cursor {
 
 // lonely: no revision but stable has pods that a widened Service could reach.
 func lonely(c cursor, f facts) bool {
-	for hash, r := range f.revisions {
-		if hash != c.stable && (r.Current > 0 || r.Replicas > 0) && c.stable != "" {
+	for _, r := range f.revisions {
+		if r.Hash != c.stable && (r.Current > 0 || r.Replicas > 0) && c.stable != "" {
 			return false
 		}
 	}

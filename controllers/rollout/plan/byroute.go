@@ -4,6 +4,9 @@
 package plan
 
 import (
+	"slices"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -34,7 +37,7 @@ func affordable(c cursor, f facts) traffic.Split {
 		return stableOnly()
 	case !c.free(f):
 		return held(want, f, max(min(want.Canary, has), least))
-	case !follows(f), !f.serves(traffic.Canary, c.canary, n), f.revisions[c.canary].Available < n:
+	case !follows(f), !f.serves(traffic.Canary, c.canary, n), f.revisions.of(c.canary).Available < n:
 		return want.At(max(min(want.Canary, has), least))
 	}
 	return want.At(max(want.Canary, least))
@@ -66,15 +69,21 @@ func leastCanary(c cursor, f facts) int32 {
 	case !f.shrinks():
 		return 0
 	}
-	r := f.revisions[c.stable] // EndpointSlices may still list pods that were told to end
+	r := f.revisions.of(c.stable) // EndpointSlices may still list pods that were told to end
 	ready := min(f.noticed(traffic.Stable, c.stable), r.Ready, r.Replicas)
 	return min(has, 100-min(ready, f.replicas)*100/f.replicas)
 }
 
-// shrinks: stable is kept at its share, or has not been there in full since it
-// was, as when scaleStable was Dynamic before an edit in mid-release.
+// shrinks: stable is kept at its share, or has not been known to be there in full
+// since it was, as when scaleStable was Dynamic before an edit in mid-release.
 func (f facts) shrinks() bool {
-	return f.means == byRoute && (f.strategy.dynamic || f.listed[traffic.Stable].shrunk)
+	if f.means != byRoute || f.strategy.dynamic {
+		return f.means == byRoute
+	}
+	st := f.Rollout.Status
+	return f.noticed(traffic.Stable, st.StableRevision) < f.replicas && slices.ContainsFunc(st.Revisions, func(r v1alpha1.RevisionStatus) bool {
+		return r.Hash == st.StableRevision && r.Shrunk
+	})
 }
 
 // torn: the routes disagree, and the canary can't carry in all of them what it
@@ -89,7 +98,7 @@ func torn(f facts, least int32) bool {
 func desirePromotion(d *desired, c cursor, f facts) {
 	moved := f.StableService.Selects == c.canary && f.CanaryService.Selects == c.canary
 	carriesAll := f.CanaryService.Selects == c.canary && f.confirmed(traffic.CanaryAt(100)) // a canary before it may be what carries all
-	if moved || carriesAll || (f.replicas == 0 && f.revisions[c.canary].Name != "") {
+	if moved || carriesAll || (f.replicas == 0 && f.revisions.of(c.canary).Name != "") {
 		d.stableSelects = c.canary
 	}
 	switch {

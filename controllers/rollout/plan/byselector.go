@@ -9,12 +9,12 @@ import "github.com/sluice-dev/sluice/routers/traffic"
 // is ready, and the active one when the whole new revision is known to serve.
 // Once switched it stays so, unless nobody is left behind it.
 func desireSwitch(d *desired, c cursor, f facts) {
-	r := f.revisions[c.canary]
+	r := f.revisions.of(c.canary)
 	if r.Ready > 0 || f.replicas == 0 && r.Name != "" {
 		d.canarySelects = c.canary
 	}
 	switched := f.StableService.Selects == c.canary
-	deserted := f.StableService.ready() == 0 && r.Ready == 0 && f.revisions[c.stable].Ready > 0
+	deserted := f.StableService.ready() == 0 && r.Ready == 0 && f.revisions.of(c.stable).Ready > 0
 	switch {
 	case switched && deserted:
 	case switched, c.asks(f).weight == 100 && c.free(f) && whole(c, f):
@@ -25,7 +25,7 @@ func desireSwitch(d *desired, c cursor, f facts) {
 // whole: every pod of the new revision is available, and the preview Service,
 // if there is one, has listed them all for long enough.
 func whole(c cursor, f facts) bool {
-	r := f.revisions[c.canary]
+	r := f.revisions.of(c.canary)
 	if r.Name == "" || r.Available < f.replicas {
 		return false
 	}

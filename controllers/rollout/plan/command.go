@@ -243,7 +243,7 @@ func cantUndo(c cursor, f facts, cmd v1alpha1.Command) string {
 		return "no earlier promoted revision is remembered; name one in toRevision"
 	case to == f.Target:
 		return fmt.Sprintf("revision %s is wanted already", to)
-	case f.revisions[to].Name == "" && to != f.written:
+	case f.revisions.of(to).Name == "" && to != f.written:
 		return fmt.Sprintf("revision %s has no ReplicaSet any more; choose one that kubectl sluice get shows, or raise spec.revisionHistoryLimit", to)
 	}
 	return ""

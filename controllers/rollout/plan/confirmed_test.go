@@ -85,7 +85,7 @@ func TestEndedPodsAreNotCounted(t *testing.T) {
 			s.StableService.Listed = []string{"a", "b", "c", "d"}
 			tc.before.Service, tc.before.Revision, tc.before.Since = "stable", "v1", since
 			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{tc.before}
-			got := assess(s).listed[traffic.Stable]
+			got, _ := assess(s).listed.in(traffic.Stable)
 			if got.ready != tc.want.Ready || got.before != tc.want.Before || got.ending != tc.want.Ending {
 				t.Errorf("%s: %+v", tc.reason, got)
 			}

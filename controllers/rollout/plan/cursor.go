@@ -144,7 +144,7 @@ func (c cursor) end(facts) cursor {
 // record adds the outcome of the release in flight to the history.
 func (c cursor) record(f facts, cause v1alpha1.OutcomeCause) cursor {
 	outcome := v1alpha1.Outcome{
-		Revision: c.canary, Cause: cause, Images: f.revisions[c.canary].Images, Approvals: c.approvals,
+		Revision: c.canary, Cause: cause, Images: f.revisions.of(c.canary).Images, Approvals: c.approvals,
 		StartedAt: metav1.NewTime(c.startedAt), EndedAt: stamped(f.Now),
 	}
 	c.history = append([]v1alpha1.Outcome{outcome}, c.history...)
@@ -184,7 +184,7 @@ func promotedLately(c cursor, f facts, revision string) bool {
 			return false
 		}
 		if o.Revision == revision {
-			return f.revisions[revision].Name != ""
+			return f.revisions.of(revision).Name != ""
 		}
 		left--
 	}

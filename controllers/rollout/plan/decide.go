@@ -59,7 +59,7 @@ func settle(c cursor, f facts) cursor {
 // wanting puts the revision that an undo asks for in the template's place.
 func wanting(c cursor, f facts) facts {
 	f.Target = f.written
-	if c.undo != nil && f.revisions[c.undo.To].Name != "" {
+	if c.undo != nil && f.revisions.of(c.undo.To).Name != "" {
 		f.Target = c.undo.To
 	}
 	return f
@@ -113,6 +113,9 @@ func wakeForDataPlane(f facts, consider func(time.Time)) {
 		consider(f.settlesAt())
 	}
 	for _, l := range f.listed {
+		if l.since.IsZero() {
+			continue
+		}
 		consider(l.since.Add(f.strategy.settle))
 		if l.ending > 0 {
 			consider(l.since.Add(f.strategy.timeout))

@@ -74,7 +74,7 @@ func (d *desired) createMissing(c cursor, f facts) {
 	if c.mode(f) == returning || hash == "" {
 		hash = c.stable
 	}
-	_, exists := f.revisions[hash]
+	_, exists := f.revisions.find(hash)
 	if hash != "" && !exists && hash == f.written && (c.free(f) || hash == c.stable) {
 		d.create, d.created = true, hash
 	}
@@ -85,7 +85,7 @@ func (d *desired) createMissing(c cursor, f facts) {
 func desireFirst(d *desired, c cursor, f facts) {
 	d.replicas[c.canary] = sized{f.replicas, "the first revision needs spec.replicas before it gets traffic"}
 	desireAdoption(d, c, f)
-	if f.revisions[c.canary].Available >= f.replicas && f.revisions[c.canary].Name != "" {
+	if f.revisions.of(c.canary).Available >= f.replicas && f.revisions.of(c.canary).Name != "" {
 		d.stableSelects, d.canarySelects = c.canary, c.canary
 	}
 	if f.means == byRoute && (f.serves(traffic.Stable, c.canary, f.need(100)) || f.Workload != nil && f.StableService.ready() > 0) {
@@ -100,7 +100,7 @@ func desireAdoption(d *desired, c cursor, f facts) {
 		return
 	}
 	surge := f.need(25)
-	n := min(max(f.replicas+surge-w.Current, f.revisions[c.canary].Replicas), f.replicas)
+	n := min(max(f.replicas+surge-w.Current, f.revisions.of(c.canary).Replicas), f.replicas)
 	if s := f.StableService.Selects; s != "" && s != c.canary {
 		n = f.replicas // callers are with another revision already; what carries nothing need not make room
 	}
@@ -116,7 +116,7 @@ func stableSize(c cursor, f facts) sized {
 	case c.mode(f) != forward || !f.strategy.dynamic || deserted(c, f) || f.means != byRoute || f.CanaryService.Selects != c.canary:
 		return sized{f.replicas, "stable keeps spec.replicas, ready to carry all traffic"}
 	}
-	if has, ok := f.revisions[c.stable]; ok && f.StableService.Selects == c.canary {
+	if has, ok := f.revisions.find(c.stable); ok && f.StableService.Selects == c.canary {
 		return sized{has.Replicas, "left as it is: the stable Service stands for the promoted revision"}
 	}
 	n := max(f.need(f.most(traffic.Stable)), f.need(100-c.asks(f).weight))
@@ -128,7 +128,7 @@ func stableSize(c cursor, f facts) sized {
 func canarySize(c cursor, f facts) sized {
 	n := c.asks(f).pods
 	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.asks(f).weight)
-	has := f.revisions[c.canary].Replicas
+	has := f.revisions.of(c.canary).Replicas
 	if leads := f.CanaryService.Selects == c.canary || f.CanaryService.Ready[c.canary] > 0; leads && n < has {
 		if floor := min(has, f.need(f.most(traffic.Canary))); floor > n {
 			n, reason = floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
@@ -172,7 +172,7 @@ func desireStable(d *desired, c cursor, f facts) {
 		d.stableSelects, d.canarySelects = "", "" // both are given back
 	}
 	d.split = homeward(c, f)
-	if r, ok := f.revisions[c.canary]; ok && c.canary != "" && c.canary != c.stable {
+	if r, ok := f.revisions.find(c.canary); ok && c.canary != "" && c.canary != c.stable {
 		d.replicas[c.canary] = sized{r.Replicas, "kept until its traffic has left"}
 	}
 }

@@ -76,7 +76,7 @@ func makeServices(f facts) []Action {
 // spec.replicas upwards, and traffic leaves endpoints that vanished.
 func keepCapacity(c cursor, f facts, d desired) []Action {
 	var actions []Action
-	r, ok := f.revisions[c.stable]
+	r, ok := f.revisions.find(c.stable)
 	if want := d.replicas[c.stable]; ok && want.n > r.Replicas {
 		actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n})
 	}
@@ -115,7 +115,7 @@ func point(c cursor, f facts, d desired) []Action {
 		service Service
 		want    string
 	}{{traffic.Stable, f.StableService, d.stableSelects}, {traffic.Canary, f.CanaryService, d.canarySelects}} {
-		r, exists := f.revisions[s.want]
+		r, exists := f.revisions.find(s.want)
 		if s.want == "" || s.want == s.service.Selects || !exists || s.service.Name == "" || s.service.Missing {
 			continue
 		}
@@ -138,7 +138,7 @@ func unnarrow(c cursor, f facts) []Action {
 	if s := f.CallerService; f.means == byReplicas && s.Selects != "" {
 		return []Action{SelectRevision{why: "pods are the split, and its callers reach only some of them", Service: s.Name, Version: s.Version}}
 	}
-	if c.mode(f) != initial || f.Workload == nil || f.Workload.Available == 0 || f.revisions[c.canary].Available >= f.replicas {
+	if c.mode(f) != initial || f.Workload == nil || f.Workload.Available == 0 || f.revisions.of(c.canary).Available >= f.replicas {
 		return nil
 	}
 	var actions []Action

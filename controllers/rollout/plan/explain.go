@@ -142,7 +142,7 @@ func resultGate(c cursor, f facts) (hold, bool) {
 	if c.mode(f) != resting {
 		return hold{}, false
 	}
-	r := f.revisions[c.stable]
+	r := f.revisions.of(c.stable)
 	switch {
 	case c.stable == "":
 		return hold{v1alpha1.PhasePending, v1alpha1.ReasonProgressing, "waiting for a pod template"}, true
@@ -185,7 +185,7 @@ func returnGate(c cursor, f facts) (hold, bool) {
 
 func returnText(c cursor, f facts) string {
 	if f.StableService.ready() == 0 && f.CanaryService.ready() > 0 {
-		return fmt.Sprintf("waiting for a ready endpoint of Service %s, %s", f.StableService.Name, pods(f.revisions[c.stable], f.replicas))
+		return fmt.Sprintf("waiting for a ready endpoint of Service %s, %s", f.StableService.Name, pods(f.revisions.of(c.stable), f.replicas))
 	}
 	return trafficText(f)
 }

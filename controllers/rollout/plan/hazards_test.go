@@ -88,10 +88,7 @@ func dynamicStable(s *Snapshot) {
 // onceShrunk has scaleStable edited since stable was shrunk.
 func onceShrunk(s *Snapshot) {
 	s.Rollout.Spec.Strategy.Canary.ScaleStable = ""
-	for i := range s.Rollout.Status.Traffic.Endpoints {
-		e := &s.Rollout.Status.Traffic.Endpoints[i]
-		e.Shrunk = e.Service == "stable"
-	}
+	s.Rollout.Status.Revisions = []v1alpha1.RevisionStatus{{Hash: "v1", Shrunk: true}}
 }
 
 // canaryPods gives the canary pods of which some are ready.
@@ -229,16 +226,19 @@ func shrunk(s *Snapshot) {
 func TestWayBack(t *testing.T) {
 	aborted := latched(v1alpha1.ReasonAbortedByCommand)
 	for name, m := range map[string]moment{
-		"AbortShiftsAtOnce":     {"stable was kept in full", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"scale shop-v2"}},
-		"AbortDuringScaling":    {"a change of replicas in the same look is no detour", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), replicas(8), settledNow), []string{toStable, "scale shop-v1 from 4 to 8"}, nil},
-		"AbortDuringPause":      {"a pause holds no way back", scene(canaryOf(1, 1, 25), pausedBySpec, says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, nil},
-		"AbortDuringPromotion":  {"all steps are done and stable has not moved yet", scene(canaryOf(3, 4, 100), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"point Service stable at revision v2"}},
-		"AbortAfterMove":        {"stable's Service goes back under stable", scene(canaryOf(3, 4, 100), behind("v2", 4), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", "point Service stable at revision v1"}, nil},
-		"AbortWithProblems":     {"a mistake in the spec holds no way back", scene(canaryOf(2, 2, 50), aborted, problem, settledNow), []string{toStable}, nil},
-		"AbortWithoutRelease":   {"there is nothing to abort, and nothing changes", scene(says(v1alpha1.VerbAbort), settledNow), []string{"abort Refused", "Healthy"}, []string{"scale", "shift"}},
-		"AbortThenNewer":        {"a newer template is a release of its own", scene(canaryOf(2, 2, 50), aborted, wants("v3"), settledNow), []string{"canary v3", "release 3", "create revision v3"}, []string{"scale shop-v2"}},
-		"AbortOfShrunkStable":   {"stable gets what it can carry, and grows", scene(shrunk, aborted, settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
-		"AbortOfOnceShrunk":     {"an edit of scaleStable brings no pods", scene(shrunk, aborted, settledNow, onceShrunk), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
+		"AbortShiftsAtOnce":    {"stable was kept in full", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"scale shop-v2"}},
+		"AbortDuringScaling":   {"a change of replicas in the same look is no detour", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), replicas(8), settledNow), []string{toStable, "scale shop-v1 from 4 to 8"}, nil},
+		"AbortDuringPause":     {"a pause holds no way back", scene(canaryOf(1, 1, 25), pausedBySpec, says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, nil},
+		"AbortDuringPromotion": {"all steps are done and stable has not moved yet", scene(canaryOf(3, 4, 100), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"point Service stable at revision v2"}},
+		"AbortAfterMove":       {"stable's Service goes back under stable", scene(canaryOf(3, 4, 100), behind("v2", 4), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", "point Service stable at revision v1"}, nil},
+		"AbortWithProblems":    {"a mistake in the spec holds no way back", scene(canaryOf(2, 2, 50), aborted, problem, settledNow), []string{toStable}, nil},
+		"AbortWithoutRelease":  {"there is nothing to abort, and nothing changes", scene(says(v1alpha1.VerbAbort), settledNow), []string{"abort Refused", "Healthy"}, []string{"scale", "shift"}},
+		"AbortThenNewer":       {"a newer template is a release of its own", scene(canaryOf(2, 2, 50), aborted, wants("v3"), settledNow), []string{"canary v3", "release 3", "create revision v3"}, []string{"scale shop-v2"}},
+		"AbortOfShrunkStable":  {"stable gets what it can carry, and grows", scene(shrunk, aborted, settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
+		"AbortOfOnceShrunk":    {"an edit of scaleStable brings no pods", scene(shrunk, aborted, settledNow, onceShrunk), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
+		"MovedBackOnceShrunk": {"stable's Service stands for the canary, and stable has two of four", scene(shrunk, aborted, behind("v2", 4), func(s *Snapshot) {
+			s.Revisions[0].Replicas, s.Traffic = 4, carried(traffic.CanaryAt(0))
+		}, settledNow, onceShrunk), nil, []string{"point Service stable"}},
 		"RollBackShrunkStable":  {"the same when the template goes back", scene(shrunk, wants("v1"), settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
 		"SupersedeShrunkStable": {"the same when V3 arrives", scene(shrunk, wants("v3"), settledNow), []string{"canary v3"}, []string{toStable, "scale shop-v1 from 2 to 1"}},
 		"RollBackAtOnce":        {"no steps on the way back", scene(canaryOf(2, 2, 50), wants("v1"), settledNow), []string{toStable}, nil},

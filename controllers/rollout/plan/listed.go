@@ -24,16 +24,14 @@ type listed struct {
 	// ending are listed beyond the pods that their revision is to have: they
 	// were told to end, and the EndpointSlices do not say so yet.
 	ending int32
-	// shrunk: the stable revision was kept at its share, and has not been there in full since.
-	shrunk bool
 	// evicted is the pod among those ending whose eviction was asked for last.
 	evicted string
 }
 
 // listedSince compares what is listed with what the status remembers.
-func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]listed {
-	all := map[traffic.Slot]listed{}
-	for _, slot := range slots {
+func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
+	var all perSlot
+	for i, slot := range slots {
 		s := f.slot(slot)
 		revision, one := lists(s, f)
 		if !one || s.Ready[revision] == 0 {
@@ -42,14 +40,21 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) map[traffic.Slot]list
 		was := listed{revision: revision, since: stamp(f.Now)}
 		for _, e := range old {
 			if e.Service == s.Name && e.Revision == revision {
-				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Shrunk, e.Evicted}
+				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Evicted}
 			}
 		}
-		now := was.become(s, f)
-		now.shrunk = now.stillShrunk(was.shrunk, f)
-		all[slot] = now
+		all[i] = was.become(s, f)
 	}
 	return all
+}
+
+// perSlot is the same of each slot.
+type perSlot [2]listed
+
+// in is what is known of a slot's endpoints; false while they are not of one revision alone.
+func (p perSlot) in(slot traffic.Slot) (listed, bool) {
+	l := p[slices.Index(slots, slot)]
+	return l, !l.since.IsZero()
 }
 
 // lists is the one revision whose endpoints are counted in a Service. Beside a
@@ -90,19 +95,6 @@ func (l listed) become(s Service, f facts) listed {
 	return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: sure, ending: ending}
 }
 
-// stillShrunk reports whether stable is kept at its share while a release is under
-// way, or was and is not known to be there in full yet.
-func (l listed) stillShrunk(before bool, f facts) bool {
-	st := f.Rollout.Status
-	switch {
-	case l.revision != st.StableRevision:
-		return false
-	case f.strategy.dynamic:
-		return st.CanaryRevision != ""
-	}
-	return before && l.sure(f) < f.replicas
-}
-
 // leaving counts those listed that were told to end: all beyond the pods that
 // their revision is to have, now or when it had fewer. Since it grew again their
 // number does not tell them from those that took their place; their names do,
@@ -111,7 +103,7 @@ func (l listed) stillShrunk(before bool, f facts) bool {
 func (l listed) leaving(s Service, f facts) int32 {
 	n := s.Ready[l.revision]
 	var told int32
-	if r, ours := f.revisions[l.revision]; ours {
+	if r, ours := f.revisions.find(l.revision); ours {
 		told = max(0, n-r.Replicas)
 	}
 	switch {
@@ -185,7 +177,7 @@ func (l listed) without(pod string, f facts) listed {
 		l.since = stamp(f.Now)
 		return l
 	}
-	return listed{l.revision, l.ready - 1, stamp(f.Now), l.sure(f) - 1, l.ending + 1, l.shrunk, pod}
+	return listed{l.revision, l.ready - 1, stamp(f.Now), l.sure(f) - 1, l.ending + 1, pod}
 }
 
 // sure is the number of endpoints that the data plane has noticed.
@@ -198,7 +190,7 @@ func (l listed) sure(f facts) int32 {
 
 // noticed is the number of a revision's endpoints in a slot that the data plane has noticed.
 func (f facts) noticed(slot traffic.Slot, revision string) int32 {
-	l, ok := f.listed[slot]
+	l, ok := f.listed.in(slot)
 	if !ok || l.revision != revision {
 		return 0
 	}
@@ -207,7 +199,7 @@ func (f facts) noticed(slot traffic.Slot, revision string) int32 {
 
 // blind reports whether the data plane knows none of the endpoints that a slot lists.
 func blind(f facts, slot traffic.Slot) bool {
-	l, ok := f.listed[slot]
+	l, ok := f.listed.in(slot)
 	s := f.slot(slot).Selects
 	return ok && (s == "" || s == l.revision) && l.sure(f) == 0
 }

@@ -106,7 +106,7 @@ func growRatio(d *desired, c cursor, f facts, want mix) {
 		room -= max(r.Replicas, r.Current)
 	}
 	for _, hash := range growing(c, f, d.created) {
-		r := f.revisions[hash]
+		r := f.revisions.of(hash)
 		grow := min(want.of(c, hash)-r.Replicas, room)
 		if grow <= 0 {
 			continue
@@ -126,7 +126,7 @@ func growing(c cursor, f facts, created string) []string {
 		order = []string{c.stable}
 	}
 	return slices.DeleteFunc(order, func(hash string) bool {
-		_, exists := f.revisions[hash]
+		_, exists := f.revisions.find(hash)
 		heldBack := moving && hash == c.canary && !c.free(f)
 		return hash == "" || heldBack || !exists && hash != created
 	})
@@ -182,7 +182,7 @@ func retiredFirst(c cursor, f facts) []Revision {
 
 // podsMissing says what a release by pods still waits for.
 func podsMissing(c cursor, f facts) (hold, bool) {
-	want, r := wantedMix(c, f), f.revisions[c.canary]
+	want, r := wantedMix(c, f), f.revisions.of(c.canary)
 	if f.carrying(c.canary) < want.canary || r.Name == "" {
 		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, want.canary)), true
 	}

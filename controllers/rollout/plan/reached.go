@@ -49,7 +49,7 @@ func owedAt(c cursor, f facts) owed {
 }
 
 func shortOfPods(c cursor, f facts) (hold, bool) {
-	o, r := owedAt(c, f), f.revisions[c.canary]
+	o, r := owedAt(c, f), f.revisions.of(c.canary)
 	if f.Workload != nil && c.mode(f) == initial && r.Replicas < o.n {
 		return waits(v1alpha1.ReasonWaitingForPods, "taking over from Deployment %s: %d of %d pods are ours and available", f.Workload.Name, r.Available, o.n), true
 	}

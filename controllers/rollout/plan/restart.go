@@ -57,7 +57,7 @@ func restarted(c cursor, f facts) bool {
 	if !wanted {
 		return false
 	}
-	r := f.revisions[c.stable]
+	r := f.revisions.of(c.stable)
 	return f.replicas == 0 || len(f.Pods) > 0 && len(outdated(c, f)) == 0 && r.Available >= f.replicas
 }
 
@@ -76,13 +76,14 @@ func replace(c cursor, f facts) []Action {
 	if c.mode(f) != resting || f.Rollout.Spec.Paused || c.paused != nil {
 		return nil
 	}
-	old, carrying, before := outdated(c, f), f.carrying(c.stable), f.listed[traffic.Stable].evicted
+	l, _ := f.listed.in(traffic.Stable)
+	old, carrying, before := outdated(c, f), f.carrying(c.stable), l.evicted
 	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating })
 	switch {
 	case len(old) == 0 || leaving:
 		return nil
 	case before == old[0].Name: // it is still there: nothing came of its eviction
-		carrying = min(carrying+1, f.revisions[c.stable].Available)
+		carrying = min(carrying+1, f.revisions.of(c.stable).Available)
 	case before != "":
 		return nil
 	}
@@ -96,13 +97,13 @@ func replace(c cursor, f facts) []Action {
 // plane can be counted on to know. The EndpointSlices may soon list its
 // successor in its place, and their number tells nothing of that.
 func parting(c cursor, f facts) facts {
-	l, ok := f.listed[traffic.Stable]
+	l, ok := f.listed.in(traffic.Stable)
 	if !ok || l.revision != c.stable {
 		return f
 	}
 	for _, a := range replace(c, f) {
 		if e, evicts := a.(EvictPod); evicts {
-			f.listed[traffic.Stable] = l.without(e.Name, f)
+			f.listed[slices.Index(slots, traffic.Stable)] = l.without(e.Name, f)
 		}
 	}
 	return f

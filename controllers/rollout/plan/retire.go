@@ -16,7 +16,8 @@ func (d *desired) retire(c cursor, f facts) {
 			before[r.Hash] = r.ScaleDownAt.Time
 		}
 	}
-	for hash, r := range f.revisions {
+	for _, r := range f.revisions {
+		hash := r.Hash
 		inFlight := hash == c.canary && c.mode(f) == forward
 		if hash == c.stable || inFlight || r.Replicas == 0 || f.exposed(hash) {
 			continue

@@ -6,6 +6,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -46,7 +47,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		s.CurrentStep = &v1alpha1.CurrentStep{Index: c.step, Position: c.position(f), Since: metav1.NewTime(c.since), WaitingSince: timed(c.waiting)}
 	}
 	if f.Selector != nil {
-		s.Selector = metav1.FormatLabelSelector(f.Selector)
+		s.Selector = selectorText(f.Selector)
 	}
 	if f.Template != nil && len(f.Template.Spec.Containers) > 0 {
 		s.Image = f.Template.Spec.Containers[0].Image
@@ -59,6 +60,20 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		}
 	}
 	return s
+}
+
+// selectorText is a selector as kubectl takes it. One of nothing but labels, as
+// nearly all are, is not parsed for that.
+func selectorText(s *metav1.LabelSelector) string {
+	if len(s.MatchLabels) == 0 || len(s.MatchExpressions) > 0 {
+		return metav1.FormatLabelSelector(s)
+	}
+	pairs := make([]string, 0, len(s.MatchLabels))
+	for key, value := range s.MatchLabels {
+		pairs = append(pairs, key+"="+value)
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, ",")
 }
 
 func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
@@ -114,10 +129,9 @@ func canaryWeight(c cursor, f facts, t *v1alpha1.TrafficStatus) int32 {
 func endpointsStatus(f facts) []v1alpha1.ServiceEndpoints {
 	var all []v1alpha1.ServiceEndpoints
 	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
-		if l, ok := f.listed[slot]; ok {
+		if l, ok := f.listed.in(slot); ok {
 			all = append(all, v1alpha1.ServiceEndpoints{
-				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending,
-				Shrunk: l.shrunk, Evicted: l.evicted,
+				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending, Evicted: l.evicted,
 			})
 		}
 	}
@@ -148,6 +162,7 @@ func revisionStatuses(c cursor, f facts, d desired) []v1alpha1.RevisionStatus {
 		s := v1alpha1.RevisionStatus{
 			Hash: r.Hash, Number: r.Number, Role: role(c, r.Hash), Images: r.Images,
 			Replicas: r.Replicas, ReadyReplicas: r.Ready, AvailableReplicas: r.Available,
+			Shrunk: r.Hash == c.stable && (f.strategy.dynamic || c.stable == f.Rollout.Status.StableRevision && f.shrinks()),
 		}
 		if s.Role == v1alpha1.RoleRetired && r.Replicas == 0 && r.Current == 0 {
 			continue
