@@ -96,7 +96,7 @@ presubmit: test verify ## Do what CI does, without the full tier
 ## A real cluster
 
 .PHONY: cluster-build
-cluster-build: $(CLUSTER) ## Build what the test cluster is made of (once, 30 min on 2 cores)
+cluster-build: $(CLUSTER) ## Build what the test cluster is made of (once, 35 min on 2 cores)
 	$(CLUSTER) build
 
 .PHONY: cluster-up

@@ -64,6 +64,13 @@ var (
 		Name: "traefik", Title: "Traefik", Module: "github.com/traefik/traefik/v3",
 		Package: "github.com/traefik/traefik/v3/cmd/traefik", LinkFlags: "-s -w", Usually: "10 min on 2 cores",
 	}
+	// Istiod is Istio's control plane, built with the tags that Istio ships it with. Its
+	// releases carry no tags that Go takes for versions, so it is given by commit.
+	Istiod = Tool{
+		Name: "istiod", Title: "Istio", Module: "istio.io/istio",
+		Package: "istio.io/istio/pilot/cmd/pilot-discovery", Tags: "vtprotobuf,disable_pgv",
+		LinkFlags: "-s -w", Usually: "5 min on 2 cores",
+	}
 	// Image packs one static binary into a container image without Docker.
 	Image = Tool{
 		Name: "image", Title: "the image packer", Module: "github.com/google/go-containerregistry", Package: ".",
@@ -77,7 +84,7 @@ var (
 func APITools() []Tool { return []Tool{Etcd, Kube} }
 
 // FullTools are the tools that the full tier needs.
-func FullTools() []Tool { return []Tool{Etcd, Kube, Prometheus, Traefik, Image, Pause} }
+func FullTools() []Tool { return []Tool{Etcd, Kube, Prometheus, Traefik, Istiod, Image, Pause} }
 
 // recipe is a tool as found in a checkout: where it is built and under which
 // name the result is kept.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -55,7 +56,7 @@ func (a apiServer) ready(ctx context.Context) error {
 	return err
 }
 
-// apply installs the Gateway API and the manifests of the units.
+// apply installs the Gateway API, Istio's definitions and the manifests of the units.
 func (a apiServer) apply(ctx context.Context, units []unit) error {
 	config, err := a.config()
 	if err != nil {
@@ -69,12 +70,14 @@ func (a apiServer) apply(ctx context.Context, units []unit) error {
 	if err != nil {
 		return err
 	}
-	gatewayAPI, err := manifests.GatewayAPI(ctx, root)
-	if err != nil {
-		return err
-	}
-	if err := applier.ApplyCRDs(ctx, gatewayAPI); err != nil {
-		return fmt.Errorf("installing the Gateway API: %w", err)
+	for _, read := range []func(context.Context, string) ([]*unstructured.Unstructured, error){manifests.GatewayAPI, manifests.Istio} {
+		definitions, err := read(ctx, root)
+		if err != nil {
+			return err
+		}
+		if err := applier.ApplyCRDs(ctx, definitions); err != nil {
+			return fmt.Errorf("installing custom resource definitions: %w", err)
+		}
 	}
 	for _, u := range units {
 		for _, asset := range u.manifests {

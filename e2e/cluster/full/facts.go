@@ -19,6 +19,8 @@ const (
 	gatewayPort    = 8080
 	traefikPort    = 8082
 	prometheusPort = 9090
+	istiodPort     = 15010
+	istiodHTTPPort = 15080
 )
 
 // Where things are, for those who are inside the namespace.
@@ -31,6 +33,11 @@ const (
 	// PrometheusServiceURL is the Service "prometheus" in the namespace
 	// "monitoring", by address because the cluster has no DNS.
 	PrometheusServiceURL = "http://10.96.0.90:9090"
+
+	// IstiodAddress is where istiod serves xDS in plain text, for the node and for pods.
+	IstiodAddress = "10.250.0.1:15010"
+	// IstiodDebugURL tells those on the node what istiod has told its clients.
+	IstiodDebugURL = "http://127.0.0.1:15080"
 
 	etcdURL           = "http://10.250.0.1:2379"
 	traefikMetricsURL = "http://10.250.0.1:8082"

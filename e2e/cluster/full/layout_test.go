@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	"sigs.k8s.io/yaml"
 )
 
@@ -82,5 +83,21 @@ func TestRender(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A file that a caller hands down open, as flock does with its lock, does not
+// stay open in a server.
+func TestKeepOpenFiles(t *testing.T) {
+	fd, err := unix.Open(filepath.Join(t.TempDir(), "lock"), unix.O_CREAT|unix.O_RDWR, 0o600) // without O_CLOEXEC
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if err := keepOpenFiles(); err != nil {
+		t.Fatal(err)
+	}
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("flags %d, %v; want the file to be closed in programs that are started", flags, err)
 	}
 }

@@ -9,11 +9,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // partWithin is how long a part may take until it serves.
@@ -61,6 +64,9 @@ func (s servers) start(name string, argv []string) error {
 		return fmt.Errorf("opening the log of %s: %w", name, err)
 	}
 	defer func() { _ = log.Close() }() // the process has its own copy
+	if err := keepOpenFiles(); err != nil {
+		return err
+	}
 	cmd := exec.Command("nsenter", append([]string{"--net=" + s.at.netns(), "--"}, argv...)...)
 	cmd.Dir = s.at.dir
 	cmd.Stdout, cmd.Stderr = log, log
@@ -79,6 +85,16 @@ func (s servers) start(name string, argv []string) error {
 	}
 	if err := os.WriteFile(s.at.record(name), text, 0o644); err != nil {
 		return fmt.Errorf("noting the process of %s: %w", name, err)
+	}
+	return nil
+}
+
+// keepOpenFiles keeps from the programs that are started what this one has been
+// handed open. A server outlives its caller, and with it would live any lock
+// that the caller holds on such a file.
+func keepOpenFiles() error {
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return fmt.Errorf("keeping open files from servers: %w", err)
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (s starter) startParts(ctx context.Context, in inputs) error {
 	if err := s.servers.startAll(afterImages.of(parts), in); err != nil {
 		return err
 	}
-	if err := s.tell.waitFor(ctx, "Gateway API and manifests", s.applyManifests); err != nil {
+	if err := s.tell.waitFor(ctx, "definitions and manifests", s.applyManifests); err != nil {
 		return err
 	}
 	if err := s.servers.startAll(afterManifests.of(parts), in); err != nil {

@@ -90,7 +90,7 @@ type site struct {
 
 // units lists every unit of the cluster.
 func (s site) units() []unit {
-	return []unit{controlPlane{s}.unit(), nodeRuntime{s}.unit(), monitoring{s}.unit(), gateway{s}.unit()}
+	return []unit{controlPlane{s}.unit(), nodeRuntime{s}.unit(), monitoring{s}.unit(), gateway{s}.unit(), mesh{s}.unit()}
 }
 
 // partsOf lists the parts of all units in the order of starting.
