@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -73,8 +74,14 @@ func (a apiServer) apply(ctx context.Context, units []unit) error {
 	if err != nil {
 		return err
 	}
-	if err := applier.ApplyCRDs(ctx, gatewayAPI); err != nil {
-		return fmt.Errorf("installing the Gateway API: %w", err)
+	streams, err := manifests.GatewayAPIStreams(ctx, root)
+	if err != nil {
+		return err
+	}
+	for _, definitions := range [][]*unstructured.Unstructured{gatewayAPI, streams} {
+		if err := applier.ApplyCRDs(ctx, definitions); err != nil {
+			return fmt.Errorf("installing the Gateway API: %w", err)
+		}
 	}
 	for _, u := range units {
 		for _, asset := range u.manifests {
