@@ -25,13 +25,17 @@ func (s *story) finish() {
 	defer cancel()
 	end := time.Now()
 	s.traffic.Stop()
-	s.countDirect()
+	s.countBeside("to the Service's own address", s.direct)
+	s.countBeside("with the header", s.testers)
 	if err := s.learn(ctx); err != nil {
 		s.Error(err)
 	}
 	s.count()
 	s.report.Weights = s.measure(end)
-	for _, w := range s.report.Weights {
+	if s.direct != nil && s.judgesDirect {
+		s.report.Direct = s.measureIn(s.direct.History(), end)
+	}
+	for _, w := range slices.Concat(s.report.Weights, s.report.Direct) {
 		if !w.Within || w.Strangers > 0 {
 			s.Errorf("version %s at %d %%: %.4f of %d responses (%d of versions without weight), want between %.4f and %.4f and none",
 				w.Version, w.Canary, w.ObservedShare, w.N, w.Strangers, w.Low, w.High)
@@ -68,18 +72,18 @@ func (s *story) count() {
 	}
 }
 
-// countDirect holds the promise for what was sent to a Service's own address.
-func (s *story) countDirect() {
+// countBeside holds the promise for traffic beside that of every story; nil is none.
+func (s *story) countBeside(what string, g *load.Generator) {
 	s.Helper()
-	if s.direct == nil {
+	if g == nil {
 		return
 	}
-	s.direct.Stop()
-	tally := s.direct.History().Count(time.Time{}, time.Now())
-	s.report.Notes = append(s.report.Notes, fmt.Sprintf("%d requests to the Service's own address, %d failed, by version %v",
-		tally.Requests, tally.ByOutcome[load.Failed], tally.ByVersion))
-	for _, f := range s.direct.History().FirstFailures(5) {
-		s.Errorf("failed at the Service's own address at %s, version %q: %s", f.At.Format(time.StampMilli), f.Version, f.Reason)
+	g.Stop()
+	tally := g.History().Count(time.Time{}, time.Now())
+	s.report.Notes = append(s.report.Notes, fmt.Sprintf("%d requests %s, %d failed, by version %v",
+		tally.Requests, what, tally.ByOutcome[load.Failed], tally.ByVersion))
+	for _, f := range g.History().FirstFailures(5) {
+		s.Errorf("failed %s at %s, version %q: %s", what, f.At.Format(time.StampMilli), f.Version, f.Reason)
 	}
 }
 
@@ -124,6 +128,7 @@ func (s *story) keepEvidence(ctx context.Context) {
 	for _, args := range [][]string{
 		{"sluice", "get", "rollout", harness.Name, "-o", "wide"},
 		{"get", "rollouts,analysisruns,httproutes,services,replicasets,endpointslices", "-o", "yaml"},
+		{"get", "grpcroutes,tcproutes,tlsroutes", "-o", "yaml"},
 		{"get", "pods", "-o", "wide"},
 		{"get", "events", "--sort-by", ".metadata.creationTimestamp"},
 	} {

@@ -47,9 +47,12 @@ type story struct {
 	seen       *harness.Recorder
 	traffic    *load.Generator
 	direct     *load.Generator   // on a Service's own address; nil without
+	testers    *load.Generator   // with the header of those who try the canary; nil without
 	versions   map[string]string // by revision hash
 	report     harness.Report
 	releasedAt time.Time
+	// judgesDirect: shares are judged on the Service's own address too.
+	judgesDirect bool
 	// rate is the number of requests per second, and least how many there have to be for a verdict on the story.
 	rate, least int
 }
@@ -88,6 +91,7 @@ var names = []string{
 	"newer-revision", "prometheus-unreachable", "wrong-input", "workload-adoption",
 	"superseded", "abort-at-each-step", "promote-full-then-abort", "blue-green", "blue-green-switch-back", "scaled-in-mid-release",
 	"objective-kept", "errors-5-percent", "errors-all", "errors-late", "slower", "low-traffic", "shared-incident", "measuring-through-trouble",
+	"route-25-75", "pods-25-75", "grpc-route", "tcp-route", "tls-route", "match-route",
 }
 
 func TestMain(m *testing.M) {
@@ -101,6 +105,12 @@ func TestMain(m *testing.M) {
 // tell skips a story that STORY does not name, and sets up the namespace of one that is told.
 func tell(t *testing.T, name string) *story {
 	t.Helper()
+	return tellIn(t, harness.HTTP(), name)
+}
+
+// tellIn tells a story of a shop that speaks a dialect.
+func tellIn(t *testing.T, d harness.Dialect, name string) *story {
+	t.Helper()
 	if chosen := os.Getenv("STORY"); chosen != "" && chosen != name {
 		t.Skipf("STORY=%s", chosen)
 	}
@@ -110,7 +120,7 @@ func tell(t *testing.T, name string) *story {
 	c := cluster(t)
 	seed := strconv.FormatUint(uint64(rand.Uint32()), 36)
 	namespace := name + "-" + seed
-	shop, err := c.NewShop(t.Context(), namespace)
+	shop, err := d.NewShop(t.Context(), c, namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +153,7 @@ func (s *story) openFor(version string) {
 	defer cancel()
 	s.must(s.shop.Answers(ctx, version))
 	s.must(s.shop.WaitScraped(ctx))
-	traffic, err := s.shop.Load(s.rate, longest)
+	traffic, err := s.shop.Load(s.rate, longest, nil)
 	s.must(err)
 	s.traffic = traffic
 	// The load outlives the test's own context, so that what is under way at its end is answered.
@@ -209,18 +219,39 @@ func since(from, to time.Time) *float64 {
 // share waits until a version has had a weight for long enough to judge its share.
 func (s *story) share(version string, percent int32) {
 	s.Helper()
+	s.split(version, percent, harness.MinRequests)
+}
+
+// split waits until a version has had a weight for a number of requests.
+func (s *story) split(version string, percent int32, least int) {
+	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), patience)
 	defer cancel()
-	s.must(harness.Poll(ctx, fmt.Sprintf("%d requests with %s at %d %%", harness.MinRequests, version, percent), func(ctx context.Context) (bool, string, error) {
+	s.must(harness.Poll(ctx, fmt.Sprintf("%d requests with %s at %d %%", least, version, percent), func(ctx context.Context) (bool, string, error) {
 		if err := s.learn(ctx); err != nil {
 			return false, "", err
 		}
 		for _, m := range s.measure(time.Now()) {
-			if m.Version == version && m.Canary == percent {
+			if m.Version == version && m.Canary == percent && m.N >= least {
 				return true, "", nil
 			}
 		}
 		return false, harness.Describe(s.seen.Latest()), nil
+	}))
+}
+
+// splitDirect waits for as many requests at a Service's own address.
+func (s *story) splitDirect(version string, percent int32, least int) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	defer cancel()
+	s.must(harness.Poll(ctx, fmt.Sprintf("%d requests to the Service with %s at %d %%", least, version, percent), func(ctx context.Context) (bool, string, error) {
+		if err := s.learn(ctx); err != nil {
+			return false, "", err
+		}
+		shares := s.measureIn(s.direct.History(), time.Now())
+		done := slices.ContainsFunc(shares, func(m harness.Share) bool { return m.Version == version && m.Canary == percent && m.N >= least })
+		return done, fmt.Sprintf("%+v; %s", shares, harness.Describe(s.seen.Latest())), nil
 	}))
 }
 
@@ -247,12 +278,18 @@ func (s *story) hash(version string) string {
 // measure gives the shares of all periods that are long enough, up to a time.
 func (s *story) measure(end time.Time) []harness.Share {
 	s.Helper()
+	return s.measureIn(s.traffic.History(), end)
+}
+
+// measureIn gives those of other traffic than that through the gateway.
+func (s *story) measureIn(h *load.History, end time.Time) []harness.Share {
+	s.Helper()
 	shares := []harness.Share{}
 	for _, p := range harness.Periods(s.seen.Points(), end) {
 		if s.versions[p.Newest] == "" {
 			continue // Before the first Rollout narrows its Services, a share has no revision.
 		}
-		m, enough, err := p.Measure(s.traffic.History(), s.versions, s.report.ShareLevel)
+		m, enough, err := p.Measure(h, s.versions, s.report.ShareLevel)
 		s.must(err)
 		if enough {
 			shares = append(shares, m)

@@ -33,15 +33,19 @@ type request struct {
 	RequestURI string    `json:"requestURI"`
 	UserAgent  string    `json:"userAgent"`
 	Received   time.Time `json:"requestReceivedTimestamp"`
-	Object     *struct {
-		Resource    string `json:"resource"`
-		Subresource string `json:"subresource"`
-		Namespace   string `json:"namespace"`
-		Name        string `json:"name"`
-	} `json:"objectRef"`
-	Response *struct {
+	Answered   time.Time `json:"stageTimestamp"`
+	Object     *object   `json:"objectRef"`
+	Response   *struct {
 		Code int `json:"code"`
 	} `json:"responseStatus"`
+}
+
+// object is what a request is about.
+type object struct {
+	Resource    string `json:"resource"`
+	Subresource string `json:"subresource"`
+	Namespace   string `json:"namespace"`
+	Name        string `json:"name"`
 }
 
 func (r request) kind() kind {
@@ -74,6 +78,33 @@ func (r request) words() string {
 		what += fmt.Sprintf(" (answered %d)", r.Response.Code)
 	}
 	return r.Verb + " " + what
+}
+
+// decides tells whether a request records what was decided: a write of a Rollout's status.
+func (r request) decides() bool {
+	return r.kind() == kindWrite && r.Object.Resource == "rollouts" && r.Object.Subresource == "status"
+}
+
+// steers tells whether a request writes a route.
+func (r request) steers() bool {
+	return r.kind() == kindWrite && r.Object.Resource == "httproutes" && r.Object.Subresource == ""
+}
+
+// slowestRoute gives the longest time from a decision, which is recorded before
+// it is acted on, to the answer to the write of the route that it led to.
+func slowestRoute(all []request) time.Duration {
+	all = slices.SortedFunc(slices.Values(all), func(a, b request) int { return a.Received.Compare(b.Received) })
+	var decided time.Time
+	var slowest time.Duration
+	for _, r := range all {
+		switch {
+		case r.decides():
+			decided = r.Received
+		case r.steers() && !decided.IsZero():
+			slowest = max(slowest, r.Answered.Sub(decided))
+		}
+	}
+	return slowest
 }
 
 // counted is every request of a kind, by words.

@@ -77,3 +77,34 @@ func TestRows(t *testing.T) {
 		t.Errorf("Counted %d writes, want 13.", got)
 	}
 }
+
+func TestSlowestRoute(t *testing.T) {
+	at := func(ms int) time.Time { return time.Date(2026, 1, 1, 0, 0, 0, ms*int(time.Millisecond), time.UTC) }
+	asked := func(resource, subresource string, received, answered int) request {
+		r := request{Verb: "patch", Received: at(received), Answered: at(answered)}
+		r.Object = &object{Resource: resource, Subresource: subresource}
+		return r
+	}
+	cases := map[string]struct {
+		reason string
+		all    []request
+		want   time.Duration
+	}{
+		"None": {reason: "Without a route there is no wait.", all: []request{asked("rollouts", "status", 1, 5)}},
+		"Slowest": {
+			reason: "Each route waits since the last decision before it, whatever the order of the log; statuses of routes are no writes of them.",
+			all: []request{
+				asked("httproutes", "", 110, 150), asked("rollouts", "status", 100, 105), asked("rollouts", "status", 200, 205),
+				asked("httproutes", "", 220, 230), asked("httproutes", "status", 300, 900), asked("rollouts", "", 10, 20),
+			},
+			want: 50 * time.Millisecond,
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := slowestRoute(tc.all); got != tc.want {
+				t.Errorf("%s\ngot %s, want %s", tc.reason, got, tc.want)
+			}
+		})
+	}
+}

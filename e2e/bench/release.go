@@ -18,6 +18,8 @@ const (
 	maxReleaseEvents = 6
 	maxReleaseReads  = 10
 	maxAbortWrites   = 10
+	// maxRouteDelay is the longest time from a decision to the route, in milliseconds.
+	maxRouteDelay = 100
 )
 
 // abortWindow is how long after an abort its writes are counted.
@@ -59,12 +61,16 @@ func (m meter) released(ctx context.Context, settled time.Duration) ([]section, 
 	if err := m.trace(during, seen); err != nil {
 		return nil, err
 	}
+	written, err := routeDelay(m.api.AuditLog(), during)
+	if err != nil {
+		return nil, err
+	}
 	sections := []section{{
 		title: "A release, undisturbed: 2 replicas, 1 route, 10, 50, 100 %",
 		rows: []row{
 			figureOf("writes", c, kindWrite, maxReleaseWrites).mandatory(), figureOf("Events", c, kindEvent, maxReleaseEvents).mandatory(),
 			figureOf("live reads", c, kindRead, maxReleaseReads).mandatory(),
-			{what: "until promoted", figure: promoted.Seconds(), unit: " s"},
+			{what: "until promoted", figure: promoted.Seconds(), unit: " s"}, written,
 		},
 	}}
 	rest, err := m.settled(ctx, settled)
@@ -124,14 +130,28 @@ func (m meter) abortCost(begin time.Time, seen *harness.Recorder) (section, erro
 		return section{}, err
 	}
 	later, err := count(m.api.AuditLog(), span{from: begin.Add(abortWindow)})
+	if err != nil {
+		return section{}, err
+	}
+	written, err := routeDelay(m.api.AuditLog(), span{from: begin})
 	return section{
 		title: "An abort at 50 %",
 		rows: []row{
 			figureOf("writes in the 30 s after it", soon, kindWrite, maxAbortWrites).mandatory(), figureOf("Events in that time", soon, kindEvent, -1),
 			figureOf("live reads in that time", soon, kindRead, -1),
 			figureOf("writes later, until the canary has no pods", later, kindWrite, -1),
-			{what: "until the route gives the canary nothing", figure: gone(seen).Sub(begin).Seconds(), unit: " s"},
+			{what: "until the route gives the canary nothing", figure: gone(seen).Sub(begin).Seconds(), unit: " s"}, written,
 		},
+	}, err
+}
+
+// routeDelay is how long a route waited for its write at most. Beyond the limit
+// it is shown as over: a machine that is short of time says nothing of the controller.
+func routeDelay(log string, during span) (row, error) {
+	all, err := requests(log, during)
+	limit := float64(maxRouteDelay)
+	return row{
+		what: "longest from decision to the route's write", figure: float64(slowestRoute(all).Microseconds()) / 1000, unit: " ms", limit: &limit,
 	}, err
 }
 

@@ -130,17 +130,30 @@ func Analyze(least time.Duration) v1alpha1.Step {
 
 // Analysis judges the canary every second by its share of 5xx answers, with 5 % as the bound.
 func Analysis(prometheus string) Modifier {
-	return func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Analysis = errorAnalysis(prometheus) }
+	return AnalysisOf(prometheus, ErrorShare)
 }
 
-func errorAnalysis(prometheus string) *v1alpha1.Analysis {
+// AnalysisOf judges by a query for the share of errors.
+func AnalysisOf(prometheus, query string) Modifier {
+	return func(r *v1alpha1.Rollout) { r.Spec.Strategy.Canary.Analysis = errorAnalysis(prometheus, query) }
+}
+
+// ByPods splits by the number of pods behind one Service, without a route.
+func ByPods() Modifier {
+	return func(r *v1alpha1.Rollout) {
+		c := r.Spec.Strategy.Canary
+		c.Service, c.StableService, c.CanaryService, c.Routes = StableService, "", "", nil
+	}
+}
+
+func errorAnalysis(prometheus, query string) *v1alpha1.Analysis {
 	return &v1alpha1.Analysis{
 		Prometheus: &v1alpha1.Prometheus{Address: prometheus},
 		Block:      &metav1.Duration{Duration: time.Second},
 		WarmUp:     &metav1.Duration{Duration: 3 * time.Second},
 		Metrics: []v1alpha1.Metric{{
 			Name:      "server-errors",
-			Threshold: &v1alpha1.Threshold{Query: ErrorShare, Max: ptr.To("0.05"), Consecutive: 3},
+			Threshold: &v1alpha1.Threshold{Query: query, Max: ptr.To("0.05"), Consecutive: 3},
 		}},
 	}
 }
@@ -168,7 +181,7 @@ func BlueGreen(mods ...func(*v1alpha1.BlueGreenStrategy)) Modifier {
 // Watched judges a blue-green release after the switch, at least for a time.
 func Watched(prometheus string, least time.Duration) func(*v1alpha1.BlueGreenStrategy) {
 	return func(b *v1alpha1.BlueGreenStrategy) {
-		b.PostPromotion = &v1alpha1.PostPromotion{Analysis: *errorAnalysis(prometheus), Analyze: Analyze(least).Analyze}
+		b.PostPromotion = &v1alpha1.PostPromotion{Analysis: *errorAnalysis(prometheus, ErrorShare), Analyze: Analyze(least).Analyze}
 	}
 }
 

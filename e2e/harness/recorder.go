@@ -11,10 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -52,7 +52,7 @@ func (p Point) Newest() string {
 type Recorder struct {
 	mu      sync.Mutex
 	rollout *v1alpha1.Rollout
-	route   *gatewayv1.HTTPRoute
+	route   *unstructured.Unstructured
 	points  []Point
 	changed chan struct{} // closed and replaced at every change
 }
@@ -67,7 +67,7 @@ func (w Witness) Record(ctx context.Context) (*Recorder, error) {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
 	seen := toolscache.ResourceEventHandlerFuncs{AddFunc: r.see, UpdateFunc: func(_, o any) { r.see(o) }}
-	for _, kind := range []client.Object{&v1alpha1.Rollout{}, &gatewayv1.HTTPRoute{}} {
+	for _, kind := range []client.Object{&v1alpha1.Rollout{}, w.dialect.empty()} {
 		informer, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
 			return nil, fmt.Errorf("watch %T: %w", kind, err)
@@ -92,8 +92,8 @@ func (r *Recorder) see(object any) {
 			return
 		}
 		r.rollout = o
-	case *gatewayv1.HTTPRoute:
-		if o.Name != Name {
+	case *unstructured.Unstructured:
+		if o.GetName() != Name {
 			return
 		}
 		r.route = o
@@ -106,7 +106,7 @@ func (r *Recorder) see(object any) {
 }
 
 // point reads the two objects, either of which may not be there yet.
-func point(ro *v1alpha1.Rollout, route *gatewayv1.HTTPRoute) Point {
+func point(ro *v1alpha1.Rollout, route *unstructured.Unstructured) Point {
 	p := Point{At: time.Now(), Step: -1, Route: canaryWeight(route)}
 	if ro == nil {
 		return p
@@ -151,14 +151,19 @@ func byRevision(ws []v1alpha1.RevisionWeight) map[string]int32 {
 }
 
 // canaryWeight is the canary Service's weight in the route, -1 when it has none.
-func canaryWeight(route *gatewayv1.HTTPRoute) int32 {
+func canaryWeight(route *unstructured.Unstructured) int32 {
 	if route == nil {
 		return -1
 	}
-	for _, rule := range route.Spec.Rules {
-		for _, b := range rule.BackendRefs {
-			if string(b.Name) == CanaryService && b.Weight != nil {
-				return *b.Weight
+	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules")
+	for _, rule := range rules {
+		fields, _ := rule.(map[string]any)
+		backends, _, _ := unstructured.NestedSlice(fields, "backendRefs")
+		// A rule with one backend is one that was added for matches: it has no share.
+		for _, b := range backends {
+			backend, _ := b.(map[string]any)
+			if weight, ok := backend["weight"].(int64); ok && backend["name"] == CanaryService && len(backends) > 1 {
+				return int32(weight)
 			}
 		}
 	}

@@ -38,6 +38,8 @@ type Report struct {
 	ShareLevel float64 `json:"shareLevel"`
 	// Weights are the shares measured at the client while a weight was settled.
 	Weights []Share `json:"weights"`
+	// Direct are the same on a Service's own address, where kube-proxy decides.
+	Direct []Share `json:"direct,omitempty"`
 	// SecondsToPromote is the time from the change of the template until the Rollout was Healthy.
 	SecondsToPromote *float64 `json:"secondsToPromote,omitempty"`
 	// SecondsToRollback is the time from the first bad response, or from the command, until the last request that the canary answered.

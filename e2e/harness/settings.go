@@ -26,6 +26,8 @@ type Settings struct {
 	GatewayURL string
 	// GatewayNamespace and GatewayName name the Gateway that routes attach to: E2E_GATEWAY, as namespace/name.
 	GatewayNamespace, GatewayName string
+	// Streams is the Gateway for connections, which TCPRoutes and TLSRoutes attach to.
+	Streams Streams
 	// PrometheusURL is where controller and stories reach Prometheus: E2E_PROMETHEUS_URL.
 	PrometheusURL string
 	// LocalAddress is this machine as pods see it: E2E_LOCAL_ADDRESS. Default: the address that faces the gateway.
@@ -42,6 +44,27 @@ type Settings struct {
 	Root string
 	// Out is the folder that reports go to: E2E_OUT. Default out/e2e below Root.
 	Out string
+}
+
+// Streams is a Gateway with a listener "tcp" for TCP and a listener "tls" for TLS that it passes through.
+type Streams struct {
+	// Namespace and Name of the Gateway: E2E_STREAMS_GATEWAY, as namespace/name.
+	Namespace, Name string
+	// TCPAddress and TLSAddress are where clients reach the listeners: E2E_TCP_ADDRESS, E2E_TLS_ADDRESS.
+	TCPAddress, TLSAddress string
+}
+
+func streams(env func(string) string) (Streams, error) {
+	s := Streams{
+		TCPAddress: cmp.Or(env("E2E_TCP_ADDRESS"), "10.250.0.1:9000"),
+		TLSAddress: cmp.Or(env("E2E_TLS_ADDRESS"), "10.250.0.1:9443"),
+	}
+	gateway := cmp.Or(env("E2E_STREAMS_GATEWAY"), "gateway-system/streams")
+	var ok bool
+	if s.Namespace, s.Name, ok = strings.Cut(gateway, "/"); !ok {
+		return Streams{}, fmt.Errorf("E2E_STREAMS_GATEWAY=%q: must be namespace/name of a Gateway", gateway)
+	}
+	return s, nil
 }
 
 // FromEnvironment gives the settings, or an error that names the variable and the remedy.
@@ -67,6 +90,9 @@ func FromEnvironment(env func(string) string) (Settings, error) {
 	var ok bool
 	if s.GatewayNamespace, s.GatewayName, ok = strings.Cut(gateway, "/"); !ok {
 		return Settings{}, fmt.Errorf("E2E_GATEWAY=%q: must be namespace/name of a Gateway", gateway)
+	}
+	if s.Streams, err = streams(env); err != nil {
+		return Settings{}, err
 	}
 	if s.ShareLevel, err = strconv.ParseFloat(cmp.Or(env("E2E_SHARE_LEVEL"), "0.99"), 64); err != nil || s.ShareLevel <= 0 || s.ShareLevel >= 1 {
 		return Settings{}, fmt.Errorf("E2E_SHARE_LEVEL=%q: must be a probability such as 0.99", env("E2E_SHARE_LEVEL"))

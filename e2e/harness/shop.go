@@ -6,14 +6,13 @@ package harness
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/e2e/load"
@@ -30,16 +29,31 @@ type Shop struct {
 	Namespace string
 	// Cluster it is on.
 	Cluster *Cluster
+
+	identity *identity // of a shop that speaks TLS; nil without
+	via      string    // URL that load goes to instead of the gateway's
 }
 
-// NewShop creates the namespace, the Services and the route, whose weights are 100 and 0.
+// NewShop creates the namespace, the Services and the route, an HTTPRoute whose weights are 100 and 0.
 func (c *Cluster) NewShop(ctx context.Context, namespace string) (*Shop, error) {
+	return HTTP().NewShop(ctx, c, namespace)
+}
+
+// NewShop creates the same for a shop that speaks so.
+func (d Dialect) NewShop(ctx context.Context, c *Cluster, namespace string) (*Shop, error) {
 	s := c.OpenShop(namespace)
+	s.dialect = d
+	if d.Kind == "TLSRoute" {
+		var err error
+		if s.identity, err = newIdentity(s.Host()); err != nil {
+			return nil, err
+		}
+	}
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: map[string]string{"e2e.sluice.dev/story": "true"}}},
-		service(namespace, StableService),
-		service(namespace, CanaryService),
-		s.route(),
+		service(namespace, StableService, d.port()),
+		service(namespace, CanaryService, d.port()),
+		d.route(c.Settings, namespace, s.Host()),
 	}
 	for _, o := range objects {
 		if err := c.Client.Create(ctx, o); err != nil {
@@ -49,45 +63,21 @@ func (c *Cluster) NewShop(ctx context.Context, namespace string) (*Shop, error) 
 	return s, nil
 }
 
-// OpenShop gives a shop that exists already.
+// OpenShop gives a shop that exists already and has an HTTPRoute.
 func (c *Cluster) OpenShop(namespace string) *Shop {
-	w := Witness{namespace: namespace, cluster: c}
+	w := Witness{namespace: namespace, cluster: c, dialect: HTTP()}
 	return &Shop{Witness: w, Trouble: Trouble{w}, Namespace: namespace, Cluster: c}
 }
 
 // Host is the host name that the shop's route answers to.
 func (s *Shop) Host() string { return s.Namespace + ".example" }
 
-func service(namespace, name string) *corev1.Service {
+func service(namespace, name string, port corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec: corev1.ServiceSpec{
 			Selector: map[string]string{"app": Name},
-			Ports:    []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(port)}},
-		},
-	}
-}
-
-func (s *Shop) route() *gatewayv1.HTTPRoute {
-	backend := func(service string, weight int32) gatewayv1.HTTPBackendRef {
-		return gatewayv1.HTTPBackendRef{BackendRef: gatewayv1.BackendRef{
-			BackendObjectReference: gatewayv1.BackendObjectReference{
-				Name: gatewayv1.ObjectName(service), Port: ptr.To[gatewayv1.PortNumber](80),
-			},
-			Weight: &weight,
-		}}
-	}
-	return &gatewayv1.HTTPRoute{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: Name},
-		Spec: gatewayv1.HTTPRouteSpec{
-			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{
-				Namespace: ptr.To(gatewayv1.Namespace(s.Cluster.Settings.GatewayNamespace)),
-				Name:      gatewayv1.ObjectName(s.Cluster.Settings.GatewayName),
-			}}},
-			Hostnames: []gatewayv1.Hostname{gatewayv1.Hostname(s.Host())},
-			Rules: []gatewayv1.HTTPRouteRule{{
-				BackendRefs: []gatewayv1.HTTPBackendRef{backend(StableService, 100), backend(CanaryService, 0)},
-			}},
+			Ports:    []corev1.ServicePort{port},
 		},
 	}
 }
@@ -100,7 +90,11 @@ func (s *Shop) Delete(ctx context.Context) error {
 
 // New gives a Rollout of this shop, not created yet.
 func (s *Shop) New(mods ...Modifier) *v1alpha1.Rollout {
-	return Rollout(s.Namespace, s.Cluster.Image("shop:dev"), mods...)
+	first := []Modifier{s.dialect.adapt}
+	if s.identity != nil {
+		first = append(first, s.identity.show)
+	}
+	return Rollout(s.Namespace, s.Cluster.Image(s.dialect.image), slices.Concat(first, mods)...)
 }
 
 // Create creates a Rollout of this shop.
@@ -135,9 +129,10 @@ func (s *Shop) Answers(ctx context.Context, version string) error {
 	})
 }
 
-// Load gives a generator of requests to the shop through the gateway, at a rate per second and for a time at most.
-func (s *Shop) Load(rate int, atMost time.Duration) (*load.Generator, error) {
+// Load gives a generator of requests to the shop through the gateway, with headers, at a rate per second and for a time at most.
+func (s *Shop) Load(rate int, atMost time.Duration, headers http.Header) (*load.Generator, error) {
 	o := s.target()
+	o.Header = headers
 	o.Rate, o.Duration = rate, atMost
 	return load.New(o)
 }
@@ -176,5 +171,14 @@ func (s *Shop) direct(ctx context.Context, service string) (load.Options, error)
 
 func (s *Shop) target() load.Options {
 	set := s.Cluster.Settings
-	return load.Options{URL: set.GatewayURL, Host: s.Host(), Allow: set.AllowTarget}
+	o := load.Options{URL: set.GatewayURL, Host: s.Host(), Allow: set.AllowTarget}
+	switch {
+	case s.via != "":
+		o.URL, o.Host = s.via, ""
+	case s.identity != nil:
+		o.URL, o.Roots, o.Fresh = "https://"+set.Streams.TLSAddress, s.identity.roots, true
+	case s.dialect.section != "":
+		o.URL, o.Fresh = "http://"+set.Streams.TCPAddress, true
+	}
+	return o
 }

@@ -22,6 +22,7 @@ import (
 type Witness struct {
 	namespace string
 	cluster   *Cluster
+	dialect   Dialect
 }
 
 // Rollout reads the Rollout.
@@ -31,6 +32,19 @@ func (w Witness) Rollout(ctx context.Context) (*v1alpha1.Rollout, error) {
 		return nil, err
 	}
 	return &r, nil
+}
+
+// RouteSpec reads the spec of the route, as the API server has it.
+func (w Witness) RouteSpec(ctx context.Context) (string, error) {
+	route := w.dialect.empty()
+	if err := w.get(ctx, Name, route); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(route.Object["spec"])
+	if err != nil {
+		return "", fmt.Errorf("route: %w", err)
+	}
+	return string(text), nil
 }
 
 // Versions maps the hash of every revision to the version that its pods answer with.

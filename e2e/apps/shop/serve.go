@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -21,13 +22,37 @@ func serve(ctx context.Context, s settings, app *shop) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", s.listen, err)
 	}
-	return serveOn(ctx, l, s, app)
+	listeners := []net.Listener{l}
+	if s.tls.listen != "" {
+		secure, err := s.tls.open(ctx)
+		if err != nil {
+			return err
+		}
+		listeners = append(listeners, secure)
+	}
+	return serveOn(ctx, listeners, s, app)
 }
 
-func serveOn(ctx context.Context, l net.Listener, s settings, app *shop) error {
+// open listens for those who speak TLS.
+func (i identity) open(ctx context.Context) (net.Listener, error) {
+	pair, err := tls.X509KeyPair([]byte(i.certificate), []byte(i.key))
+	if err != nil {
+		return nil, fmt.Errorf("tls-certificate and tls-key: %w", err)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", i.listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", i.listen, err)
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}), nil
+}
+
+func serveOn(ctx context.Context, listeners []net.Listener, s settings, app *shop) error {
 	server := &http.Server{Handler: app.handler(), ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
+	failed := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { failed <- server.Serve(l) }()
+	}
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)

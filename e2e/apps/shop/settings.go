@@ -14,6 +14,7 @@ import (
 // settings say how the shop behaves. They are fixed once parsed.
 type settings struct {
 	listen     string
+	tls        identity
 	version    string
 	errorRate  float64
 	latency    time.Duration
@@ -22,11 +23,17 @@ type settings struct {
 	crash      bool
 }
 
+// identity is whom the shop is to those who speak TLS.
+type identity struct{ listen, certificate, key string }
+
 // parse reads flags, and the environment for those that are not given.
 func parse(args []string, env func(string) string) (settings, error) {
 	var s settings
 	f := flag.NewFlagSet("shop", flag.ContinueOnError)
 	f.StringVar(&s.listen, "listen", ":8080", "address to listen on")
+	f.StringVar(&s.tls.listen, "tls-listen", "", "address to speak TLS on too; none without")
+	f.StringVar(&s.tls.certificate, "tls-certificate", "", "certificate to show there, in PEM")
+	f.StringVar(&s.tls.key, "tls-key", "", "its key, in PEM")
 	f.StringVar(&s.version, "version", "v0", "version to answer with")
 	f.Float64Var(&s.errorRate, "error-rate", 0, "share of requests answered 500, 0 to 1")
 	f.DurationVar(&s.latency, "latency", 0, "time added to each answer")

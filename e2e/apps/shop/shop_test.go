@@ -5,6 +5,8 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
@@ -66,7 +68,7 @@ func TestParse(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s\nerror: %v", tc.reason, err)
 			}
-			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(settings{})); diff != "" {
+			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(settings{}, identity{})); diff != "" {
 				t.Errorf("%s\n-want +got:\n%s", tc.reason, diff)
 			}
 		})
@@ -115,7 +117,7 @@ func TestDrain(t *testing.T) {
 	s := settings{version: "v1", drain: 3 * time.Second, latency: 20 * time.Millisecond}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- serveOn(ctx, l, s, newShop(s)) }()
+	go func() { done <- serveOn(ctx, []net.Listener{l}, s, newShop(s)) }()
 	url := "http://" + l.Addr().String()
 	g, err := load.New(load.Options{URL: url, Rate: 100, Count: 80, Duration: 10 * time.Second})
 	if err != nil {
@@ -136,6 +138,55 @@ func TestDrain(t *testing.T) {
 	got := g.History().Count(time.Time{}, time.Now())
 	if got.ByOutcome[load.OK] != 80 {
 		t.Errorf("outcomes %v, want 80 ok; first failure: %v", got.ByOutcome, g.History().FirstFailures(1))
+	}
+}
+
+// Who speaks TLS meets the same shop, under the name of its certificate.
+func TestTLS(t *testing.T) {
+	// httptest brings a certificate for example.com along, with its key.
+	example := httptest.NewUnstartedServer(http.NotFoundHandler())
+	example.StartTLS()
+	defer example.Close()
+	pair := example.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := identity{
+		listen:      "127.0.0.1:0",
+		certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})),
+		key:         string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})),
+	}
+	l, err := shown.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := settings{version: "v1"}
+	go func() { _ = serveOn(t.Context(), []net.Listener{l}, s, newShop(s)) }()
+	roots := x509.NewCertPool()
+	roots.AddCert(example.Certificate())
+	cases := map[string]struct {
+		reason string
+		host   string
+		want   load.Outcome
+	}{
+		"Named":    {reason: "The name on the certificate is answered.", host: "example.com", want: load.OK},
+		"Stranger": {reason: "Another name must not be taken for it.", host: "shop.invalid", want: load.Failed},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			r, err := load.Probe(t.Context(), load.Options{URL: "https://" + l.Addr().String(), Host: tc.host, Roots: roots, Fresh: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Outcome != tc.want {
+				t.Errorf("%s\n%s %s, want %s", tc.reason, r.Outcome, r.Reason, tc.want)
+			}
+		})
+	}
+	shown.key = "none"
+	if _, err := shown.open(t.Context()); err == nil || !strings.Contains(err.Error(), "tls-key") {
+		t.Errorf("error %v, want one that names the settings", err)
 	}
 }
 

@@ -56,7 +56,7 @@ func (a apiServer) ready(ctx context.Context) error {
 	return err
 }
 
-// apply installs the Gateway API, Istio's definitions and the manifests of the units.
+// apply installs the Gateway API with its routes for streams, Istio's definitions and the manifests of the units.
 func (a apiServer) apply(ctx context.Context, units []unit) error {
 	config, err := a.config()
 	if err != nil {
@@ -70,7 +70,7 @@ func (a apiServer) apply(ctx context.Context, units []unit) error {
 	if err != nil {
 		return err
 	}
-	for _, read := range []func(context.Context, string) ([]*unstructured.Unstructured, error){manifests.GatewayAPI, manifests.Istio} {
+	for _, read := range []func(context.Context, string) ([]*unstructured.Unstructured, error){manifests.GatewayAPI, manifests.GatewayAPIStreams, manifests.Istio} {
 		definitions, err := read(ctx, root)
 		if err != nil {
 			return err

@@ -17,6 +17,8 @@ const (
 	etcdPort       = 2379
 	etcdPeerPort   = 2380
 	gatewayPort    = 8080
+	tcpPort        = 9000
+	tlsPort        = 9443
 	traefikPort    = 8082
 	prometheusPort = 9090
 	istiodPort     = 15010

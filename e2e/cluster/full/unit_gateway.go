@@ -7,7 +7,6 @@ package full
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -43,27 +42,31 @@ func (g gateway) unit() unit {
 func traefikFlags(s controlplane.Settings, token string) controlplane.Flags {
 	listen := func(port int) string { return net.JoinHostPort(nodeAddress, strconv.Itoa(port)) }
 	return controlplane.Flags{
-		"global.checknewversion":                       "false",
-		"global.sendanonymoususage":                    "false",
-		"entrypoints.web.address":                      listen(gatewayPort),
-		"entrypoints.metrics.address":                  listen(traefikPort),
-		"ping.entrypoint":                              "metrics",
-		"metrics.prometheus.entrypoint":                "metrics",
-		"metrics.prometheus.addserviceslabels":         "true",
-		"metrics.prometheus.addrouterslabels":          "true",
-		"providers.providersthrottleduration":          "200ms",
-		"providers.kubernetesgateway":                  "true",
-		"providers.kubernetesgateway.endpoint":         s.Server(),
-		"providers.kubernetesgateway.token":            token,
-		"providers.kubernetesgateway.certauthfilepath": s.Credentials.CA(),
-		"providers.kubernetesgateway.statusaddress.ip": nodeAddress,
+		"global.checknewversion":               "false",
+		"global.sendanonymoususage":            "false",
+		"entrypoints.web.address":              listen(gatewayPort),
+		"entrypoints.tcp.address":              listen(tcpPort),
+		"entrypoints.tls.address":              listen(tlsPort),
+		"entrypoints.metrics.address":          listen(traefikPort),
+		"ping.entrypoint":                      "metrics",
+		"metrics.prometheus.entrypoint":        "metrics",
+		"metrics.prometheus.addserviceslabels": "true",
+		"metrics.prometheus.addrouterslabels":  "true",
+		"providers.providersthrottleduration":  "200ms",
+		"providers.kubernetesgateway":          "true",
+		// TCPRoute and TLSRoute, which this version knows as v1alpha2 only.
+		"providers.kubernetesgateway.experimentalchannel": "true",
+		"providers.kubernetesgateway.endpoint":            s.Server(),
+		"providers.kubernetesgateway.token":               token,
+		"providers.kubernetesgateway.certauthfilepath":    s.Credentials.CA(),
+		"providers.kubernetesgateway.statusaddress.ip":    nodeAddress,
 		"log.level": "INFO",
 	}
 }
 
 var gateways = schema.GroupVersionResource{Group: "gateway.networking.k8s.io", Version: "v1", Resource: "gateways"}
 
-// programmed tells whether Traefik has taken over the Gateway and listens.
+// programmed tells whether Traefik has taken over the Gateways and listens.
 func (g gateway) programmed(ctx context.Context) error {
 	config, err := g.api.config()
 	if err != nil {
@@ -73,16 +76,25 @@ func (g gateway) programmed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	object, err := client.Resource(gateways).Namespace("gateway-system").Get(ctx, "gateway", metav1.GetOptions{})
-	if err != nil {
-		return fmt.Errorf("reading the gateway: %w", err)
+	for _, name := range []string{"gateway", "streams"} {
+		object, err := client.Resource(gateways).Namespace("gateway-system").Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return fmt.Errorf("reading the gateway %s: %w", name, err)
+		}
+		if !isProgrammed(object) {
+			return fmt.Errorf("the gateway %s is not programmed yet", name)
+		}
 	}
+	return nil
+}
+
+func isProgrammed(object *unstructured.Unstructured) bool {
 	conditions, _, _ := unstructured.NestedSlice(object.Object, "status", "conditions")
 	for _, entry := range conditions {
 		condition, ok := entry.(map[string]any)
 		if ok && condition["type"] == "Programmed" && condition["status"] == "True" {
-			return nil
+			return true
 		}
 	}
-	return errors.New("the gateway is not programmed yet")
+	return false
 }

@@ -31,6 +31,30 @@ func GatewayAPI(ctx context.Context, root string) ([]*unstructured.Unstructured,
 	return objects, nil
 }
 
+// GatewayAPIStreams reads TCPRoute and TLSRoute of the experimental channel,
+// which serves the versions that data planes knew before v1 too.
+func GatewayAPIStreams(ctx context.Context, root string) ([]*unstructured.Unstructured, error) {
+	const path = "sigs.k8s.io/gateway-api"
+	dir, err := moduleDir(ctx, root, path)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := ReadDir(filepath.Join(dir, "config", "crd", "experimental"))
+	if err != nil {
+		return nil, err
+	}
+	var found []*unstructured.Unstructured
+	for _, o := range OfKind(objects, CRDKind) {
+		if name := o.GetName(); name == "tcproutes.gateway.networking.k8s.io" || name == "tlsroutes.gateway.networking.k8s.io" {
+			found = append(found, o)
+		}
+	}
+	if len(found) != 2 {
+		return nil, fmt.Errorf("module %s in %s holds %d definitions of TCPRoute and TLSRoute in its experimental channel, want 2", path, dir, len(found))
+	}
+	return found, nil
+}
+
 // moduleDir is where the go command keeps the sources of a module; it downloads
 // them if need be.
 func moduleDir(ctx context.Context, root, path string) (string, error) {
