@@ -65,7 +65,7 @@ func (d *drafts) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, n
 	return left
 }
 
-// saw remembers endpoints whatever becomes of the pass, see [plan.Remember].
+// saw remembers traffic whatever becomes of the pass, see [plan.Remember].
 func (d *drafts) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, at time.Time) {
 	remembered, other := plan.Remember(ro.Status, now)
 	if !other {

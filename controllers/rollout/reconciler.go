@@ -49,7 +49,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if err := r.apply(ctx, s.Snapshot, p.Actions); err != nil {
 		r.known.drop(s.stored.UID)
-		return again(r.reportFailure(ctx, req.NamespacedName, err))
+		return again(r.reportFailure(ctx, req.NamespacedName, p, err))
 	}
 	return ctrl.Result{RequeueAfter: sooner(p.Wake, unwritten)}, r.clearFailure(ctx, s.stored, p)
 }

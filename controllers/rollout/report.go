@@ -53,7 +53,7 @@ func (r *Reconciler) report(ctx context.Context, s seen, p plan.Plan) (unwritten
 
 // reportFailure sets the Applied condition and gives the error back for its
 // backoff. A lost race is no failure.
-func (r *Reconciler) reportFailure(ctx context.Context, key types.NamespacedName, failure error) error {
+func (r *Reconciler) reportFailure(ctx context.Context, key types.NamespacedName, p plan.Plan, failure error) error {
 	if apierrors.IsConflict(failure) {
 		return failure
 	}
@@ -62,6 +62,7 @@ func (r *Reconciler) reportFailure(ctx context.Context, key types.NamespacedName
 		return failure
 	}
 	updated := ro.DeepCopy()
+	updated.Status, _ = plan.Remember(updated.Status, p.Status)
 	meta.SetStatusCondition(&updated.Status.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonApplyFailed,
 		Message: failure.Error(), ObservedGeneration: ro.Generation, LastTransitionTime: metav1.NewTime(r.clock.Now()),
@@ -83,6 +84,7 @@ func (r *Reconciler) clearFailure(ctx context.Context, ro *v1alpha1.Rollout, p p
 		return client.IgnoreNotFound(err)
 	}
 	updated := current.DeepCopy()
+	updated.Status, _ = plan.Remember(updated.Status, p.Status)
 	meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionApplied)
 	err := kube.PatchStatusLocked(ctx, r.client, current, updated)
 	if apierrors.IsConflict(err) {

@@ -251,11 +251,10 @@ func (d *draft) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, no
 	return max(left, 0)
 }
 
-// saw remembers endpoints whatever becomes of the pass: those that were missed once
-// must not count as having been there all along.
+// saw remembers traffic whatever becomes of the pass, see [plan.Remember].
 func (d *draft) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, at time.Time) {
-	remembered, endpoints := plan.Remember(ro.Status, now)
-	if !endpoints {
+	remembered, other := plan.Remember(ro.Status, now)
+	if !other {
 		return
 	}
 	since := at

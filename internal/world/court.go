@@ -66,7 +66,28 @@ func (c *court) watchSize() {
 		c.shrunk = false
 		return
 	}
-	c.shrunk = c.shrunk || dynamic(ro)
+	switch {
+	case dynamic(ro):
+		c.shrunk = true
+	case c.shrunk && ro.Status.Abort == nil:
+		c.shrunk = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
+	}
+}
+
+// known reports whether every proxy knows so many pods of a revision behind the stable Service.
+func known(w *World, hash string, n int32) bool {
+	for i := range w.plane.proxies {
+		var pods []*pod
+		for _, p := range w.plane.proxies[i].known[stableService] {
+			if p.hash == hash {
+				pods = append(pods, p)
+			}
+		}
+		if alive(w, pods) < n {
+			return false
+		}
+	}
+	return true
 }
 
 // shrinks reports whether stable may have fewer pods than carry everything, by our own doing.

@@ -236,7 +236,7 @@ func (p *pass) fail(err error) {
 		p.c.end(p, err)
 		return
 	}
-	s := p.c.w.live.rollout.Status
+	s, _ := plan.Remember(p.c.w.live.rollout.Status, p.plan.Status)
 	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
 	apimeta.SetStatusCondition(&s.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonApplyFailed,
@@ -251,7 +251,7 @@ func (p *pass) clear() {
 	if p.c.w.live.rollout == nil || apimeta.FindStatusCondition(p.plan.Status.Conditions, v1alpha1.ConditionApplied) == nil {
 		return
 	}
-	s := p.c.w.live.rollout.Status
+	s, _ := plan.Remember(p.c.w.live.rollout.Status, p.plan.Status)
 	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
 	apimeta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionApplied)
 	p.c.rewrite(s)

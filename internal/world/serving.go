@@ -83,7 +83,7 @@ func (l *servingLaws) rescue(lost bool) {
 	if l.lostAt < 0 {
 		l.lostAt = l.w.now
 	}
-	if since := max(l.lostAt, l.disturbedAt, l.harmedAt); l.w.now-since > rescueBound {
+	if since := max(l.lostAt, l.disturbedAt, l.harmedAt, l.w.endpoints.lateUntil); l.w.now-since > rescueBound {
 		l.breaks(1, "for %s requests go to endpoints that vanished, although another slot could serve them", l.w.now-since)
 	}
 }

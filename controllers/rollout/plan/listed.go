@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -146,27 +147,16 @@ func PodsWanted(s Snapshot) bool {
 	})
 }
 
-// Remember puts the endpoints that a later status has seen into an earlier one,
-// and tells whether that is another status then. It is kept in memory even when
-// nothing comes of the pass: endpoints that were gone once must not count as
-// having been there all along because nobody could write that down.
+// Remember puts what a later status has seen of traffic into an earlier one, and
+// tells whether that is another status then. It is kept in memory even when
+// nothing comes of the pass, and written with the error that it met: endpoints or
+// weights that were gone once must not count as having been there all along
+// because nobody could write that down.
 func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
-	var before, after []v1alpha1.ServiceEndpoints
-	if old.Traffic != nil {
-		before = old.Traffic.Endpoints
-	}
-	if now.Traffic != nil {
-		after = now.Traffic.Endpoints
-	}
-	if slices.Equal(before, after) {
+	if reflect.DeepEqual(old.Traffic, now.Traffic) {
 		return old, false
 	}
-	var t v1alpha1.TrafficStatus
-	if old.Traffic != nil {
-		t = *old.Traffic
-	}
-	t.Endpoints = after
-	old.Traffic = &t
+	old.Traffic = now.Traffic
 	return old, true
 }
 
