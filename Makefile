@@ -62,6 +62,10 @@ test: $(CLUSTER) ## Run unit tests and tests against a real API server
 	go test -C routers/istio/istiotest $(TESTFLAGS) ./...
 	go test -C e2e/apps/grpcshop $(TESTFLAGS) ./...
 
+.PHONY: test-loki
+test-loki: ## Hold the Loki provider to a real Loki, which is built from its module first (10 min on 2 cores, once)
+	go test -tags loki -count=1 -timeout 30m $(TESTFLAGS) ./analysis/lokitest
+
 .PHONY: bench
 bench: bin/sluice $(CLUSTER) ## Measure the controller's cost in requests and memory, and run Go's benchmarks
 	$(CLUSTER) build --api

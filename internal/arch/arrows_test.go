@@ -24,6 +24,7 @@ var arrows = []arrow{
 	{"analysis/providertest", "apis/* analysis internal/testing/*"},
 	// Beyond the design: what the providers share that measure over HTTP.
 	{"analysis/endpoint", "analysis"},
+	{"analysis/lokitest", "apis/* analysis analysis/loki"},
 	{"analysis/*", "apis/* analysis analysis/endpoint"},
 	{"analysis", "apis/*"},
 
