@@ -23,7 +23,7 @@ const (
 	// wordsOfProgress is how long they wait when all they say is how far an
 	// analysis is, which changes with every block: its run has them at once, and
 	// whatever else is written takes them along.
-	wordsOfProgress = 5 * time.Minute
+	wordsOfProgress = time.Minute
 )
 
 // Worth is how long the difference between the stored status and a newer one may
