@@ -25,6 +25,8 @@ type court struct {
 	calmAt time.Duration
 	// shrunk: stable was kept at its share at some time in the release under way.
 	shrunk bool
+	// short: the same, and every proxy has not known it in full since without an abort.
+	short bool
 	// disturbedAt is when writes or reads of the controller last went wrong.
 	disturbedAt time.Duration
 }
@@ -63,14 +65,14 @@ func (c *court) disturbedSince(t time.Duration) bool {
 func (c *court) watchSize() {
 	ro := c.w.live.rollout
 	if ro == nil || ro.Status.CanaryRevision == "" {
-		c.shrunk = false
+		c.shrunk, c.short = false, false
 		return
 	}
 	switch {
 	case dynamic(ro):
-		c.shrunk = true
-	case c.shrunk && ro.Status.Abort == nil:
-		c.shrunk = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
+		c.shrunk, c.short = true, true
+	case c.short && ro.Status.Abort == nil:
+		c.short = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
 	}
 }
 

@@ -85,7 +85,7 @@ func (l *writingLaws) kept(p *pass, slot int) bool {
 	if slot == stableService && svc.Selects != ro.Status.StableRevision {
 		return true // a stranger points it elsewhere; it is on its way back
 	}
-	return svc.Selects == ro.Status.StableRevision && !l.shrinks(ro)
+	return svc.Selects == ro.Status.StableRevision && !l.short && !dynamic(ro)
 }
 
 func endpoints(s *plan.Service) int32 {
