@@ -27,7 +27,7 @@ func TestStoryMatchRoute(t *testing.T) {
 	s := tell(t, "match-route")
 	s.open(harness.Steps(testers(), harness.Pause()))
 	before := s.routeSpec()
-	header, err := s.shop.Load(rate, longest, http.Header{"X-Canary": {"1"}})
+	header, err := s.shop.LoadWith(http.Header{"X-Canary": {"1"}}, rate, longest)
 	s.must(err)
 	s.testers = header
 	header.Start(context.WithoutCancel(t.Context()))

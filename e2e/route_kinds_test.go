@@ -51,6 +51,14 @@ func TestStoryTLSRoute(t *testing.T) {
 	tellIn(t, harness.TLS(), "tls-route").steered(harness.TLS())
 }
 
+// tellIn tells a story of a shop that speaks a dialect.
+func tellIn(t *testing.T, d harness.Dialect, name string) *story {
+	t.Helper()
+	return tellOf(t, name, func(c *harness.Cluster, ctx context.Context, namespace string) (*harness.Shop, error) {
+		return d.NewShop(ctx, c, namespace)
+	})
+}
+
 // steered: a good version waits at 25 % until the split is known for sure and
 // is promoted; a bad one is taken back.
 func (s *story) steered(d harness.Dialect) {

@@ -105,11 +105,11 @@ func TestMain(m *testing.M) {
 // tell skips a story that STORY does not name, and sets up the namespace of one that is told.
 func tell(t *testing.T, name string) *story {
 	t.Helper()
-	return tellIn(t, harness.HTTP(), name)
+	return tellOf(t, name, (*harness.Cluster).NewShop)
 }
 
-// tellIn tells a story of a shop that speaks a dialect.
-func tellIn(t *testing.T, d harness.Dialect, name string) *story {
+// tellOf tells a story of a shop that is set up in a way of its own.
+func tellOf(t *testing.T, name string, open func(*harness.Cluster, context.Context, string) (*harness.Shop, error)) *story {
 	t.Helper()
 	if chosen := os.Getenv("STORY"); chosen != "" && chosen != name {
 		t.Skipf("STORY=%s", chosen)
@@ -120,7 +120,7 @@ func tellIn(t *testing.T, d harness.Dialect, name string) *story {
 	c := cluster(t)
 	seed := strconv.FormatUint(uint64(rand.Uint32()), 36)
 	namespace := name + "-" + seed
-	shop, err := d.NewShop(t.Context(), c, namespace)
+	shop, err := open(c, t.Context(), namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func (s *story) openFor(version string) {
 	defer cancel()
 	s.must(s.shop.Answers(ctx, version))
 	s.must(s.shop.WaitScraped(ctx))
-	traffic, err := s.shop.Load(s.rate, longest, nil)
+	traffic, err := s.shop.Load(s.rate, longest)
 	s.must(err)
 	s.traffic = traffic
 	// The load outlives the test's own context, so that what is under way at its end is answered.

@@ -88,7 +88,7 @@ func (d *demo) setUp(ctx, watch context.Context) error {
 		return err
 	}
 	d.out.say("%s", d.seen.Latest().Status.Message)
-	if d.traffic, err = d.shop.Load(d.rate, 5*time.Minute, nil); err != nil {
+	if d.traffic, err = d.shop.Load(d.rate, 5*time.Minute); err != nil {
 		return err
 	}
 	d.started = time.Now()

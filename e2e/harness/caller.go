@@ -32,7 +32,7 @@ func (s *Shop) StartCaller(ctx context.Context) (stop func(), err error) {
 		cancel()
 		return nil, fmt.Errorf("start the gRPC caller: %w (make cluster-ready builds it)", err)
 	}
-	s.via = "http://" + address
+	s.caller = "http://" + address
 	return func() {
 		cancel()
 		_ = cmd.Wait() // It was told to end.

@@ -31,7 +31,6 @@ type Dialect struct {
 	ErrorShare string
 
 	image       string
-	counter     string  // of answers, in Prometheus
 	appProtocol *string // of the Services' port
 	target      int32   // port of the containers
 	section     string  // listener of the Gateway for connections; empty for the one for requests
@@ -40,14 +39,14 @@ type Dialect struct {
 
 // HTTP is spoken through an HTTPRoute.
 func HTTP() Dialect {
-	return Dialect{Kind: "HTTPRoute", ErrorShare: ErrorShare, image: "shop:dev", counter: "http_requests_total", target: port}
+	return Dialect{Kind: "HTTPRoute", ErrorShare: ErrorShare, image: "shop:dev", target: port}
 }
 
 // GRPC is spoken through a GRPCRoute, without TLS.
 func GRPC() Dialect {
 	return Dialect{
 		Kind: "GRPCRoute", ErrorShare: errorShare("grpc_server_handled_total", `grpc_code!="OK"`),
-		image: "grpcshop:dev", counter: "grpc_server_handled_total", appProtocol: ptr.To("kubernetes.io/h2c"), target: port,
+		image: "grpcshop:dev", appProtocol: ptr.To("kubernetes.io/h2c"), target: port,
 	}
 }
 
@@ -92,18 +91,16 @@ func (d Dialect) route(set Settings, namespace, host string) *unstructured.Unstr
 	if !d.hostless {
 		spec["hostnames"] = []any{host}
 	}
-	route := d.empty()
+	route := &unstructured.Unstructured{}
+	route.SetGroupVersionKind(d.gvk())
 	route.SetNamespace(namespace)
 	route.SetName(Name)
 	route.Object["spec"] = spec
 	return route
 }
 
-// empty is a route to read into.
-func (d Dialect) empty() *unstructured.Unstructured {
-	route := &unstructured.Unstructured{}
-	route.SetGroupVersionKind(schema.GroupVersion(gatewayv1.GroupVersion).WithKind(d.Kind))
-	return route
+func (d Dialect) gvk() schema.GroupVersionKind {
+	return schema.GroupVersion(gatewayv1.GroupVersion).WithKind(d.Kind)
 }
 
 // adapt makes a Rollout one of a shop that speaks so.

@@ -33,7 +33,7 @@ func (c *Cluster) Query(ctx context.Context, query string) (float64, bool, error
 
 // WaitScraped waits until Prometheus has samples of a shop's pods, so that a story does not wait for it later.
 func (s *Shop) WaitScraped(ctx context.Context) error {
-	query := fmt.Sprintf("count(%s{namespace=%q})", s.dialect.counter, s.Namespace)
+	query := fmt.Sprintf(`count({__name__=~"http_requests_total|grpc_server_handled_total",namespace=%q})`, s.Namespace)
 	return Poll(ctx, "Prometheus to scrape the shop", func(ctx context.Context) (bool, string, error) {
 		n, found, err := s.Cluster.Query(ctx, query)
 		return found && n > 0, fmt.Sprintf("%s: %g, found %v", query, n, found), err

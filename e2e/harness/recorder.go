@@ -67,7 +67,9 @@ func (w Witness) Record(ctx context.Context) (*Recorder, error) {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
 	seen := toolscache.ResourceEventHandlerFuncs{AddFunc: r.see, UpdateFunc: func(_, o any) { r.see(o) }}
-	for _, kind := range []client.Object{&v1alpha1.Rollout{}, w.dialect.empty()} {
+	route := &unstructured.Unstructured{} // whichever kind it is
+	route.SetGroupVersionKind(w.route)
+	for _, kind := range []client.Object{&v1alpha1.Rollout{}, route} {
 		informer, err := c.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
 		if err != nil {
 			return nil, fmt.Errorf("watch %T: %w", kind, err)
@@ -150,24 +152,44 @@ func byRevision(ws []v1alpha1.RevisionWeight) map[string]int32 {
 	return shares
 }
 
-// canaryWeight is the canary Service's weight in the route, -1 when it has none.
+// canaryWeight is the canary's weight in the route, whatever kind that is, -1 when it has none.
 func canaryWeight(route *unstructured.Unstructured) int32 {
 	if route == nil {
 		return -1
 	}
-	rules, _, _ := unstructured.NestedSlice(route.Object, "spec", "rules")
-	for _, rule := range rules {
-		fields, _ := rule.(map[string]any)
-		backends, _, _ := unstructured.NestedSlice(fields, "backendRefs")
-		// A rule with one backend is one that was added for matches: it has no share.
-		for _, b := range backends {
-			backend, _ := b.(map[string]any)
-			if weight, ok := backend["weight"].(int64); ok && backend["name"] == CanaryService && len(backends) > 1 {
-				return int32(weight)
+	return weightIn(route.Object["spec"])
+}
+
+// weightIn finds the first weight of the canary in a part of a route. A rule of
+// the controller's own gives it everything, without a weight.
+func weightIn(part any) int32 {
+	switch p := part.(type) {
+	case []any:
+		for _, item := range p {
+			if w := weightIn(item); w >= 0 {
+				return w
+			}
+		}
+	case map[string]any:
+		if w, ok := p["weight"].(int64); ok && isCanary(p) {
+			return int32(w)
+		}
+		for _, field := range []string{"rules", "backendRefs", "http", "route"} {
+			if w := weightIn(p[field]); w >= 0 {
+				return w
 			}
 		}
 	}
 	return -1
+}
+
+// isCanary reports whether a backend of the Gateway API or a destination of Istio is the canary's.
+func isCanary(to map[string]any) bool {
+	destination, ok := to["destination"].(map[string]any)
+	if !ok {
+		return to["name"] == CanaryService
+	}
+	return destination["host"] == CanaryService || destination["subset"] == "canary"
 }
 
 // same reports whether two points differ in nothing but the time.

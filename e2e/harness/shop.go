@@ -30,8 +30,10 @@ type Shop struct {
 	// Cluster it is on.
 	Cluster *Cluster
 
+	dialect  Dialect
 	identity *identity // of a shop that speaks TLS; nil without
-	via      string    // URL that load goes to instead of the gateway's
+	// caller is the URL of who calls the shop in place of the load; empty without.
+	caller string
 }
 
 // NewShop creates the namespace, the Services and the route, an HTTPRoute whose weights are 100 and 0.
@@ -41,8 +43,7 @@ func (c *Cluster) NewShop(ctx context.Context, namespace string) (*Shop, error) 
 
 // NewShop creates the same for a shop that speaks so.
 func (d Dialect) NewShop(ctx context.Context, c *Cluster, namespace string) (*Shop, error) {
-	s := c.OpenShop(namespace)
-	s.dialect = d
+	s := d.open(c, namespace)
 	if d.Kind == "TLSRoute" {
 		var err error
 		if s.identity, err = newIdentity(s.Host()); err != nil {
@@ -65,8 +66,12 @@ func (d Dialect) NewShop(ctx context.Context, c *Cluster, namespace string) (*Sh
 
 // OpenShop gives a shop that exists already and has an HTTPRoute.
 func (c *Cluster) OpenShop(namespace string) *Shop {
-	w := Witness{namespace: namespace, cluster: c, dialect: HTTP()}
-	return &Shop{Witness: w, Trouble: Trouble{w}, Namespace: namespace, Cluster: c}
+	return HTTP().open(c, namespace)
+}
+
+func (d Dialect) open(c *Cluster, namespace string) *Shop {
+	w := Witness{namespace: namespace, cluster: c, route: d.gvk()}
+	return &Shop{Witness: w, Trouble: Trouble{w}, Namespace: namespace, Cluster: c, dialect: d}
 }
 
 // Host is the host name that the shop's route answers to.
@@ -129,10 +134,15 @@ func (s *Shop) Answers(ctx context.Context, version string) error {
 	})
 }
 
-// Load gives a generator of requests to the shop through the gateway, with headers, at a rate per second and for a time at most.
-func (s *Shop) Load(rate int, atMost time.Duration, headers http.Header) (*load.Generator, error) {
+// Load gives a generator of requests to the shop through the gateway, at a rate per second and for a time at most.
+func (s *Shop) Load(rate int, atMost time.Duration) (*load.Generator, error) {
+	return s.LoadWith(nil, rate, atMost)
+}
+
+// LoadWith generates load as [Shop.Load] does, with headers in each request.
+func (s *Shop) LoadWith(header http.Header, rate int, atMost time.Duration) (*load.Generator, error) {
 	o := s.target()
-	o.Header = headers
+	o.Header = header
 	o.Rate, o.Duration = rate, atMost
 	return load.New(o)
 }
@@ -173,8 +183,8 @@ func (s *Shop) target() load.Options {
 	set := s.Cluster.Settings
 	o := load.Options{URL: set.GatewayURL, Host: s.Host(), Allow: set.AllowTarget}
 	switch {
-	case s.via != "":
-		o.URL, o.Host = s.via, ""
+	case s.caller != "":
+		o.URL, o.Host = s.caller, ""
 	case s.identity != nil:
 		o.URL, o.Roots, o.Fresh = "https://"+set.Streams.TLSAddress, s.identity.roots, true
 	case s.dialect.section != "":

@@ -10,6 +10,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -22,7 +24,8 @@ import (
 type Witness struct {
 	namespace string
 	cluster   *Cluster
-	dialect   Dialect
+	// route is the kind of the route that is watched.
+	route schema.GroupVersionKind
 }
 
 // Rollout reads the Rollout.
@@ -36,7 +39,8 @@ func (w Witness) Rollout(ctx context.Context) (*v1alpha1.Rollout, error) {
 
 // RouteSpec reads the spec of the route, as the API server has it.
 func (w Witness) RouteSpec(ctx context.Context) (string, error) {
-	route := w.dialect.empty()
+	route := &unstructured.Unstructured{}
+	route.SetGroupVersionKind(w.route)
 	if err := w.get(ctx, Name, route); err != nil {
 		return "", err
 	}
