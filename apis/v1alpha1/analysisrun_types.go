@@ -82,9 +82,13 @@ type AnalysisRunSpec struct {
 	// +optional
 	// +kubebuilder:default="10s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="spec.block: must be at least 1s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Block metav1.Duration `json:"block,omitempty"`
 	// warmUp is not judged, counted from the start. Default 0.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	WarmUp metav1.Duration `json:"warmUp,omitempty"`
 	// onNoData is what happens when a metric can't be measured for noDataTimeout. Default Hold.
 	// +optional
@@ -93,6 +97,8 @@ type AnalysisRunSpec struct {
 	// noDataTimeout is how long a metric may be without a usable measurement. Default 5m.
 	// +optional
 	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	NoDataTimeout metav1.Duration `json:"noDataTimeout,omitempty"`
 	// dryRun names metrics that decide nothing. A trailing * matches any rest.
 	// +optional
@@ -122,10 +128,14 @@ type ResolvedArg struct {
 type RunEnd struct {
 	// minDuration before the run may pass.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	MinDuration metav1.Duration `json:"minDuration,omitempty"`
 	// maxDuration after which the run ends Inconclusive. Default 15m.
 	// +optional
 	// +kubebuilder:default="15m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	MaxDuration metav1.Duration `json:"maxDuration,omitempty"`
 }
 
@@ -143,9 +153,13 @@ type Question struct {
 	NextWeight int32 `json:"nextWeight,omitempty"`
 	// minDuration before the answer may be Passed.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	MinDuration metav1.Duration `json:"minDuration,omitempty"`
 	// maxDuration after which the answer is Inconclusive, until it is Passed after all.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	MaxDuration metav1.Duration `json:"maxDuration,omitempty"`
 }
 

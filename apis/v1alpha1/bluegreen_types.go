@@ -49,6 +49,8 @@ type BlueGreenStrategy struct {
 
 	// autoPromoteAfter is waited before an automatic switch. Default 0s.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	AutoPromoteAfter *metav1.Duration `json:"autoPromoteAfter,omitempty"`
 
 	// postPromotion is watched after the switch; failing switches straight back.

@@ -140,6 +140,8 @@ type Ramp struct {
 	// +kubebuilder:validation:items:Maximum=100
 	Weights []int32 `json:"weights"`
 	// every is the longest time to analyze, or the time to pause, at each weight.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Every metav1.Duration `json:"every"`
 }
 
@@ -207,9 +209,13 @@ type Convergence struct {
 	// because acceptance precedes the data plane's own update. Default 2s.
 	// +optional
 	// +kubebuilder:default="2s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Settle *metav1.Duration `json:"settle,omitempty"`
 	// timeout after which an unconfirmed weight is reported as a problem. It never removes capacity. Default 2m.
 	// +optional
 	// +kubebuilder:default="2m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }

@@ -9,8 +9,12 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // It is all that the judgement needs to go on after a restart.
 type MetricEvidence struct {
 	// block is the length of this metric's blocks.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Block metav1.Duration `json:"block"`
 	// settle is how long after its end a block is counted.
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Settle metav1.Duration `json:"settle"`
 	// noise is the factor phi in force, 1 to 20.
 	// +optional

@@ -42,6 +42,8 @@ type Judgement struct {
 	// Default 15s, or the scrape interval if that is longer; servers that are
 	// written to remotely, such as Thanos and Mimir, want 60s.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Settle *metav1.Duration `json:"settle,omitempty"`
 }
 
@@ -87,21 +89,33 @@ type Objectives struct {
 type LatencyObjectives struct {
 	// p50 bounds half of the requests.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	P50 *metav1.Duration `json:"p50,omitempty"`
 	// p75 bounds 75 % of the requests.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	P75 *metav1.Duration `json:"p75,omitempty"`
 	// p90 bounds 90 % of the requests.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	P90 *metav1.Duration `json:"p90,omitempty"`
 	// p95 bounds 95 % of the requests.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	P95 *metav1.Duration `json:"p95,omitempty"`
 	// p99 bounds 99 % of the requests.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	P99 *metav1.Duration `json:"p99,omitempty"`
 	// p99.9 bounds 99.9 % of the requests.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	P999 *metav1.Duration `json:"p99.9,omitempty"`
 }
 

@@ -39,10 +39,14 @@ type Analysis struct {
 	// +optional
 	// +kubebuilder:default="10s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="analysis.block: must be at least 1s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Block *metav1.Duration `json:"block,omitempty"`
 	// warmUp is not judged, counted from the canary's first traffic. Default 30s.
 	// +optional
 	// +kubebuilder:default="30s"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	WarmUp *metav1.Duration `json:"warmUp,omitempty"`
 	// onInconclusive is what happens when an analyze step ends without evidence
 	// that suffices, unless the step says otherwise. Default Hold.
@@ -58,6 +62,8 @@ type Analysis struct {
 	// noDataTimeout is how long a metric may be without a usable measurement. Default 5m.
 	// +optional
 	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	NoDataTimeout *metav1.Duration `json:"noDataTimeout,omitempty"`
 	// dryRun names metrics that are measured and shown but decide nothing. A trailing * matches any rest.
 	// +optional

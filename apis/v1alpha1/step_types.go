@@ -70,9 +70,13 @@ type SetScale struct {
 type Pause struct {
 	// for is how long to wait. Without it the pause lasts until somebody promotes.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	For *metav1.Duration `json:"for,omitempty"`
 	// timeout bounds the wait for somebody. Default: none.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// onTimeout is what happens then. Default Hold.
 	// +optional
@@ -97,10 +101,14 @@ const (
 type Analyze struct {
 	// minDuration is the least time to watch even when everything passes. Default 0.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	MinDuration *metav1.Duration `json:"minDuration,omitempty"`
 	// maxDuration after which the question is Inconclusive. Default 15m.
 	// +optional
 	// +kubebuilder:default="15m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	MaxDuration *metav1.Duration `json:"maxDuration,omitempty"`
 	// onInconclusive is what happens after maxDuration. Hold waits for a
 	// person, or for the analysis to pass after all; Abort returns to stable;
@@ -141,6 +149,8 @@ type JobStep struct {
 	// timeout after which the Job counts as failed. Default 1h.
 	// +optional
 	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }
 
@@ -154,6 +164,8 @@ type Gate struct {
 	// timeout bounds the wait for permission. Default 1h.
 	// +optional
 	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// onTimeout is what happens then. Default Abort.
 	// +optional
@@ -165,6 +177,8 @@ type Gate struct {
 type Approve struct {
 	// timeout bounds the wait. Default: none.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// onTimeout is what happens then. Default Hold.
 	// +optional
