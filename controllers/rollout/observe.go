@@ -41,11 +41,11 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 	}
 	ro := r.drafts.latest(stored)
 	o := &observation{
-		from: from, routers: r.routers, makes: r.writer.managed, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)},
+		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)},
 		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
-	for _, read := range []func(context.Context) error{o.rivals, o.template, o.revisions, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods} {
+	for _, read := range []func(context.Context) error{o.rivals, o.template, o.revisions, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods, o.trouble} {
 		if err := read(ctx); err != nil {
 			return seen{}, err
 		}
@@ -70,7 +70,9 @@ func (r readers) of(kind plan.Kinds) client.Reader {
 
 // observation is a snapshot in the making.
 type observation struct {
-	from    readers
+	from readers
+	// indexed finds Rollouts by what they refer to; only the cache can.
+	indexed client.Reader
 	routers *routers.Registry
 	makes   managed
 	// bound are the objects that carry the traffic.
@@ -178,6 +180,7 @@ func revision(rs *appsv1.ReplicaSet) plan.Revision {
 		Hash: rs.Labels[v1alpha1.RevisionLabel], Name: rs.Name, Number: number, Replicas: 1, Mark: rs.Annotations[v1alpha1.RoleAnnotation],
 		Config:  readConfigNote(rs.Annotations[v1alpha1.ConfigAnnotation]),
 		Current: rs.Status.Replicas, Ready: rs.Status.ReadyReplicas, Available: rs.Status.AvailableReplicas,
+		Trouble: uncreated(rs),
 	}
 	if rs.Spec.Replicas != nil {
 		r.Replicas = *rs.Spec.Replicas

@@ -51,7 +51,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.known.drop(s.stored.UID)
 		return again(r.reportFailure(ctx, req.NamespacedName, p, err))
 	}
-	return ctrl.Result{RequeueAfter: sooner(p.Wake, unwritten)}, r.clearFailure(ctx, s.stored, p)
+	return ctrl.Result{RequeueAfter: sooner(plan.LateWake(s.Snapshot), sooner(p.Wake, unwritten))}, r.clearFailure(ctx, s.stored, p)
 }
 
 // decide plans on what the cache says. What the plan hangs on is then read live
@@ -59,15 +59,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // is when this process has not written the Rollout yet, since its cache may not
 // have heard of the last writes of the process before, and after a write that
 // failed, since then the cache is known to be old or an answer to be lost.
-func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (seen, plan.Plan, error) {
+func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (s seen, p plan.Plan, err error) {
+	// Only now: each look compares with what the pass before has seen, not with the look before.
+	defer func() {
+		if s.stored != nil {
+			r.drafts.saw(s.stored, s.Rollout, p.Status, s.Now)
+		}
+	}()
 	var live plan.Kinds
 	for {
-		s, err := r.observe(ctx, key, live)
+		now, err := r.observe(ctx, key, live)
 		if err != nil {
-			return s, plan.Plan{}, err
+			return s, p, err
 		}
-		p := plan.Decide(s.Snapshot)
-		r.drafts.saw(s.stored, s.Rollout, p.Status, s.Now)
+		s, p = now, plan.Decide(now.Snapshot)
 		wanted := plan.HangsOn(s.Snapshot, p)
 		if !r.known.has(s.stored.UID) && writes(s, p) {
 			wanted = plan.AllKinds

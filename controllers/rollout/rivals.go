@@ -73,7 +73,7 @@ func before(a, b *v1alpha1.Rollout, t target) bool {
 func (o *observation) rivals(ctx context.Context) error {
 	ro := o.s.Rollout
 	for _, t := range targets(ro) {
-		others, err := sharing(ctx, o.from.cached, ro, t)
+		others, err := sharing(ctx, o.indexed, ro, t)
 		if err != nil {
 			return err
 		}

@@ -166,5 +166,9 @@ func orNobody(revision string) string {
 }
 
 func pods(r Revision, n int32) string {
-	return fmt.Sprintf("%d of %d available", r.Available, n)
+	text := fmt.Sprintf("%d of %d available", r.Available, n)
+	if r.Available < n && r.Trouble != "" {
+		text += "; " + r.Trouble
+	}
+	return text
 }

@@ -138,6 +138,8 @@ type Revision struct {
 	Ready int32
 	// Available is the number of pods ready for minReadySeconds.
 	Available int32
+	// Trouble says what keeps its pods, in words for people; nothing is decided by it.
+	Trouble string
 }
 
 // Service is one slot's Service and what its EndpointSlices say.
