@@ -57,20 +57,28 @@ func uncreated(rs *appsv1.ReplicaSet) string {
 // podTrouble says what keeps a pod from being ready; nothing for one that is.
 func podTrouble(p *corev1.Pod) string {
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if w := s.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
-			return worded(w.Reason, w.Message)
-		}
-		if e := s.LastTerminationState.Terminated; e != nil && !s.Ready {
-			return fmt.Sprintf("container %s has ended with code %d", s.Name, e.ExitCode)
+		if why := containerTrouble(s); why != "" {
+			return why
 		}
 	}
 	for _, c := range p.Status.Conditions {
 		switch {
-		case c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse:
+		case c.Status != corev1.ConditionFalse:
+		case c.Type == corev1.PodScheduled:
 			return worded(c.Reason, c.Message)
-		case c.Type == corev1.ContainersReady && c.Status == corev1.ConditionFalse && p.Status.Phase == corev1.PodRunning:
+		case c.Type == corev1.ContainersReady && p.Status.Phase == corev1.PodRunning:
 			return "runs, and its readiness probe has not succeeded"
 		}
+	}
+	return ""
+}
+
+func containerTrouble(s corev1.ContainerStatus) string {
+	if w := s.State.Waiting; w != nil && w.Reason != "ContainerCreating" && w.Reason != "PodInitializing" {
+		return worded(w.Reason, w.Message)
+	}
+	if e := s.LastTerminationState.Terminated; e != nil && !s.Ready {
+		return fmt.Sprintf("container %s has ended with code %d", s.Name, e.ExitCode)
 	}
 	return ""
 }
