@@ -157,7 +157,7 @@ func (s *story) pends() {
 	before := s.world()
 	broken := s.shop.New(func(r *v1alpha1.Rollout) {
 		r.Name = "broken"
-		r.Spec.Strategy.Canary.StableService = "broken-stable"
+		r.Spec.Strategy.Canary.StableService, r.Spec.Strategy.Canary.CanaryService = "broken-stable", "broken-canary"
 	})
 	c := s.shop.Cluster.Client
 	s.must(c.Create(s.Context(), broken))
