@@ -123,6 +123,10 @@ cluster-ready: build bin/shop bin/grpcshop $(if $(inside),cluster-up)
 e2e: cluster-ready ## Run the user stories on the test cluster, or on E2E_CONTEXT; STORY=name for one
 	go test -tags e2e ./e2e -count=1 -v -parallel 4 -timeout 40m $(if $(inside),-exec '$(inside)')
 
+.PHONY: e2e-mesh
+e2e-mesh: cluster-ready ## Run the stories of istiod with clients that speak xDS, on the test cluster
+	go test -tags e2e,mesh ./e2e -count=1 -v -parallel 3 -timeout 20m -run 'TestStory(Istio|Mesh)' $(if $(inside),-exec '$(inside)')
+
 .PHONY: demo
 demo: cluster-ready ## See a good release promoted and a bad one rolled back; TRANSCRIPT=file keeps it
 	$(GO_BUILD) bin/demo ./e2e/demo

@@ -64,6 +64,9 @@ func (s *story) count() {
 		s.report.Failures = append(s.report.Failures, fmt.Sprintf("%s after %s, version %q: %s",
 			f.At.Format(time.StampMilli), f.Took.Round(time.Millisecond), f.Version, f.Reason))
 	}
+	if repeated := tally.Repeated; repeated > 0 {
+		s.report.Notes = append(s.report.Notes, fmt.Sprintf("%d requests were given up by the client's own library before they were sent, and made again", repeated))
+	}
 	if s.report.FailedRequests > 0 {
 		s.Errorf("%d of %d requests failed, want none; the first:\n%s", s.report.FailedRequests, tally.Requests, strings.Join(s.report.Failures, "\n"))
 	}
@@ -128,7 +131,7 @@ func (s *story) keepEvidence(ctx context.Context) {
 	for _, args := range [][]string{
 		{"sluice", "get", "rollout", harness.Name, "-o", "wide"},
 		{"get", "rollouts,analysisruns,httproutes,services,replicasets,endpointslices", "-o", "yaml"},
-		{"get", "grpcroutes,tcproutes,tlsroutes", "-o", "yaml"},
+		{"get", "virtualservices,destinationrules,grpcroutes,tcproutes,tlsroutes", "-o", "yaml"},
 		{"get", "pods", "-o", "wide"},
 		{"get", "events", "--sort-by", ".metadata.creationTimestamp"},
 	} {

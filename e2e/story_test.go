@@ -86,13 +86,13 @@ func cluster(t *testing.T) *harness.Cluster {
 }
 
 // names lists every story, each the value of STORY that chooses it and the name of its report.
-var names = []string{
+var names = append([]string{
 	"good-release", "bad-release", "abort-by-command", "promote-by-command", "controller-killed",
 	"newer-revision", "prometheus-unreachable", "wrong-input", "workload-adoption",
 	"superseded", "abort-at-each-step", "promote-full-then-abort", "blue-green", "blue-green-switch-back", "scaled-in-mid-release",
 	"objective-kept", "errors-5-percent", "errors-all", "errors-late", "slower", "low-traffic", "shared-incident", "measuring-through-trouble",
 	"route-25-75", "pods-25-75", "grpc-route", "tcp-route", "tls-route", "match-route",
-}
+}, meshNames...)
 
 func TestMain(m *testing.M) {
 	if chosen := os.Getenv("STORY"); chosen != "" && !slices.Contains(names, chosen) {

@@ -30,6 +30,8 @@ type Settings struct {
 	Streams Streams
 	// PrometheusURL is where controller and stories reach Prometheus: E2E_PROMETHEUS_URL.
 	PrometheusURL string
+	// Istiod is where pods reach it for plain xDS: E2E_ISTIOD. IstiodDebugURL is where stories ask it what it said: E2E_ISTIOD_DEBUG_URL.
+	Istiod, IstiodDebugURL string
 	// LocalAddress is this machine as pods see it: E2E_LOCAL_ADDRESS. Default: the address that faces the gateway.
 	LocalAddress string
 	// ImagePrefix goes before the names sluice:dev, shop:dev and grpcshop:dev: E2E_IMAGE_PREFIX, such as "registry.example/me/".
@@ -74,14 +76,16 @@ func FromEnvironment(env func(string) string) (Settings, error) {
 		return Settings{}, err
 	}
 	s := Settings{
-		Context:       env("E2E_CONTEXT"),
-		GatewayURL:    cmp.Or(env("E2E_GATEWAY_URL"), "http://10.250.0.1:8080"),
-		PrometheusURL: cmp.Or(env("E2E_PROMETHEUS_URL"), "http://10.250.0.1:9090"),
-		LocalAddress:  env("E2E_LOCAL_ADDRESS"),
-		ImagePrefix:   env("E2E_IMAGE_PREFIX"),
-		AllowTarget:   env(load.AllowVariable),
-		Root:          root,
-		Out:           cmp.Or(env("E2E_OUT"), filepath.Join(root, "out", "e2e")),
+		Context:        env("E2E_CONTEXT"),
+		GatewayURL:     cmp.Or(env("E2E_GATEWAY_URL"), "http://10.250.0.1:8080"),
+		PrometheusURL:  cmp.Or(env("E2E_PROMETHEUS_URL"), "http://10.250.0.1:9090"),
+		Istiod:         cmp.Or(env("E2E_ISTIOD"), "10.250.0.1:15010"),
+		LocalAddress:   env("E2E_LOCAL_ADDRESS"),
+		ImagePrefix:    env("E2E_IMAGE_PREFIX"),
+		AllowTarget:    env(load.AllowVariable),
+		IstiodDebugURL: cmp.Or(env("E2E_ISTIOD_DEBUG_URL"), "http://127.0.0.1:15080"),
+		Root:           root,
+		Out:            cmp.Or(env("E2E_OUT"), filepath.Join(root, "out", "e2e")),
 	}
 	if s.Inside, err = strconv.ParseBool(cmp.Or(env("E2E_INSIDE"), strconv.FormatBool(s.Context == ""))); err != nil {
 		return Settings{}, fmt.Errorf("E2E_INSIDE=%q: must be true or false", env("E2E_INSIDE"))

@@ -32,6 +32,8 @@ type Shop struct {
 
 	dialect  Dialect
 	identity *identity // of a shop that speaks TLS; nil without
+	// mesh is how a shop in a mesh is reached; nil for one behind the gateway.
+	mesh *Mesh
 	// caller is the URL of who calls the shop in place of the load; empty without.
 	caller string
 }
@@ -51,7 +53,7 @@ func (d Dialect) NewShop(ctx context.Context, c *Cluster, namespace string) (*Sh
 		}
 	}
 	objects := []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: map[string]string{"e2e.sluice.dev/story": "true"}}},
+		storyNamespace(namespace),
 		service(namespace, StableService, d.port()),
 		service(namespace, CanaryService, d.port()),
 		d.route(c.Settings, namespace, s.Host()),
@@ -77,6 +79,10 @@ func (d Dialect) open(c *Cluster, namespace string) *Shop {
 // Host is the host name that the shop's route answers to.
 func (s *Shop) Host() string { return s.Namespace + ".example" }
 
+func storyNamespace(name string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"e2e.sluice.dev/story": "true"}}}
+}
+
 func service(namespace, name string, port corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -95,6 +101,9 @@ func (s *Shop) Delete(ctx context.Context) error {
 
 // New gives a Rollout of this shop, not created yet.
 func (s *Shop) New(mods ...Modifier) *v1alpha1.Rollout {
+	if s.mesh != nil {
+		return Rollout(s.Namespace, s.Cluster.Image(grpcImage), slices.Concat([]Modifier{s.mesh.rollout(s.Cluster.Image(grpcImage))}, mods)...)
+	}
 	first := []Modifier{s.dialect.adapt}
 	if s.identity != nil {
 		first = append(first, s.identity.show)
@@ -125,7 +134,7 @@ func (s *Shop) Change(ctx context.Context, mods ...Modifier) (int64, error) {
 
 // Answers waits until the shop answers through the gateway with a version.
 func (s *Shop) Answers(ctx context.Context, version string) error {
-	return Poll(ctx, "the gateway to answer with version "+version, func(ctx context.Context) (bool, string, error) {
+	return Poll(ctx, "the shop to answer with version "+version, func(ctx context.Context) (bool, string, error) {
 		r, err := load.Probe(ctx, s.target())
 		if err != nil {
 			return false, "", err

@@ -32,6 +32,8 @@ type Record struct {
 	Version string
 	// Status of the response; 0 when there was none.
 	Status int
+	// Repeated is true when the client's own library gave the request up before it was sent, and it was made again.
+	Repeated bool
 	// Outcome of the request.
 	Outcome Outcome
 	// Reason says why the request failed; empty for other outcomes.
@@ -46,6 +48,8 @@ type Tally struct {
 	ByVersion map[string]int
 	// ByOutcome counts records by outcome.
 	ByOutcome map[Outcome]int
+	// Repeated counts those that the client's own library gave up before they were sent, and that were made again.
+	Repeated int
 }
 
 // History is the records of a generator, in the order in which requests ended.
@@ -88,6 +92,9 @@ func (h *History) Count(from, to time.Time) Tally {
 	for _, r := range h.Records(from, to) {
 		t.Requests++
 		t.ByOutcome[r.Outcome]++
+		if r.Repeated {
+			t.Repeated++
+		}
 		if r.Version != "" {
 			t.ByVersion[r.Version]++
 		}

@@ -18,6 +18,8 @@ const (
 	VersionHeader = "X-Version"
 	// FaultHeader marks a response that its version failed on purpose.
 	FaultHeader = "X-Injected-Fault"
+	// RepeatedHeader of a response says how often its request was made anew before it was sent anywhere.
+	RepeatedHeader = "X-Repeated"
 	// maxBody is the most that is read of a response.
 	maxBody = 64 << 10
 )
@@ -42,6 +44,7 @@ func (g *Generator) request(ctx context.Context) Record {
 		r.Outcome, r.Reason = Failed, err.Error()
 		return r
 	}
+	r.Repeated = header.Get(RepeatedHeader) != ""
 	r.Version = header.Get(VersionHeader)
 	r.Outcome, r.Reason = judge(status, header, body)
 	return r

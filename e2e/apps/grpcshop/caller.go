@@ -8,12 +8,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 	_ "google.golang.org/grpc/xds" // understands targets that begin with xds
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -66,9 +68,7 @@ func (c *caller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	ctx = metadata.NewOutgoingContext(ctx, out)
-	var header, trailer metadata.MD
-	var answer wrapperspb.StringValue
-	err := c.conn.Invoke(ctx, fullMethod, &emptypb.Empty{}, &answer, grpc.Header(&header), grpc.Trailer(&trailer))
+	header, trailer, answer, err := c.ask(ctx, w.Header())
 	version, injected := first(metadata.Join(header, trailer), versionKey), first(trailer, faultKey) != ""
 	switch {
 	case err == nil && answer.GetValue() == version:
@@ -80,6 +80,28 @@ func (c *caller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond(w, http.StatusInternalServerError, version)
 	default:
 		http.Error(w, err.Error(), http.StatusBadGateway)
+	}
+}
+
+// unpicked is what a channel over xDS says when a route has just begun to name a
+// cluster that the channel's own balancer does not know yet. Nothing was sent.
+const unpicked = "unknown cluster selected for RPC"
+
+// repeatMost bounds how often such a call is made again.
+const repeatMost = 5
+
+// ask makes one call. One that the channel gave up before it was sent, by a race
+// of its own, is made again, and the response says how often.
+func (c *caller) ask(ctx context.Context, out http.Header) (header, trailer metadata.MD, answer *wrapperspb.StringValue, err error) {
+	for repeated := 0; ; repeated++ {
+		answer = &wrapperspb.StringValue{}
+		err = c.conn.Invoke(ctx, fullMethod, &emptypb.Empty{}, answer, grpc.Header(&header), grpc.Trailer(&trailer))
+		if repeated > 0 {
+			out.Set(load.RepeatedHeader, strconv.Itoa(repeated))
+		}
+		if err == nil || repeated == repeatMost || !strings.Contains(status.Convert(err).Message(), unpicked) || !sleep(ctx, 10*time.Millisecond) {
+			return header, trailer, answer, err
+		}
 	}
 }
 
