@@ -8,6 +8,11 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
 // Answer is what a source says to one question: a finite number, or the reason
@@ -45,6 +50,16 @@ func (a Answer) Err() error {
 		return nil
 	}
 	return errors.New(a.Message)
+}
+
+// Measurement is the answer as of a time. Where a source has just nothing to
+// say, nothing is what that means and what to do about it.
+func (a Answer) Measurement(at time.Time, nothing string) v1alpha1.Measurement {
+	m := v1alpha1.Measurement{At: metav1.NewTime(at), Value: a.String(), Message: a.Message}
+	if !a.Known && a.Message == "" {
+		m.Message = nothing
+	}
+	return m
 }
 
 // String writes the number as measurements hold it, and "" when there is none.

@@ -18,8 +18,6 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/analysis"
 	"github.com/sluice-dev/sluice/analysis/endpoint"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -60,9 +58,5 @@ func (p *Provider) Measure(ctx context.Context, target analysis.Target, m v1alph
 	if err != nil {
 		return v1alpha1.Measurement{}, err
 	}
-	x := v1alpha1.Measurement{At: metav1.NewTime(at), Value: got.String(), Message: got.Message}
-	if !got.Known && got.Message == "" {
-		x.Message = "the query gives nothing: no series matches; check its selectors, and whether the canary is scraped and has traffic"
-	}
-	return x, nil
+	return got.Measurement(at, "the query gives nothing: no series matches; check its selectors, and whether the canary is scraped and has traffic"), nil
 }

@@ -19,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/jsonpath"
 
 	"github.com/sluice-dev/sluice/analysis"
@@ -77,11 +76,7 @@ func (p *Provider) Measure(ctx context.Context, target analysis.Target, m v1alph
 	if err != nil {
 		return v1alpha1.Measurement{}, err
 	}
-	x := v1alpha1.Measurement{At: metav1.NewTime(at), Value: got.String(), Message: got.Message}
-	if !got.Known && got.Message == "" {
-		x.Message = fmt.Sprintf("the answer has nothing at %s; correct web.jsonPath, or have the API give a number there", m.Web.JSONPath)
-	}
-	return x, nil
+	return got.Measurement(at, fmt.Sprintf("the answer has nothing at %s; correct web.jsonPath, or have the API give a number there", m.Web.JSONPath)), nil
 }
 
 // Ask sends one request. The answer is empty when there is nothing at the path.

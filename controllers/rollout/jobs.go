@@ -6,6 +6,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -55,16 +56,23 @@ func (o *observation) pods(ctx context.Context) error {
 	if !plan.PodsWanted(o.s) {
 		return nil
 	}
+	pods, err := podsOf(ctx, o, o.s.Rollout.Status.StableRevision)
+	for i := range pods {
+		p := &pods[i]
+		o.s.Pods = append(o.s.Pods, plan.Pod{Name: p.Name, Created: p.CreationTimestamp.Time, Terminating: p.DeletionTimestamp != nil})
+	}
+	return err
+}
+
+// podsOf lists the pods of a revision's ReplicaSet.
+func podsOf(ctx context.Context, o *observation, hash string) ([]corev1.Pod, error) {
 	var list corev1.PodList
-	labels := client.MatchingLabels{v1alpha1.RevisionLabel: o.s.Rollout.Status.StableRevision}
+	labels := client.MatchingLabels{v1alpha1.RevisionLabel: hash}
 	if err := o.from.live.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), labels); err != nil {
-		return fmt.Errorf("list pods of %s: %w", o.s.Rollout.Name, err)
+		return nil, fmt.Errorf("list pods of %s: %w", o.s.Rollout.Name, err)
 	}
-	for i := range list.Items {
-		p := &list.Items[i]
-		if owner := metav1.GetControllerOf(p); owner != nil && o.replicaSets[owner.Name] == o.s.Rollout.Status.StableRevision {
-			o.s.Pods = append(o.s.Pods, plan.Pod{Name: p.Name, Created: p.CreationTimestamp.Time, Terminating: p.DeletionTimestamp != nil})
-		}
-	}
-	return nil
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
+		owner := metav1.GetControllerOf(&p)
+		return owner == nil || o.replicaSets[owner.Name] != hash
+	}), nil
 }

@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -36,6 +39,17 @@ func targets(ro *v1alpha1.Rollout) []target {
 	}
 	for _, name := range steered(plan.WantedBindings(ro)) {
 		all = append(all, target{byService, name, "spec.strategy", "Service " + name})
+	}
+	return all
+}
+
+// concerned are the targets of a Rollout, and those that it has not let go yet.
+func concerned(ro *v1alpha1.Rollout) []target {
+	all := targets(ro)
+	if held := ro.Status.Bindings; held != nil {
+		for _, name := range steered(*held) {
+			all = append(all, target{index: byService, key: name, what: "Service " + name})
+		}
 	}
 	return all
 }
@@ -88,13 +102,23 @@ func (o *observation) rivals(ctx context.Context) error {
 }
 
 // sharing lists the other Rollouts that refer to a target. Those on their way
-// out count: they still hand it back.
+// out count: they still hand it back. They are to be read only.
 func sharing(ctx context.Context, c client.Reader, ro *v1alpha1.Rollout, t target) ([]v1alpha1.Rollout, error) {
 	var list v1alpha1.RolloutList
-	if err := c.List(ctx, &list, client.InNamespace(ro.Namespace), client.MatchingFields{t.index: t.key}); err != nil {
+	if err := c.List(ctx, &list, client.InNamespace(ro.Namespace), client.MatchingFields{t.index: t.key}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("find the Rollouts that refer to %s: %w", t.what, err)
 	}
 	return slices.DeleteFunc(list.Items, func(other v1alpha1.Rollout) bool { return other.UID == ro.UID }), nil
+}
+
+// lettingGo lets those updates through by which a Rollout may let go of a
+// target: of its spec, and of what it has in its hands.
+func lettingGo() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*v1alpha1.Rollout)
+		now, too := e.ObjectNew.(*v1alpha1.Rollout)
+		return ok && too && !equality.Semantic.DeepEqual(before.Status.Bindings, now.Status.Bindings)
+	}})
 }
 
 // enqueueRivals wakes the Rollouts that share a target with one that has
@@ -106,7 +130,7 @@ func enqueueRivals(c client.Reader) handler.EventHandler {
 			return nil
 		}
 		var requests []reconcile.Request
-		for _, t := range targets(ro) {
+		for _, t := range concerned(ro) {
 			others, err := sharing(ctx, c, ro, t)
 			if err != nil {
 				ctrl.LoggerFrom(ctx).Error(err, "Could not find the Rollouts that share a target")

@@ -58,3 +58,21 @@ func TestTwoRolloutsNeverSteerOneService(t *testing.T) {
 	s.delete(elder)
 	s.rolloutUntil("second", func(ro *v1alpha1.Rollout) bool { return ro.Status.Phase == v1alpha1.PhaseHealthy })
 }
+
+// TestServiceThatIsLetGoIsTaken: a Rollout whose spec names other Services holds
+// its former ones until they are given back; who waits for one hears of that.
+func TestServiceThatIsLetGoIsTaken(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	startController(t, testenv.Start(t), s.ns)
+	s.create(s.rollout(weight(50)))
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	second := s.rollout(weight(50))
+	second.Name, second.Spec.Template = "second", podTemplate("shop:second")
+	s.create(second)
+	s.rolloutUntil("second", func(ro *v1alpha1.Rollout) bool { return ro.Status.Phase == v1alpha1.PhasePending })
+
+	s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Strategy = v1alpha1.Strategy{} })
+	s.rolloutUntil("second", func(ro *v1alpha1.Rollout) bool { return ro.Status.Phase == v1alpha1.PhaseHealthy })
+	s.untilPhase(v1alpha1.PhaseHealthy)
+}

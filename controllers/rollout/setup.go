@@ -22,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
@@ -79,7 +78,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 	b := ctrl.NewControllerManagedBy(mgr).Named("rollout").
 		// Its own status wakes it too: a pass that ran on an older one may have found nothing to write.
 		For(&v1alpha1.Rollout{}).
-		Watches(&v1alpha1.Rollout{}, enqueueRivals(r.client), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Rollout{}, enqueueRivals(r.client), builder.WithPredicates(lettingGo())).
 		Owns(&appsv1.ReplicaSet{}).
 		Owns(&v1alpha1.AnalysisRun{}).
 		Owns(&batchv1.Job{}).

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 // Pod is one pod of a revision.
@@ -66,44 +67,6 @@ func pod(p *corev1.Pod) Pod {
 			out.ReadyContainers++
 		}
 	}
-	out.State, out.Message = podState(p)
+	out.State, out.Message = plan.PodState(p)
 	return out
-}
-
-// podState finds the word that says most; the first that applies wins.
-func podState(p *corev1.Pod) (state, message string) {
-	if p.DeletionTimestamp != nil {
-		return "Terminating", ""
-	}
-	if p.Status.Reason != "" {
-		return p.Status.Reason, p.Status.Message
-	}
-	if word, why, ok := obstacle(p.Status.InitContainerStatuses); ok {
-		return "Init:" + word, why
-	}
-	if word, why, ok := obstacle(p.Status.ContainerStatuses); ok {
-		return word, why
-	}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
-			return c.Reason, c.Message
-		}
-	}
-	if p.Status.Phase == "" {
-		return string(corev1.PodPending), ""
-	}
-	return string(p.Status.Phase), ""
-}
-
-// obstacle finds the first container that waits or has failed, and why.
-func obstacle(cs []corev1.ContainerStatus) (word, why string, ok bool) {
-	for _, c := range cs {
-		if w := c.State.Waiting; w != nil && w.Reason != "" {
-			return w.Reason, w.Message, true
-		}
-		if t := c.State.Terminated; t != nil && t.ExitCode != 0 {
-			return t.Reason, t.Message, true
-		}
-	}
-	return "", "", false
 }
