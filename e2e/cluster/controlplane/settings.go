@@ -90,6 +90,8 @@ func (s Settings) ControllerManager(kubeconfig string) Flags {
 		"kube-api-qps":                     "500",
 		"kube-api-burst":                   "1000",
 		"profiling":                        "false",
+		// Tests wait for the autoscaler, which looks every 15 s by default.
+		"horizontal-pod-autoscaler-sync-period": "2s",
 	}
 }
 
