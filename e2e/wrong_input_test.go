@@ -84,6 +84,11 @@ func reported() []mistake {
 			field:  "spec.strategy.canary.routes[0]", remedy: "create it",
 		},
 		{
+			name:   "a mirror that Traefik does not have",
+			change: harness.Steps(v1alpha1.Step{Mirror: &v1alpha1.Mirror{Percent: 10}}, harness.Pause()),
+			field:  "spec.strategy.canary.routes[0]", remedy: "needs feature HTTPRouteRequestMirror",
+		},
+		{
 			name: "unknown template",
 			change: func(r *v1alpha1.Rollout) {
 				r.Spec.Strategy.Canary.Analysis.Templates = []v1alpha1.TemplateRef{{Name: "http-slo"}}

@@ -4,6 +4,7 @@
 package routers
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,6 +100,19 @@ func (r *Registry) Refuses(route Route, want traffic.Split) error {
 			Field:   route.Field + ".kind",
 			Message: fmt.Sprintf("a %s can't carry %s; remove the step that asks for it, or steer a kind of route that can", route.Ref.Kind, missing),
 		}
+	}
+	return nil
+}
+
+// Unable gives the [*Problem] of the first of these splits that a data plane of
+// the route is not known to carry out, see [Surveyor]; nil when nothing speaks against them.
+func (r *Registry) Unable(ctx context.Context, from client.Reader, route Route, made client.Object, wants []traffic.Split) error {
+	router, err := r.For(route)
+	if err != nil {
+		return err
+	}
+	if s, ok := router.(Surveyor); ok {
+		return s.Unable(ctx, from, route, made, wants)
 	}
 	return nil
 }

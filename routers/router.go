@@ -83,12 +83,24 @@ type Composer interface {
 	Compose(r Route, object *unstructured.Unstructured, want traffic.Split) error
 }
 
+// Surveyor is a Router of kinds whose status says "accepted" also where a data
+// plane can't do what a route asks for. It asks beforehand what that can do.
+type Surveyor interface {
+	Router
+	// Unable gives the [*Problem] of the first of these splits that needs more
+	// than a data plane of the route is known to have. made is a route that is
+	// about to be written; nil means the one that is stored, read from a reader. It writes nothing.
+	Unable(ctx context.Context, from client.Reader, r Route, made client.Object, wants []traffic.Split) error
+}
+
 // Problem is a mistake in what a person wrote. It is shown as condition SpecValid=False.
 type Problem struct {
 	// Field is a path into the Rollout, such as spec.strategy.canary.routes[0].rules.
 	Field string
 	// Message says what is wrong and what to do.
 	Message string
+	// Unwatched: no event tells that it is mended, so it has to be looked for.
+	Unwatched bool `json:",omitempty"`
 }
 
 // Error implements error.

@@ -25,6 +25,10 @@ const (
 	// BesideAnnotation says, on a steered route, what it carries apart from shares:
 	// matches and a mirror. It comes and goes with them.
 	BesideAnnotation = "sluice.dev/beside"
+	// FeaturesAnnotation lists, on a parent of routes (a Gateway, or a Service in a
+	// mesh), optional features of the Gateway API that its data plane has and
+	// nothing reports, with commas between. Whoever runs the data plane writes it.
+	FeaturesAnnotation = "sluice.dev/supported-features"
 	// ManagedAnnotation says, on a route that is the controller's own, what it was made from.
 	ManagedAnnotation = "sluice.dev/managed-spec"
 	// Finalizer keeps a Rollout until its routes, Services and workload are handed back.

@@ -228,7 +228,7 @@ func TestMirrorStepComesAndGoes(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	startController(t, testenv.Start(t), s.ns)
-	mirror := func(percent int32) v1alpha1.Step { return v1alpha1.Step{Mirror: &v1alpha1.Mirror{Percent: percent}} }
+	s.gatewayOf("HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")
 	s.create(s.rollout(mirror(10), pause(), mirror(0), v1alpha1.Step{MatchRoute: &v1alpha1.MatchRoute{Name: "testers", Match: header("X-Canary", "1")}}, pause()))
 	first := s.untilPhase(v1alpha1.PhaseHealthy).Status.StableRevision
 	atRest := s.rules()

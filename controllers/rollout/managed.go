@@ -43,7 +43,7 @@ func (m managed) observe(ctx context.Context, o *observation) error {
 		found, err := m.route(ctx, o, ref, at)
 		var p *routers.Problem
 		if errors.As(err, &p) {
-			o.problem(p.Field, "%s", p.Message)
+			o.found = append(o.found, plan.Problem{Field: p.Field, Message: p.Message, Unwatched: p.Unwatched})
 			continue
 		}
 		if err != nil {
@@ -81,6 +81,9 @@ func (m managed) route(ctx context.Context, o *observation, ref v1alpha1.RouteRe
 	}
 	if object != nil && object.GetAnnotations()[v1alpha1.ManagedAnnotation] == wanted.GetAnnotations()[v1alpha1.ManagedAnnotation] {
 		return plan.Managed{Ref: ref}, nil
+	}
+	if err := m.routers.Unable(ctx, m.client, routeTo(o.s, o.bound, ref, at+".spec"), wanted, plan.Asked(o.s.Rollout.Spec)); err != nil {
+		return plan.Managed{}, err
 	}
 	if err := m.check(ctx, wanted, at); err != nil {
 		return plan.Managed{}, err

@@ -99,6 +99,11 @@ func (p *problems) unbound(field, format string, args ...any) {
 	p.found = append(p.found, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...), Bound: p.leaving})
 }
 
+// routed is a router's problem with an object that carries the traffic now.
+func (p *problems) routed(of *routers.Problem) {
+	p.found = append(p.found, plan.Problem{Field: of.Field, Message: of.Message, Bound: p.leaving, Unwatched: of.Unwatched})
+}
+
 func (o *observation) namespaced(name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: o.s.Rollout.Namespace, Name: name}
 }
@@ -197,7 +202,9 @@ func (o *observation) routes(ctx context.Context) error {
 	unread := false
 	for i := range o.bound.Routes {
 		route := routeAt(o.s, o.bound, i)
-		carriable(o, route)
+		if err := carriable(ctx, o, route); err != nil {
+			return err
+		}
 		observed, err := o.route(ctx, route)
 		var p *routers.Problem
 		if errors.As(err, &p) && outdated(o.s.Managed, route.Ref) {
@@ -205,7 +212,7 @@ func (o *observation) routes(ctx context.Context) error {
 			continue
 		}
 		if errors.As(err, &p) {
-			o.unbound(p.Field, "%s", p.Message)
+			o.routed(p)
 			unread = true
 			continue
 		}
@@ -221,19 +228,26 @@ func (o *observation) routes(ctx context.Context) error {
 	return nil
 }
 
-// carriable finds what the steps ask for and the kind of a route can't carry. It
-// keeps nothing that is under way from being taken back.
-func carriable(o *observation, route routers.Route) {
+// carriable finds what the steps ask for and the kind of a route, or a data
+// plane of it, can't carry. It keeps nothing that is under way from being taken back.
+func carriable(ctx context.Context, o *observation, route routers.Route) error {
 	if _, err := o.routers.For(route); err != nil {
-		return // reading it says so
+		return nil //nolint:nilerr // reading it says so
 	}
-	for _, asked := range plan.Asked(o.s.Rollout.Spec) {
-		var p *routers.Problem
+	wants := plan.Asked(o.s.Rollout.Spec)
+	var p *routers.Problem
+	for _, asked := range wants {
 		if errors.As(o.routers.Refuses(route, asked), &p) {
-			o.unbound(p.Field, "%s", p.Message)
-			return
+			o.routed(p)
+			return nil
 		}
 	}
+	err := o.routers.Unable(ctx, o.from.of(plan.Routes), route, nil, wants)
+	if errors.As(err, &p) {
+		o.routed(p)
+		return nil
+	}
+	return err
 }
 
 func (o *observation) route(ctx context.Context, route routers.Route) (traffic.Observed, error) {

@@ -22,8 +22,14 @@
 // has no word for "programmed into every proxy", so the planner waits a little
 // longer than this.
 //
+// What a data plane does with a filter or a match that it does not know is not in
+// the status. So a step that takes an optional feature is refused unless the
+// GatewayClass of each parent lists it, or annotation sluice.dev/supported-features
+// of the parent; see features.go.
+//
 // A route under managedRoutes is the controller's own, hence create and delete;
 // no other is ever created or deleted.
 //
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;grpcroutes;tcproutes;tlsroutes,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways;gatewayclasses;listenersets,verbs=get
 package gatewayapi

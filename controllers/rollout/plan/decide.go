@@ -68,6 +68,9 @@ func wanting(c cursor, f facts) facts {
 // podPause is how often pods on their way out are looked at.
 const podPause = 5 * time.Second
 
+// problemPause is how often it is looked whether a problem of which no event tells has been mended.
+const problemPause = 10 * time.Second
+
 // soon looks again at once: what was decided names objects that were not read.
 const soon = 10 * time.Millisecond
 
@@ -89,6 +92,9 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	wakeForRestart(c, f, consider)
 	if slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating }) {
 		consider(f.Now.Add(podPause)) // nothing tells when a pod has gone
+	}
+	if slices.ContainsFunc(f.Problems, func(p Problem) bool { return p.Unwatched }) {
+		consider(f.Now.Add(problemPause))
 	}
 	if f.Rollout.Spec.TrackConfig {
 		consider(f.Now.Add(configPause))

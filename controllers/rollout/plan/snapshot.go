@@ -67,6 +67,8 @@ type Problem struct {
 	Message string
 	// Bound: it is about an object that the bindings in force name, not the spec.
 	Bound bool
+	// Unwatched: no event tells that it is mended.
+	Unwatched bool
 }
 
 // Workload is the Deployment whose template a Rollout uses.
