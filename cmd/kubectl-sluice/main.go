@@ -34,6 +34,7 @@ func run() int {
 	defer stop()
 	terminal := term.IsTerminal(int(os.Stdout.Fd()))
 	return cli.Run(ctx, cli.Env{
+		In:       os.Stdin,
 		Out:      os.Stdout,
 		Err:      os.Stderr,
 		Terminal: terminal,

@@ -41,7 +41,9 @@ var arrows = []arrow{
 	{"internal/view", "apis/* routers/traffic controllers/rollout/plan internal/names"},
 	{"internal/world", "apis/* routers/traffic controllers/rollout/plan internal/names"},
 	{"internal/dashboard", "apis/* internal/view internal/kube ui"},
-	{"internal/cli", "apis/* internal/view internal/world internal/convert internal/dashboard internal/kube internal/names " +
+	{"config/crd", ""},
+	{"internal/admission", "apis/* config/crd"},
+	{"internal/cli", "apis/* internal/admission internal/view internal/world internal/convert internal/dashboard internal/kube internal/names " +
 		"controllers/rollout/plan analysis/judge analysis/schedule " +
 		// Beyond the design: backtest replays, see docs/design/0007-backtest-and-providers.md.
 		"analysis analysis/stats analysis/presets analysis/prometheus"},

@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,20 +30,23 @@ const (
 const (
 	// ExitInconclusive means that the history proves neither.
 	ExitInconclusive = 2
-	// ExitNoBacktest means that nothing was replayed: wrong usage, a file that can't be read, no data.
+	// ExitNoBacktest means that there is nothing to judge: wrong usage, a file that can't be read, no data.
 	ExitNoBacktest = 3
 )
 
 const backtestLong = `Replay an analysis over history, block by block, and print every verdict with its numbers.
 Nothing is asked of a cluster and nothing is changed.
 
+Exit codes:
   0    passed: the condition for going on holds after the last block
   1    failed: the evidence reached the limit to abort, at the block named
-  2    inconclusive: neither is proven
-  3    could not be replayed: wrong usage, a file that can't be read, no data
+  2    inconclusive: there was data, and it proves neither; a longer history may
+  3    error: nothing to judge. Wrong usage, a file that can't be read, a server that can't be
+       asked, or a metric for which there is not a single block of data
 
 With --prometheus, a template (-f) is replayed over what the server holds, with the queries of a live
-run. A preset takes the Services, ReplicaSets or revisions that --arm names, in the namespace -n.
+run. A file may hold several templates; NAME chooses one, and those that it builds on are found in
+the files too. A preset takes the Services, ReplicaSets or revisions that --arm names, in the namespace -n.
 
 With --data, a file holds the counts; no server and no template are needed. Every block is
 [bad of canary, requests of canary, bad of stable, requests of stable]:
@@ -60,30 +65,31 @@ const backtestExample = `  kubectl sluice backtest -f template.yaml --prometheus
 // backtest is what the flags say.
 type backtest struct {
 	Env
-	template, data, prometheus, from, to string
-	block                                time.Duration
-	nextWeight                           int
-	arms, args                           map[string]string
-	alpha                                float64
-	format                               string
-	namespace                            func() string
+	files                      []string
+	data, prometheus, from, to string
+	block                      time.Duration
+	nextWeight                 int
+	arms, args                 map[string]string
+	alpha                      float64
+	format                     string
+	namespace                  func() string
 }
 
 func newBacktest(s *session) *cobra.Command {
 	b := &backtest{Env: s.Env, namespace: func() string { return cmp.Or(s.overrides.Context.Namespace, "default") }}
 	cmd := &cobra.Command{
-		Use:     verbBacktest + " [-f TEMPLATE] (--prometheus URL --from TIME [--to TIME] | --data FILE)",
+		Use:     verbBacktest + " [NAME] [-f TEMPLATE] (--prometheus URL --from TIME [--to TIME] | --data FILE)",
 		Short:   "Replay an analysis over history, and tell the verdict by exit code",
 		Long:    backtestLong,
 		Example: backtestExample,
-		Args:    noNames,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return b.run(cmd.Context())
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return b.run(cmd.Context(), strings.Join(args, ""))
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&b.template, "filename", "f", "", "File with an AnalysisTemplate or ClusterAnalysisTemplate")
-	flags.StringVar(&b.data, "data", "", "JSON file of counts to replay; needs no template")
+	bindFiles(flags, &b.files, "File with an AnalysisTemplate or ClusterAnalysisTemplate, and with those that it builds on")
+	flags.StringVar(&b.data, "data", "", "JSON file of counts to replay, - for the standard input; needs no template")
 	flags.StringVar(&b.prometheus, "prometheus", "", "Base URL of the Prometheus that holds the history; user:password@ in it is sent along")
 	flags.StringVar(&b.from, "from", "", "Start of the history: 2026-11-20T10:00:00Z, seconds since 1970, or how long ago, such as 2h")
 	flags.StringVar(&b.to, "to", "", "End of the history, written as --from; default now")
@@ -97,15 +103,10 @@ func newBacktest(s *session) *cobra.Command {
 	return cmd
 }
 
-// noNames refuses arguments: a backtest is of files, not of objects.
-func noNames(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("%q: backtest takes no names; give the template with -f and the counts with --data", args[0])
+func (b *backtest) check(name string) error {
+	if name != "" && len(b.files) == 0 {
+		return fmt.Errorf("%s: there is nothing to choose it from; give the template with -f and the counts with --data", name)
 	}
-	return nil
-}
-
-func (b *backtest) check() error {
 	if b.format != formatText && b.format != formatJSON {
 		return fmt.Errorf("-o %q: unknown format; use json, or leave it out", b.format)
 	}
@@ -123,27 +124,30 @@ func (b *backtest) checkHistory() error {
 		return errors.New("--data and --prometheus are both given; leave one out")
 	case counted:
 		return nil
-	case asked && b.template == "":
+	case asked && len(b.files) == 0:
 		return errors.New("--prometheus: there is nothing to ask it; give a template with -f FILE")
 	case asked && b.from == "":
 		return errors.New("--prometheus: since when? give --from, such as --from 2h")
 	case asked:
 		return nil
-	case b.template == "":
+	case len(b.files) == 0:
 		return errors.New("nothing to replay; give a template with -f FILE --prometheus URL --from TIME, or a file of counts with --data FILE")
 	}
-	return fmt.Errorf("-f %s: where is the history? give --prometheus URL and --from TIME, or a file of counts with --data FILE", b.template)
+	return fmt.Errorf("-f %s: where is the history? give --prometheus URL and --from TIME, or a file of counts with --data FILE", strings.Join(b.files, " -f "))
 }
 
-func (b *backtest) run(ctx context.Context) error {
-	if err := b.check(); err != nil {
+func (b *backtest) run(ctx context.Context, name string) error {
+	if err := b.check(name); err != nil {
 		return err
 	}
 	var template v1alpha1.AnalysisTemplateSpec
-	if b.template != "" {
-		var err error
-		if template, err = readTemplate(b.template); err != nil {
-			return fmt.Errorf("-f %s: %w", b.template, err)
+	if len(b.files) > 0 {
+		all, err := b.documents(ctx, b.files)
+		if err != nil {
+			return err
+		}
+		if template, err = chooseTemplate(all, name); err != nil {
+			return err
 		}
 	}
 	if b.data != "" {
@@ -156,9 +160,13 @@ func (b *backtest) run(ctx context.Context) error {
 func (b *backtest) counted(template v1alpha1.AnalysisTemplateSpec) error {
 	promised, err := promises(template)
 	if err != nil {
-		return fmt.Errorf("-f %s: %w", b.template, err)
+		return fmt.Errorf("the template of -f: %w", err)
 	}
-	h, err := readCounts(b.data)
+	raw, err := b.readInput(b.data)
+	if err != nil {
+		return fmt.Errorf("--data %s: %w", b.data, err)
+	}
+	h, err := parseCounts(raw)
 	if err != nil {
 		return fmt.Errorf("--data %s: %w", b.data, err)
 	}
@@ -171,7 +179,7 @@ func (b *backtest) counted(template v1alpha1.AnalysisTemplateSpec) error {
 	if err != nil {
 		return fmt.Errorf("--data %s: %w", b.data, err)
 	}
-	return b.tell(judged(h, r, nil, b.alpha))
+	return b.tell(judged(h, r, nil, b.alpha), "the file's blocks")
 }
 
 // asked replays what a server holds.
@@ -186,7 +194,7 @@ func (b *backtest) asked(ctx context.Context, template v1alpha1.AnalysisTemplate
 	}
 	questions, err := sources{sides, b.args, b.namespace()}.questions(template)
 	if err != nil {
-		return fmt.Errorf("-f %s: %w", b.template, err)
+		return fmt.Errorf("the template of -f: %w", err)
 	}
 	p := past{prometheus.New(prometheus.Options{Timeout: time.Minute}), analysis.Target{Address: b.prometheus}, s}
 	h := history{block: s.block, from: s.from}
@@ -198,9 +206,10 @@ func (b *backtest) asked(ctx context.Context, template v1alpha1.AnalysisTemplate
 	}
 	r, err := stats.Replay(h.series, b.alpha)
 	if err != nil {
-		return fmt.Errorf("-f %s: %w", b.template, err)
+		return fmt.Errorf("the template of -f: %w", err)
 	}
-	return b.tell(judged(h, r, gates, b.alpha))
+	return b.tell(judged(h, r, gates, b.alpha), fmt.Sprintf("%s from %s to %s",
+		redacted(b.prometheus), s.from.UTC().Format(time.RFC3339), s.end().UTC().Format(time.RFC3339)))
 }
 
 // add asks for one metric.
@@ -247,4 +256,13 @@ type history struct {
 	names []string
 	// series are those of the names.
 	series []stats.Series
+}
+
+// redacted is an address without the password that may stand in it.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "the server"
+	}
+	return u.Redacted()
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"time"
 
@@ -69,15 +68,7 @@ func (b *blockData) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// readCounts reads the file of --data.
-func readCounts(name string) (history, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return history{}, errors.Unwrap(err)
-	}
-	return parseCounts(text)
-}
-
+// parseCounts reads the text of --data.
 func parseCounts(text []byte) (history, error) {
 	var c counts
 	decoder := json.NewDecoder(bytes.NewReader(text))

@@ -109,9 +109,12 @@ func (p past) compared(ctx context.Context, q question, alpha float64) (gate, er
 	return g, nil
 }
 
+// noValue stands for what was not there to be measured.
+const noValue = "no value"
+
 func shown(v float64) string {
 	if math.IsNaN(v) {
-		return "no value"
+		return noValue
 	}
 	return digits(v, significant)
 }

@@ -66,8 +66,29 @@ func lastIndex(all []bool, of bool) int {
 	return -1
 }
 
-// tell prints what came of a replay, and gives the exit code.
-func (b *backtest) tell(r replayed) error {
+// empty are the metrics without a single usable block: there was nothing to
+// judge, which is not the same as too little.
+func (r replayed) empty() []string {
+	var names []string
+	for i, t := range r.Trails {
+		if len(t.Unusable) == len(t.Fail) {
+			names = append(names, r.names[i])
+		}
+	}
+	for _, g := range r.gates {
+		if !slices.ContainsFunc(g.canary, func(x string) bool { return x != noValue }) {
+			names = append(names, g.name)
+		}
+	}
+	return names
+}
+
+// tell prints what came of a replay of a source, and gives the exit code.
+func (b *backtest) tell(r replayed, source string) error {
+	if names := r.empty(); len(names) > 0 && r.phase() != v1alpha1.AnalysisFailed {
+		return fmt.Errorf("metric %s: there is no data in %s, so there is nothing to judge; check that the queries select series (names, labels, --arm, --arg, -n) "+
+			"and that the canary ran then", strings.Join(names, ", "), source)
+	}
 	for i, t := range r.Trails {
 		if len(t.Unusable) > 0 {
 			fmt.Fprintf(b.Err, "warning: %s: %d of %s without usable counts, the first is block %d; they change nothing\n",

@@ -123,7 +123,12 @@ func TestBacktestPrometheus(t *testing.T) {
 		},
 		"NoSeries": {
 			reason: "A block without series is none without errors.", template: proportion, code: ExitInconclusive,
-			value: func(string, int64) string { return "" }, words: "canary no requests",
+			value: func(query string, at int64) string {
+				if at > 1000010 {
+					return ""
+				}
+				return counts(query, at)
+			}, words: "2      1970-01-12T13:47:00Z  errors  unusable",
 		},
 		"OneArm": {
 			reason: "Counters without arms are judged by the objective alone.", code: ExitFailed,
@@ -204,7 +209,12 @@ func TestBacktestAsksInParts(t *testing.T) {
 }
 
 func TestBacktestPrometheusErrors(t *testing.T) {
-	server := newPastServer(t, func(string, int64) string { return "1" })
+	server := newPastServer(t, func(query string, _ int64) string {
+		if strings.Contains(query, "nothing") {
+			return ""
+		}
+		return "1"
+	})
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	good := "  metrics: [{name: queue, threshold: {query: queue, max: \"5\"}}]\n"
@@ -223,11 +233,14 @@ func TestBacktestPrometheusErrors(t *testing.T) {
 		"Arm":       {"There are two arms.", good, append([]string{"--prometheus", server.url, "--arm", "baseline=x"}, tenBlocks...), "must be canary=VALUE or stable=VALUE"},
 		"Gone":      {"A server that is away is named.", good, append([]string{"--prometheus", gone.URL}, tenBlocks...), `metric "queue": Prometheus at ` + gone.URL + " does not answer"},
 		"Partial":   {"Half the data is no data.", strings.Replace(good, "query: queue", "query: warns", 1), append([]string{"--prometheus", server.url}, tenBlocks...), "warns that its answer may be incomplete"},
-		"Rate":      {"Rates are no counts.", proportion(`rate(req{track="$(arm)"}[1m])`), append([]string{"--prometheus", server.url}, tenBlocks...), "uses rate(), which guesses beyond the samples"},
+		"Rate":      {"Rates are no counts.", proportion(`rate(req{track="$(arm)"}[1m])`), append([]string{"--prometheus", server.url}, tenBlocks...), "proportion: counts are needed, and rate(), irate() and increase() guess beyond the samples"},
+		"Sum":       {"What the definition can't tell is told by the query's reader.", proportion(`sum(req{track="$(arm)"})`), append([]string{"--prometheus", server.url}, tenBlocks...), `metric "errors": "sum(req`},
+		"NoData":    {"Nothing at all is no verdict, not even an open one.", strings.Replace(proportion(`nothing{track="$(arm)"}`), "errors,", `errors, objective: "99%",`, 1), append([]string{"--prometheus", server.url}, tenBlocks...), "metric errors: there is no data in " + server.url + " from 1970-01-12T13:46:40Z"},
+		"NoValue":   {"Nor is it for a threshold.", strings.Replace(good, "query: queue", "query: nothing", 1), append([]string{"--prometheus", server.url}, tenBlocks...), "metric queue: there is no data in"},
 		"Variable":  {"An unknown variable is named with those there are.", proportion(`req{track="$(arn)"}`), append([]string{"--prometheus", server.url}, tenBlocks...), "proportion.total: $(arn) is unknown; known are $(arm)"},
 		"Arg":       {"An arg without a value is asked for.", "  args: [{name: app}]\n" + good, append([]string{"--prometheus", server.url}, tenBlocks...), "give one with --arg app=VALUE"},
-		"Field":     {"A misspelt field is named.", "  metrix: []\n", append([]string{"--prometheus", server.url}, tenBlocks...), `unknown field "metrix"`},
-		"Nested":    {"A file can't bring other objects.", "  templates: [{name: x}]\n", append([]string{"--prometheus", server.url}, tenBlocks...), "copy their metrics into it"},
+		"Field":     {"A misspelt field is named.", "  metrix: []\n", append([]string{"--prometheus", server.url}, tenBlocks...), `AnalysisTemplate t: unknown field "spec.metrix"`},
+		"Nested":    {"What a template builds on must be there.", "  templates: [{name: x}]\n", append([]string{"--prometheus", server.url}, tenBlocks...), "AnalysisTemplate t builds on template x, which the files of -f do not hold; add its file by another -f"},
 		"NoPreset":  {"Objectives need somebody who knows the series.", "  objectives: {availability: 99.9%}\n", append([]string{"--prometheus", server.url}, tenBlocks...), "set spec.preset"},
 		"Both":      {"One history is replayed.", good, []string{"--prometheus", server.url, "--data", "x"}, "leave one out"},
 	}
@@ -239,8 +252,8 @@ func TestBacktestPrometheusErrors(t *testing.T) {
 			}
 		})
 	}
-	r := backtestRun(t, "-f", countsFile(t, "apiVersion: v1\nkind: ConfigMap\n"), "--prometheus", server.url, "--from", "1h")
-	if want := `it holds kind "ConfigMap" of "v1"; give one AnalysisTemplate`; r.code != ExitNoBacktest || !strings.Contains(r.err.String(), want) {
+	r := backtestRun(t, "-f", countsFile(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"), "--prometheus", server.url, "--from", "1h")
+	if want := "hold no AnalysisTemplate or ClusterAnalysisTemplate of sluice.dev/v1alpha1, but ConfigMap web of v1; give the one to replay"; r.code != ExitNoBacktest || !strings.Contains(r.err.String(), want) {
 		t.Errorf("code %d, err %q, want %q", r.code, r.err.String(), want)
 	}
 }

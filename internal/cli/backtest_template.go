@@ -4,21 +4,21 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/analysis/judge"
 	"github.com/sluice-dev/sluice/analysis/presets"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 // arms are the values that tell canary from stable in a template.
@@ -42,28 +42,65 @@ func withArms(given map[string]string) (arms, error) {
 	return all, nil
 }
 
-// readTemplate reads the file of -f.
-func readTemplate(name string) (v1alpha1.AnalysisTemplateSpec, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return v1alpha1.AnalysisTemplateSpec{}, errors.Unwrap(err)
+// chooseTemplate gives one template of the files of -f, with those that it
+// builds on. A name chooses among several; without one it is the only one that
+// no other builds on.
+func chooseTemplate(all []document, name string) (v1alpha1.AnalysisTemplateSpec, error) {
+	var none v1alpha1.AnalysisTemplateSpec
+	var there []plan.Template
+	for _, d := range all {
+		if !d.isTemplate() {
+			continue
+		}
+		t, err := d.template()
+		if err != nil {
+			return none, err
+		}
+		there = append(there, t)
 	}
-	var kind metav1.TypeMeta
-	if err := yaml.Unmarshal(text, &kind); err != nil {
-		return v1alpha1.AnalysisTemplateSpec{}, fmt.Errorf("it is not YAML: %s", oneLine(err.Error()))
+	var chosen, names []string
+	var whole v1alpha1.AnalysisTemplateSpec
+	for _, t := range there {
+		names = append(names, t.Name)
+		if name != "" && t.Name != name || name == "" && builtOn(t, there) {
+			continue
+		}
+		chosen = append(chosen, t.Name)
+		var missing []v1alpha1.TemplateRef
+		ref := v1alpha1.TemplateRef{Kind: t.Kind, Name: t.Name}
+		whole, missing = plan.Compose(&v1alpha1.Analysis{Templates: []v1alpha1.TemplateRef{ref}}, there)
+		if len(missing) > 0 {
+			return none, fmt.Errorf("%s %s builds on template %s, which the files of -f do not hold; add its file by another -f", t.Kind, t.Name, missing[0].Name)
+		}
 	}
-	if kind.GroupVersionKind().Group != v1alpha1.GroupVersion.Group || kind.Kind != "AnalysisTemplate" && kind.Kind != "ClusterAnalysisTemplate" {
-		return v1alpha1.AnalysisTemplateSpec{}, fmt.Errorf("it holds kind %q of %q; give one AnalysisTemplate or ClusterAnalysisTemplate of %s",
-			kind.Kind, kind.APIVersion, v1alpha1.GroupVersion)
+	switch {
+	case len(there) == 0:
+		return none, fmt.Errorf("the files of -f hold no AnalysisTemplate or ClusterAnalysisTemplate of %s%s; give the one to replay",
+			v1alpha1.GroupVersion, butHold(all))
+	case len(chosen) == 0:
+		return none, fmt.Errorf("the files of -f hold no template %s, but %s", name, strings.Join(names, ", "))
+	case len(chosen) > 1:
+		return none, fmt.Errorf("the files of -f hold several templates: %s; name the one to replay: kubectl sluice backtest %s -f FILE …",
+			strings.Join(chosen, ", "), chosen[0])
 	}
-	var template v1alpha1.AnalysisTemplate
-	if err := yaml.UnmarshalStrict(text, &template); err != nil {
-		return v1alpha1.AnalysisTemplateSpec{}, fmt.Errorf("%s", oneLine(err.Error()))
+	return whole, nil
+}
+
+// builtOn reports whether another template builds on t.
+func builtOn(t plan.Template, all []plan.Template) bool {
+	return slices.ContainsFunc(all, func(other plan.Template) bool {
+		return slices.ContainsFunc(other.Spec.Templates, func(ref v1alpha1.TemplateRef) bool {
+			return ref.Name == t.Name && cmp.Or(ref.Kind, v1alpha1.KindAnalysisTemplate) == t.Kind
+		})
+	})
+}
+
+// butHold says what there is in place of what was looked for.
+func butHold(all []document) string {
+	if len(all) == 0 {
+		return ""
 	}
-	if len(template.Spec.Templates) > 0 {
-		return v1alpha1.AnalysisTemplateSpec{}, errors.New("it builds on other templates, which a file can't bring; copy their metrics into it")
-	}
-	return template.Spec, nil
+	return fmt.Sprintf(", but %s %s of %s", all[0].GetKind(), all[0].GetName(), all[0].GetAPIVersion())
 }
 
 // question is one metric of a template, ready to be asked of a server.

@@ -158,6 +158,16 @@ func TestBacktestVerdicts(t *testing.T) {
 			code: ExitFailed, verdict: "Failed", decided: 2,
 			words: "exceeds 1.5 × stable + 0.1 pp",
 		},
+		"NoTraffic": {
+			reason: "Traffic that is known to be none is data: too little.", file: file(metric("idle", `"objective": 0.99, "blocks": [[0,0,0,900],[0,0,0,900]]`)),
+			code: ExitInconclusive, verdict: "Inconclusive", decided: 0,
+			words: "idle: canary no requests, stable 0 % bad (0/1800)",
+		},
+		"FailedAnyway": {
+			reason: "What one metric has proven needs no other.", file: file(bad, metric("gone", `"objective": 0.999, "blocks": [null]`)),
+			code: ExitFailed, verdict: "Failed", decided: 3,
+			words: "bad: canary 5 % bad",
+		},
 		"Unusable": {
 			reason: "A block without counts changes nothing.", file: file(metric("gap", `"objective": 0.999, "blocks": [[5,100,1,900],null,[7,5,0,0],[5,100,1,900]]`)),
 			code: ExitFailed, verdict: "Failed", decided: 4,
@@ -185,8 +195,8 @@ func TestBacktestVerdicts(t *testing.T) {
 
 // The file of a program that prints everything it knows has these keys and no others.
 func TestBacktestJSONKeys(t *testing.T) {
-	r := backtestRun(t, "-o", "json", "--data", countsFile(t, `{"metrics": {"m": {"objective": 0.99, "noise": 1, "blocks": []}}}`))
-	want := "{\n  \"verdict\": \"Inconclusive\",\n  \"decidedAtBlock\": 0,\n  \"metrics\": {\n    \"m\": {\n      \"fail\": [],\n      \"pass\": []\n    }\n  }\n}\n"
+	r := backtestRun(t, "-o", "json", "--data", countsFile(t, `{"metrics": {"m": {"objective": 0.99, "noise": 1, "blocks": [[0, 0]]}}}`))
+	want := "{\n  \"verdict\": \"Inconclusive\",\n  \"decidedAtBlock\": 0,\n  \"metrics\": {\n    \"m\": {\n      \"fail\": [\n        1\n      ],\n      \"pass\": [\n        1\n      ]\n    }\n  }\n}\n"
 	if diff := cmp.Diff(want, r.out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -200,7 +210,10 @@ func TestBacktestErrors(t *testing.T) {
 		want   string
 	}{
 		"Nothing":   {"One learns what to give.", "", nil, "--data FILE"},
-		"Name":      {"A template is given with -f.", "", []string{"checkout"}, "give the template with -f"},
+		"Name":      {"A name chooses among the templates of files.", "", []string{"checkout"}, "give the template with -f"},
+		"NoBlocks":  {"No block at all is nothing to judge.", `{"metrics": {"m": {"objective": 0.99, "blocks": []}}}`, nil, "metric m: there is no data in the file's blocks, so there is nothing to judge"},
+		"AllNull":   {"Nor is a block without counts.", `{"metrics": {"m": {"objective": 0.99, "blocks": [null, [5, 3]]}}}`, []string{"-o", "json"}, "metric m: there is no data"},
+		"OneNull":   {"What is left of two metrics is no pass.", `{"metrics": {"n": {"objective": 0.5, "noise": 1, "blocks": [[0,900]]}, "m": {"objective": 0.99, "blocks": [null]}}}`, nil, "metric m: there is no data"},
 		"Flag":      {"Wrong usage is no verdict.", "", []string{"--until", "1m"}, "unknown flag: --until"},
 		"Format":    {"An unknown format lists the known ones.", "{}", []string{"-o", "wide"}, "use json"},
 		"NoFile":    {"A file that is not there is named.", "", []string{"--data", "nowhere.json"}, "--data nowhere.json: no such file"},

@@ -4,140 +4,77 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
-// manifests are what a file says about one Rollout.
+// manifests are what files say about one Rollout.
 type manifests struct {
 	rollout     *v1alpha1.Rollout
 	deployments map[string]*appsv1.Deployment
-	templates   map[string]*v1alpha1.AnalysisTemplate
+	templates   []plan.Template
 }
 
-// readManifests reads a Rollout and what belongs to it. A name chooses among several.
-func readManifests(path, name string) (manifests, error) {
-	m := manifests{deployments: map[string]*appsv1.Deployment{}, templates: map[string]*v1alpha1.AnalysisTemplate{}}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return m, fmt.Errorf("read -f %s: %w", path, err)
+// readManifests chooses a Rollout and what belongs to it. A name chooses among
+// several; kinds that a simulation does not need are left aside.
+func readManifests(all []document, name string) (manifests, error) {
+	m := manifests{deployments: map[string]*appsv1.Deployment{}}
+	var rollouts []string
+	for _, d := range all {
+		if d.is("Rollout") {
+			rollouts = append(rollouts, d.GetName())
+		}
+		if err := m.take(d, name); err != nil {
+			return m, err
+		}
 	}
-	all, err := m.takeAll(raw, name)
 	switch {
-	case err != nil:
-		return m, fmt.Errorf("%s: %w", path, err)
-	case len(all) == 0:
-		return m, fmt.Errorf("%s holds no Rollout of %s; add the one to play", path, v1alpha1.GroupVersion)
+	case len(rollouts) == 0:
+		return m, errNoRollout(all)
 	case m.rollout == nil:
-		return m, fmt.Errorf("%s holds no Rollout %s, but %s", path, name, strings.Join(all, ", "))
-	case len(all) > 1 && name == "":
-		return m, fmt.Errorf("%s holds several Rollouts: %s; name the one to play", path, strings.Join(all, ", "))
+		return m, fmt.Errorf("there is no Rollout %s in the files of -f, but %s", name, strings.Join(rollouts, ", "))
+	case len(rollouts) > 1 && name == "":
+		return m, fmt.Errorf("there are several Rollouts in the files of -f: %s; name the one to play: kubectl sluice simulate %s -f FILE",
+			strings.Join(rollouts, ", "), rollouts[0])
 	}
 	m.resolve()
-	return m, m.check()
+	return m, nil
 }
 
-// takeAll reads every document, chooses the Rollout, and gives the names of all Rollouts.
-func (m *manifests) takeAll(raw []byte, name string) ([]string, error) {
-	var all []string
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(raw)))
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return all, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		ro, err := m.take(document)
-		if err != nil {
-			return nil, err
-		}
-		if ro == nil {
-			continue
-		}
-		all = append(all, ro.Name)
-		if name == "" || ro.Name == name {
-			m.rollout = ro
-		}
-	}
-}
-
-// take reads one document; kinds that a simulation does not need are left aside.
-func (m *manifests) take(document []byte) (*v1alpha1.Rollout, error) {
-	var head metav1.PartialObjectMetadata
-	if err := yaml.Unmarshal(document, &head); err != nil {
-		return nil, fmt.Errorf("no YAML of an object: %w", err)
-	}
-	read := func(into any) error {
-		if err := yaml.UnmarshalStrict(document, into); err != nil {
-			return fmt.Errorf("%s %s: %w; correct the field, or remove what this version does not know", head.Kind, head.Name, err)
-		}
-		return nil
-	}
+// take keeps an object that a simulation needs.
+func (m *manifests) take(d document, name string) error {
 	switch {
-	case head.Kind == "Rollout" && head.APIVersion == v1alpha1.GroupVersion.String():
-		ro := &v1alpha1.Rollout{}
-		return ro, read(ro)
-	case head.Kind == "AnalysisTemplate" && head.APIVersion == v1alpha1.GroupVersion.String():
-		t := &v1alpha1.AnalysisTemplate{}
-		m.templates[head.Name] = t
-		return nil, read(t)
-	case head.Kind == "Deployment" && head.APIVersion == appsv1.SchemeGroupVersion.String():
-		d := &appsv1.Deployment{}
-		m.deployments[head.Name] = d
-		return nil, read(d)
+	case d.is("Rollout") && (name == "" || d.GetName() == name):
+		m.rollout = &v1alpha1.Rollout{}
+		return d.into(m.rollout)
+	case d.isTemplate():
+		t, err := d.template()
+		m.templates = append(m.templates, t)
+		return err
+	case d.GetKind() == "Deployment" && d.GetAPIVersion() == appsv1.SchemeGroupVersion.String():
+		w := &appsv1.Deployment{}
+		m.deployments[d.GetName()] = w
+		return d.into(w)
 	}
-	return nil, nil
+	return nil
 }
 
-// check finds what the API server would refuse and a simulation would not survive.
-func (m *manifests) check() error {
-	field, remedy := mistake(m.rollout.Spec)
-	if field == "" {
-		return nil
-	}
-	return fmt.Errorf("correct Rollout %s: %s: %s", m.rollout.Name, field, remedy)
-}
-
-// mistake gives the first field that is wrong, and the remedy.
-func mistake(spec v1alpha1.RolloutSpec) (field, remedy string) {
-	switch {
-	case (spec.Template == nil) == (spec.WorkloadRef == nil):
-		return "spec", "set exactly one of template and workloadRef"
-	case spec.Template != nil && (spec.Selector == nil || len(spec.Template.Spec.Containers) == 0):
-		return "spec.template", "needs a container, and spec.selector beside it"
-	case spec.Strategy.Canary != nil && spec.Strategy.BlueGreen != nil:
-		return "spec.strategy", "set at most one of canary and blueGreen"
-	case spec.Strategy.Canary != nil:
-		return mistakenStep(spec.Strategy.Canary)
-	}
-	return "", ""
-}
-
-func mistakenStep(c *v1alpha1.CanaryStrategy) (field, remedy string) {
-	for i, s := range c.Steps {
-		if s.Analyze != nil && c.Analysis == nil {
-			return "spec.strategy.canary.analysis", "required when a step says analyze; add metrics or templates"
-		}
-		if raw, err := yaml.Marshal(s); err == nil && strings.TrimSpace(string(raw)) == "{}" {
-			return fmt.Sprintf("spec.strategy.canary.steps[%d]", i), "is empty; give it one of setWeight, setScale, pause, analyze, matchRoute, mirror, job, gate and approve"
+// errNoRollout says what the files hold instead.
+func errNoRollout(all []document) error {
+	for _, d := range all {
+		if d.GetKind() == "Rollout" {
+			return fmt.Errorf("%s holds a Rollout of %s, and this plays those of %s; docs/guide/from-argo-rollouts.md tells how to carry one over",
+				d.file, d.GetAPIVersion(), v1alpha1.GroupVersion)
 		}
 	}
-	return "", ""
+	return fmt.Errorf("there is no Rollout of %s in the files of -f; add the one to play", v1alpha1.GroupVersion)
 }
 
 // pods gives the template of the new version. A Deployment that the file does
@@ -157,30 +94,14 @@ func (m *manifests) pods() (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 }
 
 // resolve puts the metrics of templates in place of their names. A template
-// that the file does not hold is played as one metric of its name.
+// that the files do not hold is played as one metric of its name.
 func (m *manifests) resolve() {
-	s := &m.rollout.Spec.Strategy
-	var all []*v1alpha1.Analysis
-	if s.Canary != nil && s.Canary.Analysis != nil {
-		all = append(all, s.Canary.Analysis)
-	}
-	if b := s.BlueGreen; b != nil {
-		if b.PrePromotion != nil && b.PrePromotion.Analysis != nil {
-			all = append(all, b.PrePromotion.Analysis)
-		}
-		if b.PostPromotion != nil {
-			all = append(all, &b.PostPromotion.Analysis)
-		}
-	}
-	for _, a := range all {
-		for _, ref := range a.Templates {
-			if t := m.templates[ref.Name]; t != nil && len(t.Spec.Metrics) > 0 {
-				a.Metrics = append(a.Metrics, t.Spec.Metrics...)
-				continue
-			}
+	for _, a := range plan.Analyses(m.rollout.Spec) {
+		whole, missing := plan.Compose(a, m.templates)
+		a.Templates, a.Metrics = nil, whole.Metrics
+		for _, ref := range missing {
 			a.Metrics = append(a.Metrics, v1alpha1.Metric{Name: ref.Name})
 		}
-		a.Templates = nil
 		if len(a.Metrics) == 0 {
 			a.Metrics = []v1alpha1.Metric{{Name: "analysis"}}
 		}

@@ -32,6 +32,8 @@ const (
 
 // Env is what the plugin takes from outside. All fields are required, except as noted.
 type Env struct {
+	// In is read where a file is named "-".
+	In io.Reader
 	// Out gets what was asked for.
 	Out io.Writer
 	// Err gets errors and warnings.

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -20,18 +21,23 @@ const simulateLong = `Play a release in a simulated cluster before shipping it, 
 controller's own planner decides, on pods, endpoints and routes that take as long as in a small
 cluster that is well. Nothing is asked of a cluster and nothing is changed.
 
-The file holds a Rollout and, if you like, its Deployment and its AnalysisTemplates; what else it
-holds is left aside. Every metric is played as one that needs three blocks in a row to pass or to
-fail; a real judgement depends on your traffic, see backtest. Where the plan waits for a person, one
-promotes after a minute.
+The files hold a Rollout and, if you like, its Deployment and its AnalysisTemplates; what else they
+hold is left aside. They are checked first: what the API server would refuse is told in its words,
+and not played. Every metric is played as one that needs three blocks in a row to pass or to fail; a
+real judgement depends on your traffic, see backtest. Where the plan waits for a person, one promotes
+after a minute.
 
 With --bad-at the new version begins to fail at that step, and --traffic counts how many requests
-it gets from then on.
+it gets from then on. Steps are counted from 1, as get shows them.
 
-Exit code 1 when the release can't be played; an abort that --bad-at asked for is a success.`
+Exit codes:
+  0    played to its end, whether promoted or aborted
+  1    can't be played: wrong usage, a file that can't be read, a spec that the API server would refuse`
 
 const simulateExample = `  kubectl sluice simulate -f rollout.yaml
-  kubectl sluice simulate -f rollout.yaml --bad-at 3 --traffic 200`
+  kubectl sluice simulate -f rollout.yaml --bad-at 3 --traffic 200
+  kubectl sluice simulate shop -f deploy/all.yaml               one of several Rollouts
+  kustomize build overlays/prod | kubectl sluice simulate -f -  what a pipeline is about to apply`
 
 // personComes is how long a person who is waited for takes.
 const personComes = time.Minute
@@ -42,7 +48,7 @@ const glimpse = 500 * time.Millisecond
 // simulate is what the flags say.
 type simulate struct {
 	Env
-	file    string
+	files   []string
 	badAt   int
 	traffic float64
 }
@@ -55,19 +61,23 @@ func newSimulate(s *session) *cobra.Command {
 		Long:    simulateLong,
 		Example: simulateExample,
 		Args:    cobra.MaximumNArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return m.run(strings.Join(args, "")) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return m.run(cmd.Context(), strings.Join(args, "")) },
 	}
-	cmd.Flags().StringVarP(&m.file, "filename", "f", "", "YAML file with the Rollout")
+	bindFiles(cmd.Flags(), &m.files, "File with the Rollout, and what belongs to it")
 	cmd.Flags().IntVar(&m.badAt, "bad-at", 0, "Step, from 1, at which the new version begins to fail; 0 plays a good one")
 	cmd.Flags().Float64Var(&m.traffic, "traffic", 0, "Requests per second, to count those that a bad version gets")
 	return cmd
 }
 
-func (m *simulate) run(name string) error {
-	if m.file == "" {
+func (m *simulate) run(ctx context.Context, name string) error {
+	if len(m.files) == 0 {
 		return errors.New("nothing to simulate; give a file with a Rollout by -f FILE")
 	}
-	read, err := readManifests(m.file, name)
+	all, err := m.documents(ctx, m.files)
+	if err != nil {
+		return err
+	}
+	read, err := readManifests(all, name)
 	if err != nil {
 		return err
 	}
@@ -84,7 +94,7 @@ func (m *simulate) run(name string) error {
 		BadAt: int32(m.badAt) - 1, Traffic: m.traffic, Patience: personComes,
 	}.Play()
 	if err != nil {
-		return fmt.Errorf("play Rollout %s of %s: %w", read.rollout.Name, m.file, err)
+		return fmt.Errorf("play Rollout %s: %w", read.rollout.Name, err)
 	}
 	m.print(read.rollout, steps, played)
 	return nil

@@ -54,6 +54,22 @@ func reach(a *v1alpha1.Analysis, all []Template) (found []Template, missing []v1
 	return found, missing
 }
 
+// Compose gives what an analysis amounts to with the templates that it builds
+// on. What is referred to and not among them is missing.
+func Compose(a *v1alpha1.Analysis, among []Template) (whole v1alpha1.AnalysisTemplateSpec, missing []v1alpha1.TemplateRef) {
+	reached, missing := reach(a, among)
+	j := judgement(a, reached)
+	whole = v1alpha1.AnalysisTemplateSpec{Preset: j.Preset, Objectives: j.Objectives, Metrics: metrics(a, reached)}
+	for _, t := range reached {
+		for _, arg := range t.Spec.Args {
+			if !slices.ContainsFunc(whole.Args, func(x v1alpha1.TemplateArg) bool { return x.Name == arg.Name }) {
+				whole.Args = append(whole.Args, arg)
+			}
+		}
+	}
+	return whole, missing
+}
+
 // metrics are the analysis' own and those of its templates, in the order written.
 func metrics(a *v1alpha1.Analysis, templates []Template) []v1alpha1.Metric {
 	all := slices.Clone(a.Metrics)
