@@ -6,6 +6,7 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
@@ -51,6 +52,7 @@ func Review(ctx context.Context, o *unstructured.Unstructured) ([]string, error)
 	for _, mistake := range mistakes {
 		said = append(said, mistake.Error())
 	}
+	slices.Sort(said) // maps are asked in whatever order
 	if !all {
 		said = append(said, unchecked)
 	}
@@ -112,11 +114,8 @@ func (k *kind) mistakes(ctx context.Context, o *unstructured.Unstructured) (mist
 
 // misshapen is true when rules would not find what they ask for.
 func misshapen(all field.ErrorList) bool {
-	for _, mistake := range all {
-		switch mistake.Type {
-		case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
-			return true
-		}
+	blocking := []field.ErrorType{
+		field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid,
 	}
-	return false
+	return slices.ContainsFunc(all, func(e *field.Error) bool { return slices.Contains(blocking, e.Type) })
 }

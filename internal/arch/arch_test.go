@@ -5,6 +5,7 @@ package arch
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -23,6 +24,22 @@ func TestThisModule(t *testing.T) {
 	}
 	for _, sentence := range check(files) {
 		t.Error(sentence)
+	}
+}
+
+// TestControllerStaysSmall: the API server's own code, with CEL and all, is
+// linked by the plugin alone.
+func TestControllerStaysSmall(t *testing.T) {
+	files, err := load(os.DirFS("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const heavy = "internal/admission"
+	if all := linked(files, "cmd/sluice"); slices.Contains(all, heavy) || !slices.Contains(all, "controllers/rollout/plan") {
+		t.Errorf("cmd/sluice is built from %v; it must not be from %s, which only the plugin needs", all, heavy)
+	}
+	if all := linked(files, "cmd/kubectl-sluice"); !slices.Contains(all, heavy) {
+		t.Errorf("cmd/kubectl-sluice is built from %v, not from %s", all, heavy)
 	}
 }
 

@@ -101,6 +101,11 @@ var outside = []ban{
 		imports: "go.uber.org/zap sigs.k8s.io/controller-runtime/pkg/log/zap",
 		why:     "only cmd chooses a logger; everything else takes a logr.Logger",
 	},
+	{
+		in:      "apis/* routers routers/* analysis analysis/* controllers controllers/* cmd/* internal/kube internal/names internal/view internal/world internal/cli",
+		imports: "k8s.io/apiserver k8s.io/apiextensions-apiserver/pkg/apiserver",
+		why:     "only internal/admission holds the API server's own code, and only the plugin links it; see docs/design/0011-checked-before-it-is-played.md",
+	},
 }
 
 // clocks lists, by import path, what reads or waits for a clock. No production

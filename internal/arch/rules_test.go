@@ -110,3 +110,21 @@ func orNothing(patterns string) string {
 	}
 	return patterns
 }
+
+// linked gives every package of ours that a program is built from, tests left out.
+func linked(files []file, program string) []string {
+	all := []string{program}
+	for i := 0; i < len(all); i++ {
+		for _, f := range files {
+			if f.pkg != all[i] || f.test {
+				continue
+			}
+			for _, path := range f.imports {
+				if target, ours := strings.CutPrefix(path, module+"/"); ours && !slices.Contains(all, target) {
+					all = append(all, target)
+				}
+			}
+		}
+	}
+	return all
+}

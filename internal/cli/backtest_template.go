@@ -47,6 +47,33 @@ func withArms(given map[string]string) (arms, error) {
 // no other builds on.
 func chooseTemplate(all []document, name string) (v1alpha1.AnalysisTemplateSpec, error) {
 	var none v1alpha1.AnalysisTemplateSpec
+	there, err := templatesOf(all)
+	if err != nil {
+		return none, err
+	}
+	chosen := slices.DeleteFunc(slices.Clone(there), func(t plan.Template) bool {
+		return name != "" && t.Name != name || name == "" && builtOn(t, there)
+	})
+	switch {
+	case len(there) == 0:
+		return none, fmt.Errorf("the files of -f hold no AnalysisTemplate or ClusterAnalysisTemplate of %s%s; give the one to replay",
+			v1alpha1.GroupVersion, butHold(all))
+	case len(chosen) == 0:
+		return none, fmt.Errorf("the files of -f hold no template %s, but %s", name, namesOf(there))
+	case len(chosen) > 1:
+		return none, fmt.Errorf("the files of -f hold several templates: %s; name the one to replay: kubectl sluice backtest %s -f FILE …",
+			namesOf(chosen), chosen[0].Name)
+	}
+	t := chosen[0]
+	ref := v1alpha1.TemplateRef{Kind: t.Kind, Name: t.Name}
+	whole, missing := plan.Compose(&v1alpha1.Analysis{Templates: []v1alpha1.TemplateRef{ref}}, there)
+	if len(missing) > 0 {
+		return none, fmt.Errorf("%s %s builds on template %s, which the files of -f do not hold; add its file by another -f", t.Kind, t.Name, missing[0].Name)
+	}
+	return whole, nil
+}
+
+func templatesOf(all []document) ([]plan.Template, error) {
 	var there []plan.Template
 	for _, d := range all {
 		if !d.isTemplate() {
@@ -54,36 +81,19 @@ func chooseTemplate(all []document, name string) (v1alpha1.AnalysisTemplateSpec,
 		}
 		t, err := d.template()
 		if err != nil {
-			return none, err
+			return nil, err
 		}
 		there = append(there, t)
 	}
-	var chosen, names []string
-	var whole v1alpha1.AnalysisTemplateSpec
-	for _, t := range there {
-		names = append(names, t.Name)
-		if name != "" && t.Name != name || name == "" && builtOn(t, there) {
-			continue
-		}
-		chosen = append(chosen, t.Name)
-		var missing []v1alpha1.TemplateRef
-		ref := v1alpha1.TemplateRef{Kind: t.Kind, Name: t.Name}
-		whole, missing = plan.Compose(&v1alpha1.Analysis{Templates: []v1alpha1.TemplateRef{ref}}, there)
-		if len(missing) > 0 {
-			return none, fmt.Errorf("%s %s builds on template %s, which the files of -f do not hold; add its file by another -f", t.Kind, t.Name, missing[0].Name)
-		}
+	return there, nil
+}
+
+func namesOf(all []plan.Template) string {
+	names := make([]string, len(all))
+	for i, t := range all {
+		names[i] = t.Name
 	}
-	switch {
-	case len(there) == 0:
-		return none, fmt.Errorf("the files of -f hold no AnalysisTemplate or ClusterAnalysisTemplate of %s%s; give the one to replay",
-			v1alpha1.GroupVersion, butHold(all))
-	case len(chosen) == 0:
-		return none, fmt.Errorf("the files of -f hold no template %s, but %s", name, strings.Join(names, ", "))
-	case len(chosen) > 1:
-		return none, fmt.Errorf("the files of -f hold several templates: %s; name the one to replay: kubectl sluice backtest %s -f FILE …",
-			strings.Join(chosen, ", "), chosen[0])
-	}
-	return whole, nil
+	return strings.Join(names, ", ")
 }
 
 // builtOn reports whether another template builds on t.

@@ -204,7 +204,8 @@ func nothingInFlight(r *v1alpha1.Rollout, verb string) string {
 			r.Namespace, r.Name, verb, phaseWord(st.Phase), after(": ", st.Message))
 	case st.Abort != nil && st.Abort.Revision == st.CanaryRevision:
 		return fmt.Sprintf("rollout %s/%s: nothing to %s, revision %s was aborted already (%s); "+
-			"change the pod template to release another revision", r.Namespace, r.Name, verb, st.CanaryRevision, st.Abort.Message)
+			"release it again with `kubectl sluice retry %s`, or change the pod template to release another revision",
+			r.Namespace, r.Name, verb, st.CanaryRevision, st.Abort.Message, r.Name)
 	}
 	return ""
 }

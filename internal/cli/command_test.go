@@ -151,7 +151,7 @@ func TestNothingToDo(t *testing.T) {
 		"PromoteAborted": {
 			reason: "No promote brings an aborted revision back.",
 			status: aborted, args: []string{"promote", "checkout", "--full"},
-			want: "revision xz24567892 was aborted already (errors 12 %); change the pod template to release another revision",
+			want: "revision xz24567892 was aborted already (errors 12 %); release it again with `kubectl sluice retry checkout`, or change the pod template to release another revision",
 		},
 		"PromotePastTheEnd": {
 			reason: "Behind the last step there is nothing left to skip.",

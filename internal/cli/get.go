@@ -24,7 +24,9 @@ with weights and pods, the steps with the current one marked, the analysis with
 each metric, an abort, the last command, and every condition that is not as it should be.
 
 With -w the tree is drawn again on every change until Ctrl-C. On a terminal it is redrawn
-in place; elsewhere each frame starts with a line "--- TIME". With -o json each frame is one line.`
+in place; elsewhere each frame starts with a line "--- TIME". With -o json each frame is one line.
+
+` + readCodes
 
 const getExample = `  kubectl sluice get checkout
   kubectl sluice get rollout checkout -n shop -w
@@ -42,10 +44,11 @@ func newGet(s *session) *cobra.Command {
 	var watch bool
 	var format string
 	cmd := &cobra.Command{
-		Use:     "get [rollout] NAME",
-		Short:   "Show a rollout with its revisions, pods, steps and analysis",
-		Long:    getLong,
-		Example: getExample,
+		Use:               "get [rollout] NAME",
+		Short:             "Show a rollout with its revisions, pods, steps and analysis",
+		Long:              getLong,
+		Example:           getExample,
+		ValidArgsFunction: completeName(s),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 && isRolloutKind(args[0]) {
 				args = args[1:]

@@ -151,7 +151,7 @@ func TestVersion(t *testing.T) {
 	if got := b.run("version", "--client").out.String(); got != "Client:     v0.0.0-test\n" {
 		t.Errorf("version --client: %q", got)
 	}
-	if got := b.run("version").out.String(); !strings.Contains(got, "Controller: unknown (there is no Deployment sluice-system/sluice)\n") {
+	if got := b.run("version").out.String(); !strings.Contains(got, "Controller: unknown (there is no Deployment sluice-system/sluice; Sluice is not installed here, or in another namespace)\n") {
 		t.Errorf("version without a controller: %q", got)
 	}
 	clients, err := kubernetes.NewForConfig(testenv.Start(t).Config)
@@ -170,6 +170,14 @@ func TestVersion(t *testing.T) {
 	b.create(d)
 	if got := b.run("version").out.String(); !strings.Contains(got, "Controller: v9.9.9 (0 of 0 ready)\n") {
 		t.Errorf("version with a controller: %q", got)
+	}
+	delete(d.Labels, versionLabel)
+	d.Spec.Template.Spec.Containers[0].Name = controllerName
+	if err := b.client.Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.run("version").out.String(); !strings.Contains(got, "Controller: image "+d.Spec.Template.Spec.Containers[0].Image+" (") {
+		t.Errorf("version of a controller without the label: %q", got)
 	}
 }
 

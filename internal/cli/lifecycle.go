@@ -23,27 +23,34 @@ func lifecycleVerbs() []wishVerb {
 	return []wishVerb{
 		{
 			v1alpha1.VerbRetry, "Release an aborted revision again, from the first step",
-			"Release the aborted revision once more, from the first step and with an analysis of its own.",
-			`  kubectl sluice retry checkout --reason "the database is back"`, nothingToRetry,
+			"Release the aborted revision once more, from the first step and with an analysis of its own. For\n" +
+				"another revision nothing has to be retried: change the pod template.",
+			`  kubectl sluice retry checkout --reason "the database is back"
+  kubectl sluice status checkout --wait`, nothingToRetry,
 		},
 		{
 			v1alpha1.VerbPause, "Hold a rollout where it is",
-			"Hold replicas, traffic and steps where they are, without touching the spec. An abort still\nworks. spec.paused does the same from Git.",
-			`  kubectl sluice pause checkout --reason "incident 4711"`, never,
+			"Hold replicas, traffic and steps where they are, without touching the spec, until kubectl sluice\n" +
+				"resume. An abort still works. spec.paused does the same from Git.",
+			`  kubectl sluice pause checkout --reason "incident 4711"
+  kubectl sluice resume checkout`, never,
 		},
 		{
 			v1alpha1.VerbResume, "End what pause began",
-			"Go on after `kubectl sluice pause`. A pause step is ended by promote instead.",
+			"Go on after kubectl sluice pause. A pause step is ended by promote instead, and spec.paused where\nit was written.",
 			`  kubectl sluice resume checkout`, never,
 		},
 		{
 			v1alpha1.VerbRestart, "Replace every pod of the stable revision, one by one",
-			"Replace every pod that exists now, one by one by eviction, with a pod more than usual\nmeanwhile. PodDisruptionBudgets are respected. spec.restartAt does the same from Git.",
+			"Replace every pod that exists now, one by one by eviction, with a pod more than usual meanwhile.\n" +
+				"PodDisruptionBudgets are respected. While a release is in flight it waits for its end.\n" +
+				"spec.restartAt does the same from Git.",
 			`  kubectl sluice restart checkout`, never,
 		},
 		{
 			v1alpha1.VerbSkipAnalysis, "Go on without analysis until the end of the release",
-			"Stop the analysis of the release in flight. What it found so far no longer aborts or holds;\npauses and steps stay.",
+			"Stop the analysis of the release in flight. What it found so far no longer aborts or holds; pauses\n" +
+				"and steps stay. The next release is analysed again.",
 			`  kubectl sluice skip-analysis checkout --reason "Prometheus is being moved"`,
 			func(r *v1alpha1.Rollout) string { return nothingInFlight(r, "skip") },
 		},
@@ -54,11 +61,12 @@ func lifecycleVerbs() []wishVerb {
 func newWish(s *session, v wishVerb) *cobra.Command {
 	w := &wish{verb: v.verb, idle: v.idle}
 	cmd := &cobra.Command{
-		Use:     string(v.verb) + " NAME",
-		Short:   v.short,
-		Long:    v.long + "\n\nExit code 1 when the command was refused, 2 when no answer came in time.",
-		Example: v.example,
-		RunE:    func(cmd *cobra.Command, args []string) error { return s.run(cmd, args, w) },
+		Use:               string(v.verb) + " NAME",
+		Short:             v.short,
+		Long:              v.long + "\n\n" + wishCodes,
+		Example:           v.example,
+		ValidArgsFunction: completeName(s),
+		RunE:              func(cmd *cobra.Command, args []string) error { return s.run(cmd, args, w) },
 	}
 	w.bind(cmd.Flags())
 	return cmd
@@ -66,9 +74,11 @@ func newWish(s *session, v wishVerb) *cobra.Command {
 
 const undoLong = `Release an earlier revision in place of the template's, until the template changes again. The
 spec stays as Git wrote it. Without --to-revision a release in flight goes back to stable, at once
-and without steps; when nothing is in flight, the revision promoted before is released.
+and without steps; when nothing is in flight, the revision promoted before is released, step by step
+unless spec.rollbackWindow lets it go without. kubectl sluice get NAME -o wide shows the revisions
+that are kept; spec.revisionHistoryLimit says how many.
 
-Exit code 1 when the command was refused, 2 when no answer came in time.`
+` + wishCodes
 
 const undoExample = `  kubectl sluice undo checkout
   kubectl sluice undo checkout --to-revision 7d9fkx2c4b`
@@ -76,13 +86,15 @@ const undoExample = `  kubectl sluice undo checkout
 func newUndo(s *session) *cobra.Command {
 	w := &wish{verb: v1alpha1.VerbUndo, idle: never}
 	cmd := &cobra.Command{
-		Use:     "undo NAME",
-		Short:   "Release an earlier revision until the template changes again",
-		Long:    undoLong,
-		Example: undoExample,
-		RunE:    func(cmd *cobra.Command, args []string) error { return s.run(cmd, args, w) },
+		Use:               "undo NAME",
+		Short:             "Release an earlier revision until the template changes again",
+		Long:              undoLong,
+		Example:           undoExample,
+		ValidArgsFunction: completeName(s),
+		RunE:              func(cmd *cobra.Command, args []string) error { return s.run(cmd, args, w) },
 	}
 	cmd.Flags().StringVar(&w.toRevision, "to-revision", "", "Revision to go back to, as get shows it")
+	_ = cmd.RegisterFlagCompletionFunc("to-revision", completeRevision(s))
 	w.bind(cmd.Flags())
 	return cmd
 }

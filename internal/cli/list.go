@@ -27,7 +27,7 @@ func newList(s *session) *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List rollouts and what each is waiting for",
-		Long:    "List the rollouts of a namespace, one line each, with what each is doing or waiting for.",
+		Long:    "List the rollouts of a namespace, one line each, with what each is doing or waiting for.\n\n" + readCodes,
 		Example: listExample,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.list(cmd.Context(), all) },
@@ -48,6 +48,9 @@ func (s *session) list(ctx context.Context, all bool) error {
 	rollouts, err := c.rollouts(ctx, namespace)
 	if err != nil {
 		return err
+	}
+	if len(rollouts) == 0 && !all && c.noNamespace(ctx) {
+		return c.errNoNamespace(ctx)
 	}
 	if len(rollouts) == 0 {
 		where := "namespace " + c.namespace + " (-A looks in all)"

@@ -12,12 +12,15 @@ import (
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
-const promoteLong = `End the pause or analysis that the rollout is in and go on to the next step, or
-with --full skip all remaining steps. Capacity and traffic are awaited in either case.
+const promoteLong = `End the pause, approval, gate or analysis that the rollout is in and go on to the next step, or
+with --full skip all remaining steps. Pods and traffic are waited for in either case: a step that
+waits for those can't be ended so, nor one that waits for a Job.
 
-The command is meant for the revision and step of this moment; if the rollout moves on
-before the controller sees it, it is refused and nothing changes. Exit code 1 when it
-was refused or there is nothing to promote, 2 when no answer came in time.`
+The command is meant for the revision and step of this moment; if the rollout moves on before the
+controller sees it, it is refused and nothing changes. It brings no aborted revision back; that is
+kubectl sluice retry NAME.
+
+` + wishCodes
 
 const promoteExample = `  kubectl sluice promote checkout
   kubectl sluice promote checkout --full --reason "hotfix, approved by Ada"`
@@ -26,10 +29,11 @@ func newPromote(s *session) *cobra.Command {
 	var full bool
 	w := &wish{}
 	cmd := &cobra.Command{
-		Use:     "promote NAME",
-		Short:   "End the current pause or analysis of a rollout, or skip all steps",
-		Long:    promoteLong,
-		Example: promoteExample,
+		Use:               "promote NAME",
+		Short:             "End the current pause or analysis of a rollout, or skip all steps",
+		Long:              promoteLong,
+		Example:           promoteExample,
+		ValidArgsFunction: completeName(s),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w.verb, w.idle = v1alpha1.VerbPromote, nothingToPromote
 			if full {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -19,7 +20,7 @@ import (
 
 // errNotInstalled says that the cluster does not know Rollouts.
 var errNotInstalled = errors.New("this cluster has no CustomResourceDefinition rollouts.sluice.dev: " +
-	"install Sluice from its repository with `kubectl apply --server-side -k config/default`, or choose another --context")
+	"Sluice is not installed here; install it from its repository with `kubectl apply --server-side -f deploy/install.yaml`, or choose another --context")
 
 // rolloutName takes the one name that a verb needs, also in the form rollout/NAME.
 func rolloutName(args []string) (string, error) {
@@ -80,6 +81,9 @@ func (c *cluster) missing(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("there is no Rollout %s/%s", c.namespace, name)
 	}
+	if len(there) == 0 && c.noNamespace(ctx) {
+		return c.errNoNamespace(ctx)
+	}
 	if len(there) == 0 {
 		return fmt.Errorf("there is no Rollout %s/%s: the namespace has none at all; "+
 			"choose another with -n, or see all with `kubectl sluice list -A`", c.namespace, name)
@@ -88,11 +92,33 @@ func (c *cluster) missing(ctx context.Context, name string) error {
 	for i := range there {
 		names = append(names, there[i].Name)
 	}
+	return fmt.Errorf("there is no Rollout %s/%s; the namespace has: %s", c.namespace, name, fewer(names))
+}
+
+// noNamespace reports whether the namespace is known not to be there.
+func (c *cluster) noNamespace(ctx context.Context) bool {
+	return apierrors.IsNotFound(c.client.Get(ctx, client.ObjectKey{Name: c.namespace}, &corev1.Namespace{}))
+}
+
+// errNoNamespace names some of those there are, if they may be listed.
+func (c *cluster) errNoNamespace(ctx context.Context) error {
+	var names []string
+	var list corev1.NamespaceList
+	if err := c.client.List(ctx, &list); err == nil {
+		for i := range list.Items {
+			names = append(names, list.Items[i].Name)
+		}
+	}
+	return fmt.Errorf("there is no namespace %s; choose another with -n%s", c.namespace, after(": ", fewer(names)))
+}
+
+// fewer writes names in order, and not too many.
+func fewer(names []string) string {
 	slices.Sort(names)
 	if extra := len(names) - maxNames; extra > 0 {
 		names = append(names[:maxNames], fmt.Sprintf("and %d more", extra))
 	}
-	return fmt.Errorf("there is no Rollout %s/%s; the namespace has: %s", c.namespace, name, strings.Join(names, ", "))
+	return strings.Join(names, ", ")
 }
 
 // explain adds the remedy to an error of the API server.
@@ -102,7 +128,8 @@ func (c *cluster) explain(attempt string, err error) error {
 		return fmt.Errorf("%s: %w: %s does not accept the kubeconfig's credentials; log in again, or choose another --context",
 			attempt, err, c.config.Host)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("%s: %w; ask for a Role that allows it", attempt, err)
+		return fmt.Errorf("%s: %w; ask for ClusterRole sluice-view to look, or sluice-release-manager to command, in namespace %s: "+
+			"kubectl -n %s create rolebinding NAME --clusterrole sluice-view --user YOU", attempt, err, c.namespace, c.namespace)
 	}
 	var transport *url.Error
 	if errors.As(err, &transport) {

@@ -87,15 +87,35 @@ func Run(ctx context.Context, env Env, args []string) int {
 
 const rootLong = `See and steer Sluice rollouts.
 
-Every verb works on the namespace of the kubeconfig's context, or on the one given with -n.`
+A release begins when the pod template changes: in Git, with kubectl apply, or with kubectl set image.
+Every verb works on the namespace of the kubeconfig's context, or on the one given with -n.
 
-const rootExample = `  kubectl sluice list                     all rollouts of the namespace
+Exit codes:
+  0    done
+  1    an error, a refusal, or nothing to do; what to do about it is said
+  2    waited in vain
+status and backtest answer by their exit code and have more; see their --help.`
+
+const rootExample = `  kubectl sluice simulate -f FILE         before shipping: how a release would go
+  kubectl sluice list                     all rollouts of the namespace
   kubectl sluice get checkout -w          one rollout, redrawn on every change
   kubectl sluice status checkout --wait   for pipelines: ends with the release
   kubectl sluice promote checkout         end the current pause or analysis
   kubectl sluice abort checkout           back to stable
-  kubectl sluice backtest --data FILE     how an analysis would have judged
-  kubectl sluice simulate -f FILE         how a release would go`
+  kubectl sluice retry checkout           the aborted revision once more
+  kubectl sluice backtest --data FILE     how an analysis would have judged`
+
+// What the exit codes of verbs mean that have none of their own.
+const (
+	readCodes = `Exit codes:
+  0    shown
+  1    an error: wrong usage, no such rollout or namespace, no access, Sluice not installed`
+	wishCodes = `Exit codes:
+  0    accepted; with --wait=false: written
+  1    refused, nothing to do, or an error; what to do about it is said
+  2    the controller did not answer within --timeout; the command stays written
+  130  interrupted while waiting; the command stays written`
+)
 
 func newRoot(env Env) *cobra.Command {
 	s := newSession(env)
@@ -110,6 +130,7 @@ func newRoot(env Env) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	s.bind(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("namespace", completeNamespace(s))
 	root.AddCommand(newGet(s), newList(s), newStatus(s), newPromote(s), newAbort(s), newUndo(s), newVersion(s), newBacktest(s), newSimulate(s))
 	for _, v := range lifecycleVerbs() {
 		root.AddCommand(newWish(s, v))

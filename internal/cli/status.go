@@ -24,6 +24,7 @@ const verbStatus = "status"
 
 const statusLong = `Tell how far the wanted revision has come, by exit code and in words.
 
+Exit codes:
   0    promoted: the wanted revision carries all traffic
   1    aborted or degraded
   2    --wait only: the time limit passed first
@@ -44,10 +45,11 @@ func newStatus(s *session) *cobra.Command {
 	var wait bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:     verbStatus + " NAME",
-		Short:   "Tell by exit code whether a rollout is promoted, or wait until it is",
-		Long:    statusLong,
-		Example: statusExample,
+		Use:               verbStatus + " NAME",
+		Short:             "Tell by exit code whether a rollout is promoted, or wait until it is",
+		Long:              statusLong,
+		Example:           statusExample,
+		ValidArgsFunction: completeName(s),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := rolloutName(args)
 			if err != nil {

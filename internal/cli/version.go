@@ -24,12 +24,20 @@ const (
 // versionTimeout bounds the look at the cluster, which is a courtesy only.
 const versionTimeout = 3 * time.Second
 
+const versionLong = `Print the version of the plugin and that of the controller in the cluster, as its Deployment
+sluice-system/sluice says by label app.kubernetes.io/version. Keep the two alike: both tell by the
+same rules whether a pod template is a new revision.
+
+Exit codes:
+  0    printed, also when the controller's version can't be found out; why is said in its place
+  1    wrong usage`
+
 func newVersion(s *session) *cobra.Command {
 	var clientOnly bool
 	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print the versions of the plugin and of the controller",
-		Long:    "Print the version of the plugin and, if it can be found, that of the controller in the cluster.",
+		Long:    versionLong,
 		Example: "  kubectl sluice version\n  kubectl sluice version --client",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,11 +65,22 @@ func (s *session) controllerVersion(ctx context.Context) string {
 	where := fmt.Sprintf("Deployment %s/%s", controllerNamespace, controllerName)
 	switch {
 	case apierrors.IsNotFound(err):
-		return fmt.Sprintf("unknown (there is no %s)", where)
+		return fmt.Sprintf("unknown (there is no %s; Sluice is not installed here, or in another namespace)", where)
 	case err != nil:
 		return fmt.Sprintf("unknown (%v)", c.explain("read "+where, err))
-	case d.Labels[versionLabel] == "":
-		return fmt.Sprintf("unknown (%s has no label %s)", where, versionLabel)
 	}
-	return fmt.Sprintf("%s (%d of %d ready)", d.Labels[versionLabel], d.Status.ReadyReplicas, d.Status.Replicas)
+	return fmt.Sprintf("%s (%d of %d ready)", versionOf(&d), d.Status.ReadyReplicas, d.Status.Replicas)
+}
+
+// versionOf is what a Deployment says of itself: its label, or else its image.
+func versionOf(d *appsv1.Deployment) string {
+	if v := d.Labels[versionLabel]; v != "" {
+		return v
+	}
+	for _, c := range d.Spec.Template.Spec.Containers {
+		if c.Name == controllerName {
+			return "image " + c.Image
+		}
+	}
+	return "unknown"
 }
