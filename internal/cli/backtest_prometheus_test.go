@@ -258,6 +258,37 @@ func TestBacktestPrometheusErrors(t *testing.T) {
 	}
 }
 
+// A file may hold several templates, and those that they build on.
+func TestBacktestChoosesATemplate(t *testing.T) {
+	server := newPastServer(t, func(query string, _ int64) string { return map[string]string{"queue": "9", "calm": "1"}[query] })
+	base := strings.Replace(templateHead, "{name: t}", "{name: base}", 1) + "  metrics: [{name: queue, threshold: {query: queue, max: \"5\"}}]\n"
+	builds := templateHead + "  templates: [{name: base}]\n  metrics: [{name: calm, threshold: {query: calm, max: \"5\"}}]\n"
+	other := strings.Replace(templateHead, "{name: t}", "{name: other}", 1) + "  metrics: [{name: calm, threshold: {query: calm, max: \"5\"}}]\n"
+	for name, tc := range map[string]struct {
+		reason string
+		files  []string
+		args   []string
+		code   int
+		want   string
+	}{
+		"BuildsOn": {"The one that no other builds on is meant, and brings the other's metrics.", []string{base + "---\n" + builds}, nil, ExitFailed, "queue: canary 9; 3 values in a row decide → Abort"},
+		"InFiles":  {"They may be in several files.", []string{builds, base}, nil, ExitFailed, "queue: canary 9"},
+		"ByName":   {"A name chooses.", []string{base + "---\n" + builds + "---\n" + other}, []string{"other"}, ExitOK, "calm: canary 1"},
+		"Several":  {"Which one would be a guess.", []string{base + "---\n" + other}, nil, ExitNoBacktest, "several templates: base, other; name the one to replay: kubectl sluice backtest base -f FILE"},
+		"NoName":   {"A wrong name is answered with the right ones.", []string{base}, []string{"bass"}, ExitNoBacktest, "hold no template bass, but base"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args := append([]string{"--prometheus", server.url}, append(tenBlocks, tc.args...)...)
+			for _, f := range tc.files {
+				args = append(args, "-f", countsFile(t, f))
+			}
+			if r := backtestRun(t, args...); r.code != tc.code || !strings.Contains(r.out.String()+r.err.String(), tc.want) {
+				t.Errorf("%s\ncode %d, want %d; want %q in:\n%s%s", tc.reason, r.code, tc.code, tc.want, r.out.String(), r.err.String())
+			}
+		})
+	}
+}
+
 // A template lends its objectives to counts that have none.
 func TestBacktestDataWithTemplate(t *testing.T) {
 	template := countsFile(t, templateHead+"  preset: Istio\n  objectives: {availability: 99.9%}\n")
