@@ -98,6 +98,8 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return w.startRun(ctx, s, a)
 	case plan.AskRun:
 		return w.patchRun(ctx, s, a.Name, map[string]any{"question": a.Question})
+	case plan.RedirectRun:
+		return w.redirectRun(ctx, s, a)
 	case plan.StopRun:
 		return client.IgnoreNotFound(w.patchRun(ctx, s, a.Name, map[string]any{"stop": true, "question": nil}))
 	case plan.DeleteRun:
@@ -237,14 +239,4 @@ func (w writer) scaleWorkload(ctx context.Context, s plan.Snapshot, a plan.Scale
 		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.WorkloadReplicasAnnotation: before}},
 		"spec":     map[string]any{"replicas": a.Replicas},
 	})
-}
-
-// startRun creates the AnalysisRun of a release. One of that name already is it.
-func (w writer) startRun(ctx context.Context, s plan.Snapshot, a plan.StartRun) error {
-	err := w.client.Create(ctx, analysisRun(s, a), client.FieldOwner(v1alpha1.FieldOwner))
-	return client.IgnoreAlreadyExists(err)
-}
-
-func (w writer) patchRun(ctx context.Context, s plan.Snapshot, name string, fields map[string]any) error {
-	return w.mergePatch(ctx, named(&v1alpha1.AnalysisRun{}, s.Rollout, name), map[string]any{"spec": fields})
 }

@@ -87,6 +87,8 @@ func (r recorder) action(ro *v1alpha1.Rollout, a plan.Action) {
 			return
 		}
 		r.normal(ro, "TrafficShifted", "ShiftTraffic", fmt.Sprintf("%s: %s", a, a.Why()))
+	case plan.RedirectRun:
+		r.normal(ro, "AnalysisRedirected", "RedirectRun", fmt.Sprintf("%s: %s", a, a.Why()))
 	case plan.ScaleWorkload:
 		r.normal(ro, "WorkloadScaled", "ScaleWorkload", fmt.Sprintf("%s: %s", a, a.Why()))
 	}

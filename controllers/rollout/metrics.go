@@ -74,7 +74,7 @@ func kindOf(a plan.Action) string {
 		return "shift_traffic"
 	case plan.ScaleWorkload:
 		return "scale_workload"
-	case plan.StartRun, plan.AskRun, plan.StopRun, plan.DeleteRun:
+	case plan.StartRun, plan.AskRun, plan.RedirectRun, plan.StopRun, plan.DeleteRun:
 		return "analysis"
 	default:
 		return "lifecycle"

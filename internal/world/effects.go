@@ -66,6 +66,8 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 		return one(func() error {
 			return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Question = a.Question })
 		})
+	case plan.RedirectRun:
+		return one(func() error { return w.analyst.edit(a.Name, a.Sources.Into) })
 	case plan.StopRun:
 		return one(func() error {
 			return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Stop, s.Question = true, nil })

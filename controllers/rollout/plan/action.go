@@ -242,6 +242,18 @@ func (a AskRun) String() string {
 	return fmt.Sprintf("ask AnalysisRun %s for step %d", a.Name, a.Question.Step+1)
 }
 
+// RedirectRun has a running AnalysisRun ask elsewhere, or be let in by other means.
+type RedirectRun struct {
+	why
+	// Name of the run.
+	Name string
+	// Sources wanted.
+	Sources Sources
+}
+
+// String implements Action.
+func (a RedirectRun) String() string { return "redirect AnalysisRun " + a.Name }
+
 // StopRun ends an AnalysisRun.
 type StopRun struct {
 	why

@@ -153,7 +153,7 @@ func analysisHealthy(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	if h, held := analysisHold(c, f); held && h.reason != v1alpha1.ReasonAnalyzing {
 		return condition(v1alpha1.ConditionAnalysisHealthy, false, h.reason, h.message), true
 	}
-	return condition(v1alpha1.ConditionAnalysisHealthy, true, v1alpha1.ReasonAnalysisPassing, "no metric is out of bounds"), true
+	return condition(v1alpha1.ConditionAnalysisHealthy, true, v1alpha1.ReasonAnalysisPassing, "no metric is out of bounds"+unfollowed(c, f)), true
 }
 
 // trafficSuffices is a warning: the current question can't be answered in time.

@@ -216,11 +216,13 @@ func judge(c cursor, f facts, d desired) []Action {
 	run := runAt(c, f)
 	switch {
 	case run == nil:
-		actions = append(actions, StartRun{"the canary gets its first traffic", name, c.canary, *d.run})
-	case run.Status.CompletedAt == nil && !sameQuestion(run.Spec.Question, d.run.Question):
+		return append(actions, StartRun{"the canary gets its first traffic", name, c.canary, *d.run})
+	case run.Status.CompletedAt != nil:
+		return actions
+	case !sameQuestion(run.Spec.Question, d.run.Question):
 		actions = append(actions, AskRun{"the current step decides what is asked", name, d.run.Question})
 	}
-	return actions
+	return append(actions, redirect(c, f, run, *d.run)...)
 }
 
 // oldRuns deletes the AnalysisRuns that ended first, beyond revisionHistoryLimit.

@@ -234,7 +234,7 @@ func clusterGate(c cursor, f facts) (hold, bool) {
 func analysisGate(c cursor, f facts) (hold, bool) {
 	h, held := analysisHold(c, f)
 	if held {
-		h.message = stepText(c, f) + ": " + h.message
+		h.message = stepText(c, f) + ": " + h.message + unfollowed(c, f)
 	}
 	return h, held
 }

@@ -135,7 +135,11 @@ func analysed(step int32, phase, verdict v1alpha1.AnalysisPhase, metrics ...v1al
 		if phase == "" {
 			return
 		}
-		run := v1alpha1.AnalysisRun{ObjectMeta: metav1.ObjectMeta{Name: runName(cursorOf(s.Rollout.Status), assess(*s)), Generation: 1}}
+		at, f := cursorOf(s.Rollout.Status), assess(*s)
+		run := v1alpha1.AnalysisRun{ObjectMeta: metav1.ObjectMeta{Name: runName(at, f), Generation: 1}}
+		if spec := desireRun(at, f, traffic.CanaryAt(1)); spec != nil {
+			run.Spec = *spec
+		}
 		run.Status = v1alpha1.AnalysisRunStatus{ObservedGeneration: 1, Phase: phase, Message: "as a test says", Metrics: metrics}
 		if verdict != "" {
 			run.Spec.Question = &v1alpha1.Question{Step: step}

@@ -77,6 +77,9 @@ func (w *world) do(a plan.Action) error {
 	case plan.AskRun:
 		w.runs[a.Name].Spec.Question = a.Question
 		w.runs[a.Name].Generation++
+	case plan.RedirectRun:
+		a.Sources.Into(&w.runs[a.Name].Spec)
+		w.runs[a.Name].Generation++
 	case plan.StopRun:
 		w.runs[a.Name].Spec.Stop = true
 	case plan.DeleteRun:
