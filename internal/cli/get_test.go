@@ -5,6 +5,8 @@ package cli
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
@@ -162,23 +165,37 @@ func TestVersion(t *testing.T) {
 	if _, err := clients.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	template := newRollout("", "sluice").Spec
-	d := &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: controllerNamespace, Name: controllerName, Labels: map[string]string{versionLabel: "v9.9.9"}},
-		Spec:       appsv1.DeploymentSpec{Replicas: ptr(int32(0)), Selector: template.Selector, Template: *template.Template},
-	}
+	d := shippedController(t)
+	d.Spec.Replicas = ptr(int32(0))
 	b.create(d)
-	if got := b.run("version").out.String(); !strings.Contains(got, "Controller: v9.9.9 (0 of 0 ready)\n") {
-		t.Errorf("version with a controller: %q", got)
+	if got := b.run("version").out.String(); !strings.Contains(got, "Controller: dev (0 of 0 ready)\n") {
+		t.Errorf("version with the controller that is shipped: %q", got)
+	}
+	d.Spec.Template.Spec.Containers[0].Image = "registry.example.com:5000/sluice:v9.9.9"
+	if got, want := versionOf(d), "dev, by image registry.example.com:5000/sluice:v9.9.9"; got != want {
+		t.Errorf("version of a controller whose image was set: %q, want %q", got, want)
 	}
 	delete(d.Labels, versionLabel)
-	d.Spec.Template.Spec.Containers[0].Name = controllerName
-	if err := b.client.Update(t.Context(), d); err != nil {
+	if got, want := versionOf(d), "image registry.example.com:5000/sluice:v9.9.9"; got != want {
+		t.Errorf("version of a controller without the label: %q, want %q", got, want)
+	}
+}
+
+// shippedController is the Deployment of deploy/install.yaml.
+func shippedController(t *testing.T) *appsv1.Deployment {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "install.yaml"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := b.run("version").out.String(); !strings.Contains(got, "Controller: image "+d.Spec.Template.Spec.Containers[0].Image+" (") {
-		t.Errorf("version of a controller without the label: %q", got)
+	for _, document := range strings.Split(string(text), "\n---\n") {
+		d := &appsv1.Deployment{}
+		if err := yaml.Unmarshal([]byte(document), d); err == nil && d.Kind == "Deployment" {
+			return d
+		}
 	}
+	t.Fatal("deploy/install.yaml has no Deployment")
+	return nil
 }
 
 // TestList lists one namespace and all.

@@ -4,8 +4,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,15 +74,18 @@ func (s *session) controllerVersion(ctx context.Context) string {
 	return fmt.Sprintf("%s (%d of %d ready)", versionOf(&d), d.Status.ReadyReplicas, d.Status.Replicas)
 }
 
-// versionOf is what a Deployment says of itself: its label, or else its image.
+// versionOf is what a Deployment says of itself: its label, and the image that it
+// runs where that has another tag, as whoever sets an image need not think of a label.
 func versionOf(d *appsv1.Deployment) string {
-	if v := d.Labels[versionLabel]; v != "" {
-		return v
-	}
+	version := d.Labels[versionLabel]
 	for _, c := range d.Spec.Template.Spec.Containers {
-		if c.Name == controllerName {
+		switch {
+		case c.Name != controllerName || version != "" && strings.HasSuffix(c.Image, ":"+version):
+		case version == "":
 			return "image " + c.Image
+		default:
+			return version + ", by image " + c.Image
 		}
 	}
-	return "unknown"
+	return cmp.Or(version, "unknown")
 }
