@@ -44,6 +44,9 @@ type RolloutStatus struct {
 	// message says in words what is happening and what is waited for.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// summary is the beginning of message, short enough for a column.
+	// +optional
+	Summary string `json:"summary,omitempty"`
 	// image of the first container of the wanted revision, for printing.
 	// +optional
 	Image string `json:"image,omitempty"`

@@ -22,9 +22,10 @@ import (
 // +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.readyReplicas`
 // +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.status.image`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.summary`
 // +kubebuilder:printcolumn:name="Stable",type=string,priority=1,JSONPath=`.status.stableRevision`
 // +kubebuilder:printcolumn:name="Canary",type=string,priority=1,JSONPath=`.status.canaryRevision`
-// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.message`
+// +kubebuilder:printcolumn:name="In Full",type=string,priority=1,JSONPath=`.status.message`
 type Rollout struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`

@@ -6,6 +6,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,7 +32,25 @@ func drawTree(out io.Writer, t view.Tree, l look) {
 	nodes = append(nodes, abortNodes(t)...)
 	nodes = append(nodes, commandNodes(t)...)
 	nodes = append(nodes, conditionNodes(t)...)
-	l.draw(out, nodes, "")
+	said := []string{t.Message}
+	l.draw(out, unrepeated(nodes, &said), "")
+}
+
+// unrepeated leaves out the lines of nodes that say what has been said above them.
+func unrepeated(nodes []node, said *[]string) []node {
+	for i := range nodes {
+		var lines []cell
+		for _, line := range nodes[i].lines {
+			text := strings.TrimSuffix(line.text, "…")
+			if !slices.ContainsFunc(*said, func(s string) bool { return strings.Contains(s, text) }) {
+				lines = append(lines, line)
+				*said = append(*said, line.text)
+			}
+		}
+		nodes[i].lines = lines
+		nodes[i].children = unrepeated(nodes[i].children, said)
+	}
+	return nodes
 }
 
 func header(t view.Tree) string {

@@ -25,7 +25,13 @@ type Plan struct {
 // Decide says what to report and what to do. It is total: a mistake in the
 // spec becomes a condition, never an error.
 func Decide(s Snapshot) Plan {
-	f := assess(s)
+	p := decide(assess(s))
+	p.Status.Summary = summary(p.Status)
+	return p
+}
+
+func decide(f facts) Plan {
+	s := f.Snapshot
 	if s.Rollout.DeletionTimestamp != nil {
 		return release(f)
 	}

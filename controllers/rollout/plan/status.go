@@ -62,6 +62,27 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 	return s
 }
 
+// maxSummary is how many characters of a message a column has room for.
+const maxSummary = 72
+
+// summary is a message as a column of a list shows it: without the step, which
+// has a column of its own, and cut where words end.
+func summary(s v1alpha1.RolloutStatus) string {
+	text := s.Message
+	if s.CurrentStep != nil {
+		text = strings.TrimPrefix(text, "step "+s.CurrentStep.Position+": ")
+	}
+	runes := []rune(text)
+	if len(runes) <= maxSummary {
+		return text
+	}
+	cut := string(runes[:maxSummary])
+	if at := strings.LastIndex(cut, " "); at > maxSummary/2 {
+		cut = cut[:at]
+	}
+	return strings.TrimRight(cut, " ,;:") + " …"
+}
+
 // selectorText is a selector as kubectl takes it. One of nothing but labels, as
 // nearly all are, is not parsed for that.
 func selectorText(s *metav1.LabelSelector) string {

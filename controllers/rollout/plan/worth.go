@@ -45,7 +45,7 @@ func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
 
 // withoutProgress is a status that does not say how far an analysis is.
 func withoutProgress(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
-	s.Message = untold(s.Message)
+	s.Message, s.Summary = untold(s.Message), ""
 	s.Conditions = slices.Clone(s.Conditions)
 	for i := range s.Conditions {
 		s.Conditions[i].Message = untold(s.Conditions[i].Message)
@@ -65,7 +65,7 @@ func untold(message string) string {
 
 // essence is a status without what may be told later.
 func essence(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
-	s.Message, s.Traffic, s.Revisions, s.Analysis = "", told(s), nil, nil
+	s.Message, s.Summary, s.Traffic, s.Revisions, s.Analysis = "", "", told(s), nil, nil
 	s.Replicas, s.ReadyReplicas, s.UpdatedReplicas = 0, 0, 0
 	if s.CurrentStep != nil {
 		step := *s.CurrentStep
