@@ -22,6 +22,9 @@ const (
 	// WorkloadReplicasAnnotation remembers, on a referenced workload, the
 	// replicas it had before a Rollout took over its traffic.
 	WorkloadReplicasAnnotation = "sluice.dev/replicas-before-adoption"
+	// WorkloadScaledToAnnotation remembers, on a referenced workload, the replicas
+	// that a Rollout gave it last, which tells a person's hand from its own.
+	WorkloadScaledToAnnotation = "sluice.dev/scaled-to"
 	// BesideAnnotation says, on a steered route, what it carries apart from shares:
 	// matches and a mirror. It comes and goes with them.
 	BesideAnnotation = "sluice.dev/beside"

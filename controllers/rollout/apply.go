@@ -99,7 +99,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.AskRun:
 		return w.patchRun(ctx, s, a.Name, map[string]any{"question": a.Question})
 	case plan.RedirectRun:
-		return w.redirectRun(ctx, s, a)
+		return redirectRun(ctx, w.client, s, a)
 	case plan.StopRun:
 		return client.IgnoreNotFound(w.patchRun(ctx, s, a.Name, map[string]any{"stop": true, "question": nil}))
 	case plan.DeleteRun:
@@ -225,18 +225,18 @@ func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot) error {
 	return nil
 }
 
-// scaleWorkload scales the referenced Deployment and remembers, at the first
-// time, what it had; Restore forgets that again.
+// scaleWorkload scales the referenced Deployment and remembers that, and at the
+// first time what it had; Restore forgets both again.
 func (w writer) scaleWorkload(ctx context.Context, s plan.Snapshot, a plan.ScaleWorkload) error {
-	var before any = strconv.FormatInt(int64(a.From), 10)
+	var before, now any = strconv.FormatInt(int64(a.From), 10), strconv.FormatInt(int64(a.Replicas), 10)
 	switch {
 	case a.Restore:
-		before = nil
+		before, now = nil, nil
 	case s.Workload.Before != nil:
 		before = strconv.FormatInt(int64(*s.Workload.Before), 10)
 	}
 	return w.mergePatch(ctx, named(&appsv1.Deployment{}, s.Rollout, a.Name), map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.WorkloadReplicasAnnotation: before}},
+		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.WorkloadReplicasAnnotation: before, v1alpha1.WorkloadScaledToAnnotation: now}},
 		"spec":     map[string]any{"replicas": a.Replicas},
 	})
 }

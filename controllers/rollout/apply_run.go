@@ -27,7 +27,7 @@ func (w writer) patchRun(ctx context.Context, s plan.Snapshot, name string, fiel
 
 // redirectRun puts whole fields in the place of others: merged, the bearer token
 // of one server would be left to the next.
-func (w writer) redirectRun(ctx context.Context, s plan.Snapshot, a plan.RedirectRun) error {
+func redirectRun(ctx context.Context, c client.Client, s plan.Snapshot, a plan.RedirectRun) error {
 	type change struct {
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -43,5 +43,5 @@ func (w writer) redirectRun(ctx context.Context, s plan.Snapshot, a plan.Redirec
 		return fmt.Errorf("encode patch: %w", err)
 	}
 	run := named(&v1alpha1.AnalysisRun{}, s.Rollout, a.Name)
-	return client.IgnoreNotFound(w.client.Patch(ctx, run, client.RawPatch(types.JSONPatchType, raw), client.FieldOwner(v1alpha1.FieldOwner)))
+	return client.IgnoreNotFound(c.Patch(ctx, run, client.RawPatch(types.JSONPatchType, raw), client.FieldOwner(v1alpha1.FieldOwner)))
 }

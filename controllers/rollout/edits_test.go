@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -48,4 +49,118 @@ func TestACorrectedAddressReachesTheRunUnderWay(t *testing.T) {
 	if p := run.Spec.Prometheus; p.Address != right || len(p.Headers) != 0 {
 		t.Errorf("the run asks %+v, want all of %s and no header of before", p, right)
 	}
+}
+
+// TestAHandOnTheAdoptedDeploymentIsTold: who scales it by hand sees it undone,
+// and has to learn why and what to do instead.
+func TestAHandOnTheAdoptedDeploymentIsTold(t *testing.T) {
+	t.Parallel()
+	s, ro := adopted(t, v1alpha1.ScaleDownProgressively)
+	s.create(ro)
+	s.until("taken over", func(ro *v1alpha1.Rollout) bool {
+		return ro.Status.Phase == v1alpha1.PhaseHealthy && strings.Contains(ro.Status.Message, "Deployment shop is kept at 0 replicas, so scale the Rollout")
+	})
+	if told := s.told("WorkloadDrift"); len(told) > 0 {
+		t.Errorf("the takeover itself is told as %q", told)
+	}
+	if told := s.told("WorkloadScaled"); len(told) != 1 || !strings.Contains(told[0], "scale the Rollout") {
+		t.Errorf("the takeover is told as %q", told)
+	}
+	for _, n := range []int32{3, 2} {
+		d := s.deployment()
+		before := d.DeepCopy()
+		d.Spec.Replicas = &n
+		if err := s.client.Patch(s.ctx, d, client.MergeFrom(before)); err != nil {
+			t.Fatal(err)
+		}
+		s.until("scaled back", func(*v1alpha1.Rollout) bool { return *s.deployment().Spec.Replicas == 0 })
+	}
+	s.oneEvent("WorkloadDrift")
+	if told := s.told("WorkloadDrift"); len(told) != 1 || !strings.Contains(told[0], "Scale the Rollout instead") {
+		t.Errorf("told %q", told)
+	}
+}
+
+// TestAHandOnASelectorIsTold: the same of a Service.
+func TestAHandOnASelectorIsTold(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	startController(t, testenv.Start(t), s.ns)
+	s.create(s.rollout(weight(25), pause()))
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.release("shop:v2")
+	s.untilPhase(v1alpha1.PhasePaused)
+	s.command(`{"id":"1","verb":"promote-full","by":"ann"}`)
+	first := s.untilPhase(v1alpha1.PhaseHealthy).Status.StableRevision
+	if told := s.told("ServiceDrift"); len(told) > 0 {
+		t.Errorf("our own doing is told as %q", told)
+	}
+	for range 2 {
+		svc := &corev1.Service{}
+		if err := s.client.Get(s.ctx, client.ObjectKey{Namespace: s.ns, Name: "shop-stable"}, svc); err != nil {
+			t.Fatal(err)
+		}
+		before := svc.DeepCopy()
+		delete(svc.Spec.Selector, v1alpha1.RevisionLabel)
+		if err := s.client.Patch(s.ctx, svc, client.MergeFrom(before)); err != nil {
+			t.Fatal(err)
+		}
+		s.until("put right", func(*v1alpha1.Rollout) bool { return s.selects("shop-stable") == first })
+		s.untilPhase(v1alpha1.PhaseHealthy)
+	}
+	s.oneEvent("ServiceDrift")
+}
+
+// TestAnAbortKeepsSayingWhatIsMissing: a route that was deleted is what the way
+// back waits for, and its words stay until it is there.
+func TestAnAbortKeepsSayingWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	startController(t, testenv.Start(t), s.ns)
+	s.create(s.rollout(weight(25), pause()))
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.release("shop:v2")
+	s.untilPhase(v1alpha1.PhasePaused)
+	if err := s.client.Delete(s.ctx, route(s.ns)); err != nil {
+		t.Fatal(err)
+	}
+	const missing = "/shop does not exist; create it"
+	s.until("held", func(ro *v1alpha1.Rollout) bool { return strings.Contains(ro.Status.Message, missing) })
+	s.command(`{"id":"1","verb":"abort","by":"ann"}`)
+	aborting := s.untilPhase(v1alpha1.PhaseAborting)
+	if !strings.Contains(aborting.Status.Message, missing) || !strings.Contains(aborting.Status.Message, "aborted by ann") {
+		t.Errorf("says %q, want what is missing, and why it was aborted", aborting.Status.Message)
+	}
+	s.create(route(s.ns))
+	s.untilPhase(v1alpha1.PhaseDegraded)
+}
+
+// TestPromoteUnderAPauseOfEverything: a promote ends its step, and both its
+// answer and the status say that a pause still holds the rest.
+func TestPromoteUnderAPauseOfEverything(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	startController(t, testenv.Start(t), s.ns)
+	s.create(s.rollout(weight(25), pause(), weight(75), pause()))
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.release("shop:v2")
+	s.untilPhase(v1alpha1.PhasePaused)
+	obeyed := func(id, verb string) *v1alpha1.Rollout {
+		s.command(`{"id":"` + id + `","verb":"` + verb + `","by":"ann"}`)
+		return s.until("answered", func(ro *v1alpha1.Rollout) bool { return ro.Status.LastCommand != nil && ro.Status.LastCommand.ID == id })
+	}
+	obeyed("1", "pause")
+	ro := obeyed("2", "promote")
+	const held = "paused by ann; resume to go on"
+	if c := ro.Status.LastCommand; c.Result != v1alpha1.CommandAccepted || !strings.Contains(c.Message, held) || !strings.Contains(ro.Status.Message, held) {
+		t.Errorf("command %+v, message %q; want both to say %q", c, ro.Status.Message, held)
+	}
+	ro = obeyed("3", "promote")
+	if c := ro.Status.LastCommand; c.Result != v1alpha1.CommandRefused || !strings.Contains(c.Message, held) {
+		t.Errorf("a second promote: %+v; want it refused with %q", c, held)
+	}
+	obeyed("4", "resume")
+	s.until("on", func(ro *v1alpha1.Rollout) bool {
+		return ro.Status.CurrentStep != nil && ro.Status.CurrentStep.Index == 3
+	})
 }

@@ -4,10 +4,14 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 
@@ -19,18 +23,32 @@ import (
 // happened: a stored status, or an action carried out.
 type recorder struct{ events events.EventRecorder }
 
-// about names the Rollout without its version, which would keep the API
-// server's client from counting equal events in one.
-func about(ro *v1alpha1.Rollout) runtime.Object {
-	return &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: ro.Namespace, Name: ro.Name, UID: ro.UID}}
+// about names the Rollout, and what of it an event tells. The client counts
+// events in one whose reason and object are the same, whatever their words are:
+// so the object is one for each thing to tell, without the Rollout's version,
+// which would tell apart what is the same.
+func about(ro *v1alpha1.Rollout, told ...string) runtime.Object {
+	sum := fnv.New32a()
+	for _, t := range told {
+		_, _ = sum.Write([]byte(t + "\x00"))
+	}
+	return &corev1.ObjectReference{
+		APIVersion: v1alpha1.GroupVersion.String(), Kind: "Rollout", Namespace: ro.Namespace, Name: ro.Name, UID: ro.UID,
+		FieldPath: fmt.Sprintf("status{%08x}", sum.Sum32()),
+	}
 }
 
-func (r recorder) normal(ro *v1alpha1.Rollout, reason, action, message string) {
-	r.events.Eventf(about(ro), nil, corev1.EventTypeNormal, reason, action, "%s", clip(message))
+// news is something to tell.
+type news struct {
+	kind, reason, action, words string
+	// same is what it has in common with what is counted as the same. Default: the words.
+	same string
 }
 
-func (r recorder) warning(ro *v1alpha1.Rollout, reason, action, message string) {
-	r.events.Eventf(about(ro), nil, corev1.EventTypeWarning, reason, action, "%s", clip(message))
+// tell sends an event. The release tells those of one from those of the next.
+func (r recorder) tell(ro *v1alpha1.Rollout, release int64, n news) {
+	regarding := about(ro, strconv.FormatInt(release, 10), cmp.Or(n.same, n.words))
+	r.events.Eventf(regarding, nil, n.kind, n.reason, n.action, "%s", clip(n.words))
 }
 
 // transition tells of what a new status changes: releases that begin, end, are
@@ -38,17 +56,46 @@ func (r recorder) warning(ro *v1alpha1.Rollout, reason, action, message string) 
 func (r recorder) transition(ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus) {
 	old := ro.Status
 	if now.Release > old.Release {
-		r.normal(ro, "ReleaseStarted", "Release", fmt.Sprintf("revision %s is in flight, stable is %s", now.CanaryRevision, orNone(now.StableRevision)))
+		r.tell(ro, now.Release, news{
+			kind: corev1.EventTypeNormal, reason: "ReleaseStarted", action: "Release",
+			words: fmt.Sprintf("revision %s is in flight, stable is %s", now.CanaryRevision, orNone(now.StableRevision)),
+		})
 	}
 	if o, ended := latestOutcome(old, now); ended {
-		r.outcome(ro, o, now.Abort)
+		r.tell(ro, now.Release, outcome(o, now.Abort))
 	}
-	if now.Phase != old.Phase && (now.Phase == v1alpha1.PhaseHolding || now.Phase == v1alpha1.PhasePending) {
-		r.warning(ro, string(now.Phase), "Hold", now.Message)
+	if n, held := holding(old, now); held {
+		r.tell(ro, now.Release, n)
 	}
 	if c := now.LastCommand; c != nil && (old.LastCommand == nil || old.LastCommand.ID != c.ID) {
-		r.command(ro, c)
+		r.tell(ro, now.Release, command(c))
 	}
+}
+
+// holding tells of what begins to hold a release, once for each step and reason:
+// the numbers in the words of an analysis change with every block.
+func holding(old, now v1alpha1.RolloutStatus) (news, bool) {
+	reason := readyReason(now)
+	held := now.Phase == v1alpha1.PhaseHolding || now.Phase == v1alpha1.PhasePending && reason == v1alpha1.ReasonInvalid
+	if !held || old.Phase == now.Phase && readyReason(old) == reason {
+		return news{}, false
+	}
+	n := news{kind: corev1.EventTypeWarning, reason: string(now.Phase), action: "Hold", words: now.Message}
+	if now.CurrentStep != nil && reason != v1alpha1.ReasonInvalid {
+		n.same = now.CurrentStep.Position + " " + reason
+	}
+	if reason == v1alpha1.ReasonGateClosed { // whoever is asked takes the time that it takes
+		n.kind = corev1.EventTypeNormal
+	}
+	return n, true
+}
+
+// readyReason is the reason that a status gives for where it is.
+func readyReason(s v1alpha1.RolloutStatus) string {
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); c != nil {
+		return c.Reason
+	}
+	return ""
 }
 
 // latestOutcome gives the outcome that the new status adds, if it does.
@@ -61,41 +108,70 @@ func latestOutcome(old, now v1alpha1.RolloutStatus) (v1alpha1.Outcome, bool) {
 	return latest, !same
 }
 
-func (r recorder) outcome(ro *v1alpha1.Rollout, o v1alpha1.Outcome, abort *v1alpha1.AbortStatus) {
+func outcome(o v1alpha1.Outcome, abort *v1alpha1.AbortStatus) news {
 	if o.Cause == v1alpha1.CauseAborted && abort != nil {
-		r.warning(ro, abort.Reason, "Abort", fmt.Sprintf("revision %s aborted: %s", o.Revision, abort.Message))
-		return
+		return news{kind: corev1.EventTypeWarning, reason: abort.Reason, action: "Abort", words: fmt.Sprintf("revision %s aborted: %s", o.Revision, abort.Message)}
 	}
-	r.normal(ro, string(o.Cause), "Release", fmt.Sprintf("revision %s: %s", o.Revision, o.Cause))
+	return news{kind: corev1.EventTypeNormal, reason: string(o.Cause), action: "Release", words: fmt.Sprintf("revision %s: %s", o.Revision, o.Cause)}
 }
 
-func (r recorder) command(ro *v1alpha1.Rollout, c *v1alpha1.CommandStatus) {
-	text := fmt.Sprintf("%s: %s", c.Verb, c.Message)
+func command(c *v1alpha1.CommandStatus) news {
+	n := news{kind: corev1.EventTypeNormal, reason: "CommandAccepted", action: "Command", words: fmt.Sprintf("%s: %s", c.Verb, c.Message), same: c.ID}
 	if c.Result == v1alpha1.CommandRefused {
-		r.warning(ro, "CommandRefused", "Command", text)
-		return
+		n.kind, n.reason = corev1.EventTypeWarning, "CommandRefused"
 	}
-	r.normal(ro, "CommandAccepted", "Command", text)
+	return n
 }
 
 // action tells of the effects that users look for; the others are in the log.
 func (r recorder) action(ro *v1alpha1.Rollout, a plan.Action) {
-	switch a := a.(type) {
-	case plan.ShiftTraffic:
-		if a.Drift { // always the same words, so that the API server counts one event instead of storing many
-			r.warning(ro, "RouteDrift", "ShiftTraffic", "somebody else changed the split of the routes; it was put right. If a GitOps tool did, give it the ignore rules of docs/guide/gitops.md")
-			return
-		}
-		r.normal(ro, "TrafficShifted", "ShiftTraffic", fmt.Sprintf("%s: %s", a, a.Why()))
-	case plan.RedirectRun:
-		r.normal(ro, "AnalysisRedirected", "RedirectRun", fmt.Sprintf("%s: %s", a, a.Why()))
-	case plan.ScaleWorkload:
-		r.normal(ro, "WorkloadScaled", "ScaleWorkload", fmt.Sprintf("%s: %s", a, a.Why()))
+	if n, told := effect(a); told {
+		r.tell(ro, ro.Status.Release, n)
 	}
 }
 
+func effect(a plan.Action) (news, bool) {
+	n := news{kind: corev1.EventTypeNormal, words: fmt.Sprintf("%s: %s", a, a.Why())}
+	switch a := a.(type) {
+	case plan.ShiftTraffic:
+		n.reason, n.action = "TrafficShifted", "ShiftTraffic"
+		if a.Drift { // always the same words, so that the API server counts one event instead of storing many
+			n.kind, n.reason = corev1.EventTypeWarning, "RouteDrift"
+			n.words = "somebody else changed the split of the routes; it was put right. If a GitOps tool did, give it the ignore rules of docs/guide/gitops.md"
+		}
+		return n, a.Drift || !a.Unseen
+	case plan.RedirectRun:
+		n.reason, n.action = "AnalysisRedirected", "RedirectRun"
+		return n, true
+	case plan.SelectRevision:
+		n.kind, n.reason, n.action = corev1.EventTypeWarning, "ServiceDrift", "SelectRevision"
+		n.words = fmt.Sprintf("somebody else changed the selector of Service %s; it was put right. Its %s says which revision gets its traffic: leave that to the Rollout, and if a GitOps tool changed it, see docs/guide/gitops.md",
+			a.Service, v1alpha1.RevisionLabel)
+		return n, a.Drift
+	case plan.ScaleWorkload:
+		n.reason, n.action = "WorkloadScaled", "ScaleWorkload"
+		n.words, n.same = scaledWorkload(a), a.Name+strconv.FormatBool(a.Replicas < a.From)
+		if a.Drift {
+			n.kind, n.reason = corev1.EventTypeWarning, "WorkloadDrift"
+			n.words = fmt.Sprintf("somebody else scaled Deployment %s up, whose traffic the Rollout's own pods carry; it was scaled back. Scale the Rollout instead, have autoscalers name it, and leave replicas out of the Deployment's manifest", a.Name)
+		}
+		return n, a.Replicas != a.From
+	}
+	return news{}, false
+}
+
+// scaledWorkload says why the referenced workload is scaled. A large one is
+// scaled in many steps, which one event counts.
+func scaledWorkload(a plan.ScaleWorkload) string {
+	if a.Replicas < a.From {
+		return fmt.Sprintf("Deployment %s is scaled down as pods of the Rollout take its traffic over; from now on scale the Rollout", a.Name)
+	}
+	return fmt.Sprintf("Deployment %s is scaled up to %d replicas: %s", a.Name, a.Replicas, a.Why())
+}
+
 func (r recorder) failure(ro *v1alpha1.Rollout, err error) {
-	r.warning(ro, v1alpha1.ReasonApplyFailed, "Apply", err.Error())
+	what, _, _ := strings.Cut(err.Error(), ": ")
+	r.tell(ro, ro.Status.Release, news{kind: corev1.EventTypeWarning, reason: v1alpha1.ReasonApplyFailed, action: "Apply", words: err.Error(), same: what})
 }
 
 // clip keeps within the API's limit for a note.

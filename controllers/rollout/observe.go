@@ -154,11 +154,18 @@ func workload(d *appsv1.Deployment) *plan.Workload {
 	if d.Spec.Replicas != nil {
 		w.Replicas = *d.Spec.Replicas
 	}
-	if n, err := strconv.ParseInt(d.Annotations[v1alpha1.WorkloadReplicasAnnotation], 10, 32); err == nil {
-		before := int32(n)
-		w.Before = &before
-	}
+	w.Before, w.ScaledTo = noted(d, v1alpha1.WorkloadReplicasAnnotation), noted(d, v1alpha1.WorkloadScaledToAnnotation)
 	return w
+}
+
+// noted reads a number that is remembered on a workload; nil when there is none.
+func noted(d *appsv1.Deployment, annotation string) *int32 {
+	n, err := strconv.ParseInt(d.Annotations[annotation], 10, 32)
+	if err != nil {
+		return nil
+	}
+	number := int32(n)
+	return &number
 }
 
 // revisions lists the ReplicaSets that this very Rollout controls.

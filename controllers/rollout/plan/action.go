@@ -43,7 +43,7 @@ type CreateRevision struct {
 
 // String implements Action.
 func (a CreateRevision) String() string {
-	return fmt.Sprintf("create revision %s with %d replicas", a.Hash, a.Replicas)
+	return fmt.Sprintf("create revision %s with %s", a.Hash, count(a.Replicas, "replica"))
 }
 
 // ScaleRevision sets the replicas of a ReplicaSet.
@@ -85,6 +85,8 @@ type SelectRevision struct {
 	Version string
 	// Share of the traffic that the Service may be getting, in percent.
 	Share int32
+	// Drift: the Service stood for it until somebody else changed its selector.
+	Drift bool
 }
 
 // String implements Action.
@@ -182,6 +184,8 @@ type ShiftTraffic struct {
 	Split traffic.Split
 	// Drift: the routes carried it until somebody else changed them.
 	Drift bool
+	// Unseen: callers get what they got before, as when both slots stand for one revision.
+	Unseen bool
 }
 
 // String implements Action.
@@ -204,6 +208,8 @@ type ScaleWorkload struct {
 	Replicas int32
 	// Restore forgets what was remembered: the workload is handed back.
 	Restore bool
+	// Drift: somebody else scaled it up since we last scaled it.
+	Drift bool
 }
 
 // String implements Action.

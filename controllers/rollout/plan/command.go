@@ -123,6 +123,8 @@ func cantPromote(c cursor, f facts, cmd v1alpha1.Command) string {
 	}
 	step, _ := c.current(f)
 	switch {
+	case step.moves() && !c.reached(f) && !c.free(f):
+		return "no step waits for a person: " + pausedHold(c, f).message
 	case step.moves() && !c.reached(f):
 		return "nothing waits for a person: " + waitingFor(c, f).message + "; use promote --full to skip the remaining steps"
 	case step.Approve != nil && cmd.By == "":
@@ -138,7 +140,15 @@ func promoteStep(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
 	if step, _ := c.current(f); step.Approve != nil {
 		c, message = approved(c, f, cmd), fmt.Sprintf("step %s approved by %s", c.position(f), cmd.By)
 	}
-	return c.at(c.step+1, f.Now), message
+	return c.at(c.step+1, f.Now), message + stillPaused(c, f)
+}
+
+// stillPaused says that a command which ends a step does not end a pause of everything.
+func stillPaused(c cursor, f facts) string {
+	if c.free(f) {
+		return ""
+	}
+	return "; nothing moves yet: " + pausedHold(c, f).message
 }
 
 func cantPromoteFull(c cursor, f facts, cmd v1alpha1.Command) string {
@@ -158,7 +168,7 @@ func cantPromoteFull(c cursor, f facts, cmd v1alpha1.Command) string {
 }
 
 func promoteFull(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
-	return c.at(int32(len(f.strategy.steps)), f.Now), "all remaining steps skipped by " + cmd.By
+	return c.at(int32(len(f.strategy.steps)), f.Now), "all remaining steps skipped by " + cmd.By + stillPaused(c, f)
 }
 
 func cantRetry(c cursor, f facts, _ v1alpha1.Command) string {

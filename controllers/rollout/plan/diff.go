@@ -122,12 +122,22 @@ func point(c cursor, f facts, d desired) []Action {
 		share := f.most(s.slot)
 		if capable(c, f, r, share) || s.service.ready() == 0 && r.Ready > 0 {
 			actions = append(actions, SelectRevision{
-				why(fmt.Sprintf("%d ready pods of %s can carry its share of up to %d %%", r.Ready, s.want, share)),
-				s.service.Name, s.want, s.service.Version, share,
+				why(fmt.Sprintf("%s of %s can carry its share of up to %d %%", count(r.Ready, "ready pod"), s.want, share)),
+				s.service.Name, s.want, s.service.Version, share, strayed(f, s.service, s.want),
 			})
 		}
 	}
 	return actions
+}
+
+// strayed reports whether a Service stood for a revision when the status was last
+// written, and stands for none of ours now: that is nobody's doing but somebody else's.
+func strayed(f facts, s Service, want string) bool {
+	old := f.Rollout.Status.Traffic
+	if _, ours := f.revisions.find(s.Selects); old == nil || ours {
+		return false
+	}
+	return slices.ContainsFunc(old.Endpoints, func(e v1alpha1.ServiceEndpoints) bool { return e.Service == s.Name && e.Revision == want })
 }
 
 // unnarrow takes back the narrowing of a Service while the referenced workload
@@ -145,7 +155,7 @@ func unnarrow(c cursor, f facts) []Action {
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Name != "" && s.Selects != "" {
 			actions = append(actions, SelectRevision{
-				why:     why(fmt.Sprintf("%d pods of Deployment %s still carry traffic", f.Workload.Available, f.Workload.Name)),
+				why:     why(fmt.Sprintf("traffic is still carried by %s of Deployment %s", count(f.Workload.Available, "pod"), f.Workload.Name)),
 				Service: s.Name, Version: s.Version,
 			})
 		}
@@ -172,7 +182,13 @@ func shift(c cursor, f facts, d desired) []Action {
 	if !d.split.Known() || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(d.split) && !f.Traffic.Unbound {
 		return nil
 	}
-	return []Action{ShiftTraffic{why(shiftReason(c, f, d.split)), d.split, drifted(f, d.split)}}
+	return []Action{ShiftTraffic{why(shiftReason(c, f, d.split)), d.split, drifted(f, d.split), unseen(f, d.split)}}
+}
+
+// unseen reports whether a split changes nothing for callers.
+func unseen(f facts, want traffic.Split) bool {
+	oneRevision := f.StableService.Selects == f.CanaryService.Selects && want.Plain() && beside(f.Traffic.Requested) == ""
+	return oneRevision || f.Traffic.RequestedAll(want)
 }
 
 // drifted reports whether the routes carried the split when the status was last
@@ -194,7 +210,7 @@ func shiftReason(c cursor, f facts, s traffic.Split) string {
 	case s.Canary == 0 && s.Plain():
 		return "stable carries all traffic"
 	default:
-		return fmt.Sprintf("%d ready endpoints of %s can carry it", f.CanaryService.Ready[c.canary], c.canary)
+		return fmt.Sprintf("%s of %s can carry it", count(f.CanaryService.Ready[c.canary], endpoint), c.canary)
 	}
 }
 
@@ -306,8 +322,9 @@ func shrink(c cursor, f facts, d desired) []Action {
 	}
 	if w := f.Workload; w != nil && d.workload != nil && *d.workload != w.Replicas {
 		actions = append(actions, ScaleWorkload{
-			why:  why(fmt.Sprintf("%d pods of the Rollout carry its traffic", f.carrying(cmp.Or(c.stable, c.canary)))),
+			why:  why(fmt.Sprintf("its traffic is carried by %s of the Rollout", count(f.carrying(cmp.Or(c.stable, c.canary)), "pod"))),
 			Name: w.Name, From: w.Replicas, Replicas: *d.workload,
+			Drift: w.ScaledTo != nil && w.Replicas > *w.ScaledTo,
 		})
 	}
 	return append(actions, forget(c, f)...)

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -78,7 +79,7 @@ var gates = []gate{
 	{
 		"Analysis", "The running analysis forbids the next step: no data, late data, a suspicion, or too little evidence yet.",
 		[]standing{
-			{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalyzing}, {v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData},
+			{v1alpha1.PhaseProgressing, v1alpha1.ReasonAnalyzing}, {v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData},
 			{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisSuspicious},
 		}, analysisGate,
 	},
@@ -157,14 +158,33 @@ func resultGate(c cursor, f facts) (hold, bool) {
 	case !onStable(c, f):
 		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic, "returning all traffic to stable: " + trafficText(f)}, true
 	}
-	return hold{v1alpha1.PhaseHealthy, v1alpha1.ReasonPromoted, fmt.Sprintf("revision %s carries all traffic with %d pods%s", c.stable, f.replicas, undoneText(c))}, true
+	return hold{v1alpha1.PhaseHealthy, v1alpha1.ReasonPromoted, fmt.Sprintf("revision %s carries all traffic with %s%s", c.stable, count(f.replicas, "pod"), restingText(c, f))}, true
 }
 
-func undoneText(c cursor) string {
-	if c.undo == nil {
-		return ""
+// restingText says what a person should know of a Rollout with which all is well.
+func restingText(c cursor, f facts) string {
+	text := ""
+	if c.undo != nil {
+		text += fmt.Sprintf("; %s undid the template's %s, which a change of the template ends", c.undo.By, c.undo.Of)
 	}
-	return fmt.Sprintf("; %s undid the template's %s, which a change of the template ends", c.undo.By, c.undo.Of)
+	if w := f.Workload; w != nil && w.Before != nil && w.Replicas == 0 {
+		text += fmt.Sprintf("; Deployment %s is kept at 0 replicas, so scale the Rollout", w.Name)
+	}
+	if f.Rollout.Spec.Paused || c.paused != nil {
+		text += "; the next release waits: " + pausedHold(c, f).message
+	}
+	return text
+}
+
+// endpoint is what Services list.
+const endpoint = "ready endpoint"
+
+// count says how many there are of something.
+func count(n int32, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func returnGate(c cursor, f facts) (hold, bool) {
@@ -173,7 +193,7 @@ func returnGate(c cursor, f facts) (hold, bool) {
 	}
 	if c.takenBackFor(v1alpha1.ReasonRollingBack) || c.takenBackFor(v1alpha1.ReasonStrategyChanged) || !c.aborted() {
 		return hold{v1alpha1.PhaseRollingBack, v1alpha1.ReasonRollingBack,
-			fmt.Sprintf("rolling back from %s to %s: %s", c.canary, c.stable, trafficText(f))}, true
+			fmt.Sprintf("rolling back from %s to %s: %s", c.canary, c.stable, returnText(c, f))}, true
 	}
 	if !onStable(c, f) {
 		return hold{v1alpha1.PhaseAborting, v1alpha1.ReasonAborting,
@@ -183,11 +203,24 @@ func returnGate(c cursor, f facts) (hold, bool) {
 		fmt.Sprintf("revision %s was aborted, %s carries all traffic; change the template, or retry, to release again. Aborted because: %s", c.canary, c.stable, c.abort.Message)}, true
 }
 
+// returnText says how far the way back is, and what has to be mended first.
 func returnText(c cursor, f facts) string {
+	if len(f.Problems) > 0 && !onStable(c, f) {
+		for _, p := range f.Problems {
+			if movesTraffic(p) {
+				return fmt.Sprintf("%s; %s: %s", trafficText(f), p.Field, p.Message)
+			}
+		}
+	}
 	if f.StableService.ready() == 0 && f.CanaryService.ready() > 0 {
 		return fmt.Sprintf("waiting for a ready endpoint of Service %s, %s", f.StableService.Name, pods(f.revisions.of(c.stable), f.replicas))
 	}
 	return trafficText(f)
+}
+
+// movesTraffic reports whether a problem is with an object that moves traffic.
+func movesTraffic(p Problem) bool {
+	return strings.HasSuffix(p.Field, "ervice") || strings.Contains(p.Field, "outes[")
 }
 
 func pausedGate(c cursor, f facts) (hold, bool) {

@@ -130,7 +130,7 @@ func TestCapacityBeforeTraffic(t *testing.T) {
 		},
 		"CanaryWithoutEndpoints": {
 			"ready pods are not enough: the EndpointSlices decide", scene(canaryOf(0, 1, 0), endpoints(0), settledNow),
-			[]string{"waiting for Service canary to list 1 ready endpoints of v2"}, []string{"shift traffic"},
+			[]string{"waiting for Service canary to list 1 ready endpoint of v2"}, []string{"shift traffic"},
 		},
 		"CanaryWithFewEndpoints": {
 			"the weight waits for all pods that it needs", scene(canaryOf(2, 2, 25), endpoints(1), settledNow), nil, []string{"shift traffic"},

@@ -222,7 +222,7 @@ func gateCases() map[string]Snapshot {
 		"Cluster/Progressing/WaitingForTraffic":   scene(canaryOf(2, 2, 25), settledNow),
 		"Cluster/Holding/TrafficUnconfirmed":      scene(canaryOf(2, 2, 50), settledNow, unaccepted, long),
 
-		"Analysis/Holding/Analyzing":          scene(inSteps(weightStep(25), weightStep(50)), canaryOf(0, 1, 25), analysed(0, v1alpha1.AnalysisRunning, ""), settledNow),
+		"Analysis/Progressing/Analyzing":      scene(inSteps(weightStep(25), weightStep(50)), canaryOf(0, 1, 25), analysed(0, v1alpha1.AnalysisRunning, ""), settledNow),
 		"Analysis/Holding/AnalysisNoData":     scene(canaryOf(0, 1, 25), analysed(0, v1alpha1.AnalysisRunning, "", metric(v1alpha1.MetricNoData)), settledNow),
 		"Analysis/Holding/AnalysisSuspicious": scene(canaryOf(0, 1, 25), analysed(0, v1alpha1.AnalysisRunning, "", suspicious), settledNow),
 

@@ -79,12 +79,12 @@ func endpointsMissing(c cursor, f facts, o owed) (hold, bool) {
 	both := f.serves(traffic.Stable, c.canary, o.n) && f.serves(traffic.Canary, c.canary, o.n)
 	switch {
 	case o.n > 0 && !s.only(c.canary, o.n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
-			s.Name, o.n, c.canary, s.Ready[c.canary]), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone, has %d",
+			s.Name, count(o.n, endpoint), c.canary, s.Ready[c.canary]), true
 	case o.n > 0 && !f.Traffic.RequestedAll(o.split) && !f.serves(o.slot, c.canary, o.n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "%d ready endpoints of %s in Service %s, settling for %s", o.n, c.canary, s.Name, f.strategy.settle), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "%s of %s in Service %s, settling for %s", count(o.n, endpoint), c.canary, s.Name, f.strategy.settle), true
 	case c.mode(f) == initial && !both:
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for both Services to list %d ready endpoints of %s", o.n, c.canary), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for both Services to list %s of %s", count(o.n, endpoint), c.canary), true
 	}
 	return hold{}, false
 }
@@ -95,11 +95,11 @@ func switchMissing(c cursor, f facts) (hold, bool) {
 	switched := c.mode(f) == initial || c.asks(f).weight == 100
 	switch {
 	case !switched && preview.Name != "" && n > 0 && !f.serves(traffic.Canary, c.canary, n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
-			preview.Name, n, c.canary, preview.Ready[c.canary]), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone, has %d",
+			preview.Name, count(n, endpoint), c.canary, preview.Ready[c.canary]), true
 	case switched && !f.serves(traffic.Stable, c.canary, f.need(100)):
-		return waits(v1alpha1.ReasonWaitingForTraffic, "switching: waiting for Service %s to list %d ready endpoints of %s alone for %s, has %d",
-			active.Name, f.need(100), c.canary, f.strategy.settle, active.Ready[c.canary]), true
+		return waits(v1alpha1.ReasonWaitingForTraffic, "switching: waiting for Service %s to list %s of %s alone for %s, has %d",
+			active.Name, count(f.need(100), endpoint), c.canary, f.strategy.settle, active.Ready[c.canary]), true
 	}
 	return hold{}, false
 }
@@ -138,7 +138,7 @@ const disagreeing = "waiting for all routes to carry the same weights"
 func trafficText(f facts) string {
 	switch {
 	case f.means == bySelector:
-		return fmt.Sprintf("Service %s stands for %s with %d ready endpoints", f.StableService.Name, orNobody(f.StableService.Selects), f.StableService.ready())
+		return fmt.Sprintf("Service %s stands for %s with %s", f.StableService.Name, orNobody(f.StableService.Selects), count(f.StableService.ready(), endpoint))
 	case f.means == byReplicas:
 		return "pods are the split"
 	case len(f.Traffic.Requested) == 0:

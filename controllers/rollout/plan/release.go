@@ -42,7 +42,7 @@ func release(f facts) Plan {
 	}
 	if w := f.Workload; w != nil && w.Before != nil {
 		p.Actions = append(p.Actions, giveAway(f, w.Name)...)
-		p.Actions = append(p.Actions, ScaleWorkload{"it is handed back", w.Name, w.Replicas, w.Replicas, true})
+		p.Actions = append(p.Actions, ScaleWorkload{"it is handed back", w.Name, w.Replicas, w.Replicas, true, false})
 	}
 	p.Actions = append(p.Actions, DropFinalizer{"everything is handed back"})
 	return p
@@ -55,7 +55,7 @@ func growBack(f facts) string {
 	case w == nil || w.Before == nil:
 		return ""
 	case w.Replicas < heirs(f):
-		return fmt.Sprintf("handing back: Deployment %s grows to %d replicas", w.Name, heirs(f))
+		return fmt.Sprintf("handing back: Deployment %s grows to %s", w.Name, count(heirs(f), "replica"))
 	case w.Available < heirs(f):
 		return fmt.Sprintf("handing back: waiting for Deployment %s, %d of %d pods available", w.Name, w.Available, heirs(f))
 	}
@@ -76,7 +76,7 @@ func regrow(f facts) []Action {
 	if w.Replicas >= n {
 		return nil
 	}
-	return []Action{ScaleWorkload{"the Rollout is deleted and its pods will leave", w.Name, w.Replicas, n, false}}
+	return []Action{ScaleWorkload{"the Rollout is deleted and its pods will leave", w.Name, w.Replicas, n, false, false}}
 }
 
 // widen gives the Services back.
@@ -99,9 +99,9 @@ func takeover(f facts) string {
 	}
 	switch n := heirs(f); {
 	case s.Selects != "" || s.Ready[""] < n:
-		return fmt.Sprintf("handing back: waiting for Service %s to list %d pods of Deployment %s, has %d", s.Name, n, f.Workload.Name, s.Ready[""])
+		return fmt.Sprintf("handing back: waiting for Service %s to list %s of Deployment %s, has %d", s.Name, count(n, "pod"), f.Workload.Name, s.Ready[""])
 	case f.noticed(traffic.Stable, "") < n:
-		return fmt.Sprintf("handing back: %d pods of Deployment %s in Service %s, settling for %s", n, f.Workload.Name, s.Name, f.strategy.settle)
+		return fmt.Sprintf("handing back: %s of Deployment %s in Service %s, settling for %s", count(n, "pod"), f.Workload.Name, s.Name, f.strategy.settle)
 	}
 	return ""
 }

@@ -83,6 +83,8 @@ type Workload struct {
 	Available int32
 	// Before is the number of replicas it had when the Rollout took over; nil before that.
 	Before *int32
+	// ScaledTo is the number of replicas that the Rollout gave it last; nil before that.
+	ScaledTo *int32
 }
 
 // Job is the Job of a job step.
