@@ -17,7 +17,7 @@ import (
 // Sources is whom an AnalysisRun asks, with what it is let in, and what comes of
 // no answer. None of that is evidence, so a run under way follows the Rollout in
 // it. What is judged, and how sure a verdict must be, stays as the release began
-// with: see docs/design/0011-analysis-edited-under-way.md.
+// with: see docs/design/0012-analysis-edited-under-way.md.
 type Sources struct {
 	// Prometheus is the server to ask; nil for the controller's own.
 	Prometheus *v1alpha1.Prometheus
