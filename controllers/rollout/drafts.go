@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -36,7 +35,7 @@ func (d *drafts) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	held, ok := d.of[stored.UID]
-	if !ok || !equality.Semantic.DeepEqual(held.stored, stored.Status) {
+	if !ok || !plan.Same(&held.stored, &stored.Status) {
 		return stored
 	}
 	ro := *stored
@@ -54,7 +53,7 @@ func (d *drafts) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, n
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	held, ok := d.of[stored.UID]
-	if !ok || !equality.Semantic.DeepEqual(held.stored, stored.Status) {
+	if !ok || !plan.Same(&held.stored, &stored.Status) {
 		held = draft{stored: stored.Status, since: now}
 	}
 	if left = held.since.Add(worth).Sub(now); left <= 0 {
@@ -74,7 +73,7 @@ func (d *drafts) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, a
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	held, ok := d.of[stored.UID]
-	if !ok || !equality.Semantic.DeepEqual(held.stored, stored.Status) {
+	if !ok || !plan.Same(&held.stored, &stored.Status) {
 		held = draft{stored: stored.Status, since: at}
 	}
 	held.now = remembered

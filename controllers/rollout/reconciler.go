@@ -8,7 +8,6 @@ import (
 	"errors"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -89,7 +88,7 @@ func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (s se
 
 // writes reports whether a plan is one that writes something, now or later.
 func writes(s seen, p plan.Plan) bool {
-	return len(p.Actions) > 0 || !equality.Semantic.DeepEqual(s.stored.Status, p.Status)
+	return len(p.Actions) > 0 || !plan.Same(&s.stored.Status, &p.Status)
 }
 
 // sooner is the earlier of two waits; 0 is none.

@@ -7,7 +7,6 @@ import (
 	"context"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,7 +29,7 @@ const conflictPause = 200 * time.Millisecond
 // Words alone may wait; unwritten is for how long they still do.
 func (r *Reconciler) report(ctx context.Context, s seen, p plan.Plan) (unwritten time.Duration, err error) {
 	ro := s.stored
-	if equality.Semantic.DeepEqual(ro.Status, p.Status) {
+	if plan.Same(&ro.Status, &p.Status) {
 		r.drafts.drop(ro.UID)
 		return 0, nil
 	}

@@ -5,7 +5,6 @@ package world
 
 import (
 	"errors"
-	"reflect"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -221,7 +220,7 @@ type draft struct {
 
 // from reports whether what is held goes on from a stored status.
 func (d *draft) from(stored *v1alpha1.Rollout) bool {
-	return d.stored != nil && (d.stored == stored || reflect.DeepEqual(d.stored.Status, stored.Status))
+	return d.stored != nil && (d.stored == stored || plan.Same(&d.stored.Status, &stored.Status))
 }
 
 // latest gives a Rollout with the status that it would have by now.

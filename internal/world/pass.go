@@ -5,7 +5,6 @@ package world
 
 import (
 	"errors"
-	"reflect"
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -69,7 +68,7 @@ func (p *pass) decide() {
 	p.plan = p.c.w.decide(s)
 	p.c.draft.saw(p.stored, p.read.rollout, p.plan.Status, p.now)
 	wanted := plan.HangsOn(s, p.plan)
-	if !p.c.known && (len(p.plan.Actions) > 0 || !reflect.DeepEqual(p.stored.Status, p.plan.Status)) {
+	if !p.c.known && (len(p.plan.Actions) > 0 || !plan.Same(&p.stored.Status, &p.plan.Status)) {
 		wanted = plan.AllKinds
 	}
 	if !p.live.Has(wanted) {
@@ -127,7 +126,7 @@ func (p *pass) take(some ...kind) {
 
 // sign writes the status, locked to the version it was decided from. Words alone may wait.
 func (p *pass) sign() {
-	if reflect.DeepEqual(p.stored.Status, p.plan.Status) {
+	if plan.Same(&p.stored.Status, &p.plan.Status) {
 		p.c.draft.drop()
 		p.act(0)
 		return

@@ -177,6 +177,9 @@ func analysisAt(c cursor, f facts) *v1alpha1.Analysis {
 
 // runAt finds the AnalysisRun that speaks for the cursor.
 func runAt(c cursor, f facts) *v1alpha1.AnalysisRun {
+	if len(f.Runs) == 0 {
+		return nil
+	}
 	name := runName(c, f)
 	for i := range f.Runs {
 		if f.Runs[i].Name == name {

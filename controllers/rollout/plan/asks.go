@@ -23,7 +23,7 @@ type asks struct {
 
 // Asked lists what the steps of a spec ask the routes to carry, each once.
 func Asked(spec v1alpha1.RolloutSpec) []traffic.Split {
-	f := facts{strategy: strategyOf(spec)}
+	f := facts{&said{strategy: strategyOf(spec)}}
 	var all []traffic.Split
 	for i := range f.strategy.steps {
 		if s := (cursor{step: int32(i)}).asks(f).split; !slices.ContainsFunc(all, s.Equal) {

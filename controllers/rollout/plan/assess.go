@@ -23,8 +23,12 @@ const (
 )
 
 // facts are what the snapshot says, in the planner's words. Nothing in them
-// depends on where the release is.
-type facts struct {
+// depends on where the release is. They are handed to every question, so that
+// what they say is kept in one place instead of being copied for each.
+type facts struct{ *said }
+
+// said is what the facts say.
+type said struct {
 	Snapshot
 	// strategy in force.
 	strategy strategy
@@ -52,11 +56,11 @@ type facts struct {
 
 // assess reads the snapshot. It decides nothing.
 func assess(s Snapshot) facts {
-	f := facts{
+	f := facts{&said{
 		Snapshot: s, strategy: strategyOf(s.Rollout.Spec), written: s.Target,
 		bound: Bindings(s.Rollout), wanted: WantedBindings(s.Rollout),
 		replicas: 1,
-	}
+	}}
 	f.Revisions = byNumber(s.Revisions)
 	f.means, f.rebinding = meansOf(f.bound), !sameBindings(f.bound, f.wanted)
 	if s.Rollout.Spec.Replicas != nil {

@@ -6,6 +6,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -88,7 +89,7 @@ func available(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 			continue
 		}
 		n := f.need(share)
-		carried = append(carried, fmt.Sprintf("%s %d available for %d %% (needs %d)", r.Hash, r.Available, share, n))
+		carried = append(carried, r.Hash+" "+digits(r.Available)+" available for "+digits(share)+" % (needs "+digits(n)+")")
 		ok = ok && r.Available >= n
 	}
 	if len(carried) == 0 {
@@ -100,6 +101,9 @@ func available(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	}
 	return condition(v1alpha1.ConditionAvailable, ok, reason, strings.Join(carried, "; ")), true
 }
+
+// digits is a number in words that are put together at every look.
+func digits(n int32) string { return strconv.FormatInt(int64(n), 10) }
 
 // servedShare is the share that a revision with a role carries now, in percent.
 func servedShare(c cursor, f facts, hash string) (share int32, serving bool) {

@@ -141,10 +141,10 @@ func TestDriftIsSomebodyElses(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			f := facts{Snapshot: Snapshot{
+			f := facts{&said{Snapshot: Snapshot{
 				Rollout:       &v1alpha1.Rollout{Status: v1alpha1.RolloutStatus{Traffic: tc.before}},
 				StableService: Service{Name: "a", Selects: "old"}, CanaryService: Service{Name: "b", Selects: "new"},
-			}}
+			}}}
 			if got := drifted(f, tc.want); got != tc.drift {
 				t.Errorf("%s: drifted is %t", tc.reason, got)
 			}

@@ -289,6 +289,9 @@ func ask(c cursor, f facts) []Action {
 // leftoverJobs deletes the Jobs of former releases, and of this one when it was
 // taken back. Those of steps behind the cursor stay for a look at their logs.
 func leftoverJobs(c cursor, f facts, wanted string) []Action {
+	if len(f.Jobs) == 0 {
+		return nil
+	}
 	keep := map[string]bool{wanted: true}
 	for i := range f.strategy.steps {
 		if m := c.mode(f); m != returning || f.Jobs[names.Job(f.Rollout.Name, c.release, int32(i))].done() {

@@ -4,7 +4,6 @@
 package plan
 
 import (
-	"reflect"
 	"slices"
 	"time"
 
@@ -133,7 +132,7 @@ func alive(s Service, pods []Pod, evicted string) int32 {
 // since a revision that had been told to shrink has grown again. The shell reads
 // pods only then.
 func PodsWanted(s Snapshot) bool {
-	if _, restarts := cursorOf(s.Rollout.Status).restart.wanted(s); restarts {
+	if _, restarts := cursorOf(s.Rollout.Status).restart.wanted(&s); restarts {
 		return true
 	}
 	st := s.Rollout.Status
@@ -153,7 +152,7 @@ func PodsWanted(s Snapshot) bool {
 // weights that were gone once must not count as having been there all along
 // because nobody could write that down.
 func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
-	if reflect.DeepEqual(old.Traffic, now.Traffic) {
+	if sameTraffic(old.Traffic, now.Traffic) {
 		return old, false
 	}
 	old.Traffic = now.Traffic

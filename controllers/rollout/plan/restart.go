@@ -19,7 +19,7 @@ type restart struct{ asked, done *metav1.Time }
 
 // wanted gives the time before which every pod of the stable revision has to
 // have been created anew; false when there is none left to replace.
-func (r restart) wanted(s Snapshot) (time.Time, bool) {
+func (r restart) wanted(s *Snapshot) (time.Time, bool) {
 	var at time.Time
 	for _, asked := range []*metav1.Time{s.Rollout.Spec.RestartAt, r.asked} {
 		if asked != nil && asked.After(at) && !asked.After(s.Now) {
@@ -31,13 +31,13 @@ func (r restart) wanted(s Snapshot) (time.Time, bool) {
 
 // pending: a restart is asked for and not complete.
 func (r restart) pending(f facts) bool {
-	_, wanted := r.wanted(f.Snapshot)
+	_, wanted := r.wanted(&f.Snapshot)
 	return wanted && f.replicas > 0
 }
 
 // outdated lists the pods that a restart still has to replace, oldest first.
 func outdated(c cursor, f facts) []Pod {
-	at, wanted := c.restart.wanted(f.Snapshot)
+	at, wanted := c.restart.wanted(&f.Snapshot)
 	if !wanted {
 		return nil
 	}
@@ -53,7 +53,7 @@ func outdated(c cursor, f facts) []Pod {
 
 // restarted: every pod is younger than what was asked for.
 func restarted(c cursor, f facts) bool {
-	_, wanted := c.restart.wanted(f.Snapshot)
+	_, wanted := c.restart.wanted(&f.Snapshot)
 	if !wanted {
 		return false
 	}
@@ -62,7 +62,7 @@ func restarted(c cursor, f facts) bool {
 }
 
 func noteRestart(c cursor, f facts) cursor {
-	at, _ := c.restart.wanted(f.Snapshot)
+	at, _ := c.restart.wanted(&f.Snapshot)
 	done := metav1.NewTime(at)
 	c.restart.done = &done
 	return c

@@ -32,7 +32,7 @@ func TestSharesAreWhatCallersGet(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			var f facts
+			f := facts{&said{}}
 			f.Traffic.Marked = tc.marked
 			if same := sameShares(f, before, tc.now); same != tc.same {
 				t.Errorf("%s: same is %t", tc.reason, same)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -31,10 +30,10 @@ const (
 // or who did what; for a while when it is words, numbers and times, which a
 // controller that starts anew would find out again.
 func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
-	if !equality.Semantic.DeepEqual(essence(stored), essence(now)) {
+	if !sameEssence(&stored, &now) {
 		return 0
 	}
-	if equality.Semantic.DeepEqual(withoutProgress(stored), withoutProgress(now)) {
+	if sameRest(&stored, &now) && sameButProgress(&stored, &now) {
 		return wordsOfProgress
 	}
 	if now.Phase == v1alpha1.PhaseProgressing && now.CanaryRevision != "" && now.StableRevision != "" {
@@ -43,60 +42,23 @@ func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
 	return wordsAtRest
 }
 
-// withoutProgress is a status that does not say how far an analysis is.
-func withoutProgress(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
-	s.Message, s.Summary = untold(s.Message), ""
-	s.Conditions = slices.Clone(s.Conditions)
-	for i := range s.Conditions {
-		s.Conditions[i].Message = untold(s.Conditions[i].Message)
-	}
-	return s
+// sameButProgress reports whether words differ only in how far an analysis is.
+func sameButProgress(a, b *v1alpha1.RolloutStatus) bool {
+	return goesOn(a.Message, b.Message) && slices.EqualFunc(a.Conditions, b.Conditions, func(x, y metav1.Condition) bool {
+		same := goesOn(x.Message, y.Message)
+		x.Message, y.Message = "", ""
+		return same && sameCondition(x, y)
+	})
 }
+
+func goesOn(a, b string) bool { return a == b || untold(a) == untold(b) }
 
 // untold cuts off how far an analysis is.
 func untold(message string) string {
-	for _, end := range []string{awaited, beforeNext} {
-		if i := strings.Index(message, end+":"); i >= 0 {
-			return message[:i+len(end)]
+	for _, end := range [...]string{awaited + ":", beforeNext + ":"} {
+		if i := strings.Index(message, end); i >= 0 {
+			return message[:i+len(end)-1]
 		}
 	}
 	return message
-}
-
-// essence is a status without what may be told later.
-func essence(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
-	s.Message, s.Summary, s.Traffic, s.Revisions, s.Analysis = "", "", told(s), nil, nil
-	s.Replicas, s.ReadyReplicas, s.UpdatedReplicas = 0, 0, 0
-	if s.CurrentStep != nil {
-		step := *s.CurrentStep
-		step.WaitingSince = nil
-		s.CurrentStep = &step
-	}
-	var verdicts []metav1.Condition
-	for _, c := range s.Conditions {
-		if c.Type != v1alpha1.ConditionTrafficConverged {
-			verdicts = append(verdicts, metav1.Condition{Type: c.Type, Status: c.Status, ObservedGeneration: c.ObservedGeneration})
-		}
-	}
-	s.Conditions = verdicts
-	return s
-}
-
-// told is what of the traffic has to be told at once: what no other look would
-// find out again, which pods were evicted last, and what a selector moves all at
-// once, of which neither a step nor a route tells.
-func told(s v1alpha1.RolloutStatus) *v1alpha1.TrafficStatus {
-	if s.Traffic == nil {
-		return nil
-	}
-	var kept v1alpha1.TrafficStatus
-	for _, e := range s.Traffic.Endpoints {
-		if e.Evicted != "" {
-			kept.Endpoints = append(kept.Endpoints, v1alpha1.ServiceEndpoints{Evicted: e.Evicted})
-		}
-	}
-	if s.Strategy == StrategyBlueGreen && s.Traffic.Since == nil {
-		kept.Requested, kept.Confirmed = s.Traffic.Requested, s.Traffic.Confirmed
-	}
-	return &kept
 }
