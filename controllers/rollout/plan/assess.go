@@ -91,7 +91,8 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	if f.means != byRoute {
 		return f
 	}
-	same := old.Since != nil && sameShares(f, old.Requested, f.weights(f.Traffic.Requested)) && old.Beside == beside(f.Traffic.Requested)
+	same := old.Since != nil && sameShares(f, old.Requested, f.weights(f.Traffic.Requested)) && old.Beside == beside(f.Traffic.Requested) &&
+		disagreed(old) == (len(f.Traffic.Requested) > 1)
 	if same {
 		f.shiftedAt = old.Since.Time
 	}
@@ -107,6 +108,10 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	}
 	return f
 }
+
+// disagreed reports whether the routes did not all carry the same. The weights
+// that are kept of them then are those of the one that gave the canary most.
+func disagreed(t *v1alpha1.TrafficStatus) bool { return t.Message == disagreeing }
 
 // sameShares reports whether callers get what they got. What a Service stands
 // for that gets nothing is no change to them, unless routes have to tell the

@@ -195,7 +195,7 @@ func unseen(f facts, want traffic.Split) bool {
 // written, so that somebody else has changed them since.
 func drifted(f facts, want traffic.Split) bool {
 	old := f.Rollout.Status.Traffic
-	return old != nil && old.Since != nil && old.Message != disagreeing &&
+	return old != nil && old.Since != nil && !disagreed(old) &&
 		slices.Equal(old.Requested, f.weights([]traffic.Split{want})) && old.Beside == beside([]traffic.Split{want})
 }
 

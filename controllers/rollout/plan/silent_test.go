@@ -47,6 +47,10 @@ func TestWhatConfirms(t *testing.T) {
 		"Reported":     {reason: "a route that reports is evidence", want: said{v1alpha1.EvidenceRouteStatus, true, 1}},
 		"Silent":       {reason: "time is all there is where nobody reports", edits: []edit{silently}, want: said{v1alpha1.EvidenceSettleTime, true, 1}},
 		"SilentLately": {reason: "and it has to pass", edits: []edit{silently, shiftedLately}, want: said{"", false, 0}},
+		"HalfWrittenBefore": {
+			reason: "what one route carried before the others counts from when all do",
+			edits:  []edit{func(s *Snapshot) { s.Rollout.Status.Traffic.Message = disagreeing }}, want: said{"", false, 0},
+		},
 		"Unreported":   {reason: "a route that will report is waited for however long", edits: []edit{func(s *Snapshot) { s.Traffic.Confirmed = nil }}, want: said{"", false, 0}},
 		"Unbound":      {reason: "a route that stands for other pods proves nothing", edits: []edit{unbound, marked}, want: said{"", false, 0}},
 	}
