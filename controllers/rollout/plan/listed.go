@@ -86,7 +86,7 @@ func (l listed) become(s Service, f facts) listed {
 	case n == l.ready && ending == l.ending:
 		return l
 	case ending > 0 && ending != l.ending:
-		return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: min(n, sure), ending: ending}
+		return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: min(n, sure), ending: ending, evicted: l.evicted}
 	case n == l.ready:
 		return listed{revision: l.revision, ready: n, since: l.since, before: l.before, ending: ending}
 	case n <= sure:

@@ -66,6 +66,28 @@ func TestRestartWaitsForStandIn(t *testing.T) {
 	}
 }
 
+// TestEvictionIsKeptInMind: the pod whose eviction was asked for may still be
+// there when another pod was told to end as well. It counts no more at the second
+// look either.
+func TestEvictionIsKeptInMind(t *testing.T) {
+	s := scene(settledNow)
+	s.Revisions = []Revision{revision("v1", 1, 5)}
+	s.Pods = podsOf([]string{"a", "b", "c", "d"}, noon.Add(-time.Hour)) // e has gone, and is still listed
+	s.StableService = service("stable", "v1", 5)
+	s.StableService.Listed = []string{"a", "b", "c", "d", "e"}
+	s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{{
+		Service: "stable", Revision: "v1", Ready: 4, Before: 4, Ending: 1, Evicted: "a", Since: metav1.NewTime(noon.Add(-time.Minute)),
+	}}
+	for _, look := range []string{"first", "second"} {
+		s.Rollout.Status = Decide(s).Status
+		for _, e := range s.Rollout.Status.Traffic.Endpoints {
+			if e.Service == "stable" && (e.Ready != 3 || e.Ending != 2) {
+				t.Errorf("%s look: %d endpoints that stay and %d that end, want 3 and 2", look, e.Ready, e.Ending)
+			}
+		}
+	}
+}
+
 // podsOf have these names; a minus says that one is on its way out.
 func podsOf(names []string, created time.Time) []Pod {
 	var all []Pod
