@@ -114,13 +114,20 @@ func (l *abortLaw) returned(p *pass) {
 	}
 	switch meansOf(p.read.rollout) {
 	case byRoute:
-		if share := requested(l.w, canaryService); share > 0 && !l.shrinks(p.read.rollout) && !unnoticed(p, stableService) {
+		if share := requested(l.w, canaryService); share > 0 && !l.shrinks(p.read.rollout) && !unnoticed(p, stableService) && !l.isStable(p, canaryService) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
 	case bySelector:
 		l.switchedBack(p)
 	case byReplicas:
 	}
+}
+
+// isStable reports whether a slot reaches stable's pods and no others: what goes
+// there has returned already.
+func (l *abortLaw) isStable(p *pass, slot int) bool {
+	svc, stable := p.read.services[slot], p.plan.Status.StableRevision
+	return svc != nil && svc.Selects == stable && endpoints(svc) == svc.Ready[stable] && l.w.plane.share(l.revision) == 0
 }
 
 // servable counts the endpoints of stable that a pass has read; none when it
