@@ -107,6 +107,7 @@ func playAll(s Schedules, first, n uint64) (sum, map[string]*failure) {
 		all    sum
 		failed = map[string]*failure{}
 		wg     sync.WaitGroup
+		news   = progress{began: time.Now(), every: 10 * time.Second, quiet: n <= 20000}
 	)
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
@@ -116,16 +117,43 @@ func playAll(s Schedules, first, n uint64) (sum, map[string]*failure) {
 				all.add(o)
 				if o.Err != nil && open[o.Seed] == "" {
 					keep(failed, o)
+					news.broken(o)
 				}
-				if all.schedules%10000 == 0 && n > 20000 {
-					fmt.Fprintf(os.Stderr, "%d of %d schedules played, %d ways of breaking a law found\n", all.schedules, n, len(failed))
-				}
+				news.tell(all.schedules, n)
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
 	return all, failed
+}
+
+// progress tells a person who waits how far the schedules are.
+type progress struct {
+	began time.Time
+	told  time.Duration
+	every time.Duration
+	quiet bool
+	found int
+}
+
+func (p *progress) tell(played int, all uint64) {
+	took := time.Since(p.began)
+	if p.quiet || took < p.told+p.every {
+		return
+	}
+	p.told = took
+	rate := float64(played) / took.Seconds()
+	left := time.Duration((float64(all) - float64(played)) / rate * float64(time.Second))
+	fmt.Fprintf(os.Stderr, "%d of %d schedules played, %.0f a second, %s left, %d broke a law\n", played, all, rate, left.Round(time.Second), p.found)
+}
+
+// broken tells of a broken law at once: there may be hours to go.
+func (p *progress) broken(o Outcome) {
+	p.found++
+	if !p.quiet {
+		fmt.Fprintf(os.Stderr, "seed %d: %v\n", o.Seed, o.Err)
+	}
 }
 
 func keep(failed map[string]*failure, o Outcome) {
