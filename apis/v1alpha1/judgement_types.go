@@ -52,6 +52,9 @@ type Judgement struct {
 // +kubebuilder:validation:Enum=Istio;TraefikGateway;EnvoyGateway;Linkerd;LinkerdRoutes;IngressNginx;OpenTelemetryHTTP
 type Preset string
 
+// PresetEnvoyGateway counts by the places at which routes name Services.
+const PresetEnvoyGateway Preset = "EnvoyGateway"
+
 // Percentage is a share written with a percent sign, such as "99.9%".
 //
 // +kubebuilder:validation:MaxLength=16

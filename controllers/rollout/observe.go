@@ -332,6 +332,7 @@ func (o *observation) analysis(ctx context.Context) error {
 		return err
 	}
 	o.found = append(o.found, plan.CheckAnalysis(o.s.Rollout, o.s.Templates)...)
+	o.found = append(o.found, plan.CheckPlaces(o.s)...)
 	return nil
 }
 

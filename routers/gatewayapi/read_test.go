@@ -254,6 +254,22 @@ func TestRelease(t *testing.T) {
 	}
 }
 
+// TestPlaces: both Services are found where they stand in the object, whatever
+// stands before them.
+func TestPlaces(t *testing.T) {
+	v := accepted([]gatewayv1.BackendRef{backend("legacy", 1)}, append([]gatewayv1.BackendRef{backend("legacy", 100)}, share(150, 50)...))
+	ps, err := pairs(v, shop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := traffic.Backend{Kind: "HTTPRoute", Name: "checkout", Rule: 1}
+	stable, canary := at, at
+	stable.Slot, stable.Index, canary.Slot, canary.Index = traffic.Stable, 1, traffic.Canary, 2
+	if diff := cmp.Diff([]traffic.Backend{stable, canary}, places(ps, shop())); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // unserved is an API server without the Gateway API.
 type unserved struct{ client.Client }
 

@@ -84,7 +84,9 @@ func (g *router) Observe(ctx context.Context, from client.Reader, r routers.Rout
 	if err != nil {
 		return traffic.Observed{}, err
 	}
-	return read(v, ps, r)
+	o, err := read(v, ps, r)
+	o.Backends = places(ps, r)
+	return o, err
 }
 
 // Apply implements [routers.Router].

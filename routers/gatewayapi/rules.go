@@ -12,6 +12,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // pair is a rule in which both Services were found.
@@ -39,6 +40,19 @@ func pairs(v view, r routers.Route) ([]pair, error) {
 		found = append(found, p)
 	}
 	return found, nil
+}
+
+// places says where the rules steered name the two Services.
+func places(ps []pair, r routers.Route) []traffic.Backend {
+	all := make([]traffic.Backend, 0, 2*len(ps))
+	for _, p := range ps {
+		at := traffic.Backend{Kind: r.Ref.Kind, Name: r.Ref.Name, Rule: int32(p.index)}
+		at.Slot, at.Index = traffic.Stable, int32(p.stable)
+		all = append(all, at)
+		at.Slot, at.Index = traffic.Canary, int32(p.canary)
+		all = append(all, at)
+	}
+	return all
 }
 
 // choose picks the rules named by the reference; without names, those that

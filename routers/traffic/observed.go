@@ -29,8 +29,21 @@ type Observed struct {
 	// Marked says that the route objects hold something of ours that no split
 	// shows and that Release takes away.
 	Marked bool
+	// Backends are the places in route objects that name the slots' Services, for
+	// data planes that count by place. Empty for kinds that have no such places.
+	Backends []Backend
 	// Message says why Confirmed is unknown, or what differs.
 	Message string
+}
+
+// Backend is a place in a route object that names a slot's Service.
+type Backend struct {
+	// Slot whose Service it is.
+	Slot Slot
+	// Kind and Name of the route object.
+	Kind, Name string
+	// Rule and Index count from 0 in the order of the object.
+	Rule, Index int32
 }
 
 // RequestedAll reports whether every route carries exactly s.
@@ -70,6 +83,7 @@ func Merge(os ...Observed) Observed {
 		merged.Confirmed = union(merged.Confirmed, o.Confirmed)
 		merged.Unbound = merged.Unbound || o.Unbound
 		merged.Marked = merged.Marked || o.Marked
+		merged.Backends = append(merged.Backends, o.Backends...)
 		merged.Message = first(merged.Message, o.Message)
 	}
 	if unread {
@@ -79,7 +93,12 @@ func Merge(os ...Observed) Observed {
 		merged.Confirmed = nil
 	}
 	merged.Silent = silent && !unread && !unknown
+	slices.SortFunc(merged.Backends, Backend.compare)
 	return merged
+}
+
+func (b Backend) compare(c Backend) int {
+	return cmp.Or(cmp.Compare(b.Kind, c.Kind), cmp.Compare(b.Name, c.Name), cmp.Compare(b.Rule, c.Rule), cmp.Compare(b.Index, c.Index))
 }
 
 // first gives the message that sorts first, so that the order of routes does not matter.

@@ -39,6 +39,9 @@ func observed(r *rand.Rand) traffic.Observed {
 	if r.IntN(3) > 0 {
 		o.Confirmed = slices.Clone(o.Requested)
 	}
+	for i := range r.Int32N(3) {
+		o.Backends = append(o.Backends, traffic.Backend{Slot: traffic.Canary, Kind: "HTTPRoute", Name: "a", Rule: r.Int32N(3), Index: i})
+	}
 	if len(o.Confirmed) == 0 {
 		o.Message = []string{"rejected", "not observed", "missing"}[r.IntN(3)]
 	}
@@ -95,7 +98,7 @@ func TestMergeLeavesItsInputAlone(t *testing.T) {
 		os := several(r)
 		before := make([]traffic.Observed, len(os))
 		for i, o := range os {
-			before[i] = traffic.Observed{Requested: slices.Clone(o.Requested), Confirmed: slices.Clone(o.Confirmed), Message: o.Message}
+			before[i] = traffic.Observed{Requested: slices.Clone(o.Requested), Confirmed: slices.Clone(o.Confirmed), Backends: slices.Clone(o.Backends), Message: o.Message}
 		}
 		traffic.Merge(os...)
 		if diff := cmp.Diff(before, os); diff != "" {

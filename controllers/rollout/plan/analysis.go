@@ -33,8 +33,9 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 		return nil
 	}
 	templates, _ := reach(a, f.Templates)
+	judged := judgement(a, templates)
 	spec := v1alpha1.AnalysisRunSpec{
-		Judgement:     judgement(a, templates),
+		Judgement:     judged,
 		Subject:       subject(c, f),
 		Prometheus:    a.Prometheus,
 		Loki:          a.Loki,
@@ -45,6 +46,9 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 		OnNoData:      cmp.Or(a.OnNoData, v1alpha1.OnNoDataHold),
 		NoDataTimeout: duration(a.NoDataTimeout, defaultNoDataTimeout),
 		DryRun:        a.DryRun,
+	}
+	if judged.Preset == v1alpha1.PresetEnvoyGateway {
+		places(spec.Subject, f)
 	}
 	if asked {
 		spec.Question = &v1alpha1.Question{

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 const (
@@ -62,6 +63,74 @@ func TestTheRunKnowsWhatIsMeasured(t *testing.T) {
 	}
 	if got.Preset != "Istio" || got.Objectives.Availability != "99.9%" {
 		t.Errorf("judgement %+v", got.Judgement)
+	}
+}
+
+// TestPlacesOfBackends: a data plane that counts by place is told the places, as
+// far as they stay where they are.
+func TestPlacesOfBackends(t *testing.T) {
+	known := []traffic.Backend{
+		{Slot: traffic.Stable, Kind: "HTTPRoute", Name: "shop", Rule: 1, Index: 0},
+		{Slot: traffic.Canary, Kind: "HTTPRoute", Name: "shop", Rule: 1, Index: 1},
+	}
+	envoy := slo()
+	envoy.Preset = v1alpha1.PresetEnvoyGateway
+	place := func(index int32) []v1alpha1.SubjectBackend {
+		return []v1alpha1.SubjectBackend{{Kind: "HTTPRoute", Name: "shop", Rule: 1, Index: index}}
+	}
+	for name, tc := range map[string]struct {
+		reason         string
+		analysis       v1alpha1.Analysis
+		change         edit
+		canary, stable []v1alpha1.SubjectBackend
+	}{
+		"Envoy":  {"each arm has its own", envoy, settledNow, place(1), place(0)},
+		"Others": {"who counts by name needs none", slo(), settledNow, nil, nil},
+		"MatchRoute": {"rules that are added move the others, and with them what their numbers mean", envoy, func(s *Snapshot) {
+			c := s.Rollout.Spec.Strategy.Canary
+			c.Steps = append(c.Steps, v1alpha1.Step{MatchRoute: &v1alpha1.MatchRoute{Name: "testers"}})
+		}, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := withAnalysis(tc.analysis)
+			s.Traffic.Backends = known
+			tc.change(&s)
+			got := runOf(t, s).Subject
+			if diff := cmp.Diff([][]v1alpha1.SubjectBackend{tc.canary, tc.stable}, [][]v1alpha1.SubjectBackend{got.Canary.Backends, got.Stable.Backends}); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+// TestMovedPlaces: a rule that somebody moved makes the places of a run those of
+// other backends, and nothing is promoted by them.
+func TestMovedPlaces(t *testing.T) {
+	at := func(rule int32) traffic.Observed {
+		return traffic.Observed{Backends: []traffic.Backend{{Slot: traffic.Canary, Kind: "HTTPRoute", Name: "shop", Rule: rule, Index: 1}}}
+	}
+	run := v1alpha1.AnalysisRun{ObjectMeta: metav1.ObjectMeta{Name: "shop-7"}}
+	run.Spec.Preset = v1alpha1.PresetEnvoyGateway
+	run.Spec.Subject = &v1alpha1.Subject{Canary: v1alpha1.SubjectArm{Backends: placesOf(traffic.Canary, at(0))}}
+	over := run
+	over.Spec.Stop = true
+	moved := Problem{Field: "spec.strategy.canary.routes", Message: "a rule was moved since AnalysisRun shop-7 began, and EnvoyGateway counts requests by the rule's place; put the rules back in their order, or abort and release again"}
+	for name, tc := range map[string]struct {
+		reason string
+		run    v1alpha1.AnalysisRun
+		now    traffic.Observed
+		want   []Problem
+	}{
+		"Moved":  {"another rule is at the place", run, at(1), []Problem{moved}},
+		"Same":   {"nothing moved", run, at(0), nil},
+		"Unread": {"what can't be read has not moved", run, traffic.Observed{}, nil},
+		"Over":   {"a run that is over counts nothing", over, at(1), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, CheckPlaces(Snapshot{Runs: []v1alpha1.AnalysisRun{tc.run}, Traffic: tc.now})); diff != "" {
+				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
+			}
+		})
 	}
 }
 
