@@ -59,7 +59,7 @@ func start(t *testing.T) string {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	process := exec.Command(program, "-config.file="+file) //nolint:noctx // ended by the cleanup, with time to do so
+	process := exec.Command(program, "-config.file="+file)
 	process.Stdout, process.Stderr = &said, &said
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func start(t *testing.T) string {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func freePort(t *testing.T) string {
 }
 
 func get(address string) bool {
-	answer, err := http.Get(address) //nolint:noctx,gosec // loopback
+	answer, err := http.Get(address)
 	if err != nil {
 		return false
 	}
@@ -124,7 +124,7 @@ func push(t *testing.T, address string, labels map[string]string, line string, a
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.Post(address+"/loki/api/v1/push", "application/json", bytes.NewReader(body)) //nolint:noctx,gosec // loopback
+	answer, err := http.Post(address+"/loki/api/v1/push", "application/json", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
