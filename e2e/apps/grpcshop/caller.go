@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/sluice-dev/sluice/e2e/apps/app"
 	"github.com/sluice-dev/sluice/e2e/load"
 )
 
@@ -30,7 +31,7 @@ type caller struct {
 }
 
 func call(ctx context.Context, s callerSettings) error {
-	l, err := listen(ctx, s.listen)
+	l, err := app.Listen(ctx, s.listen)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func call(ctx context.Context, s callerSettings) error {
 		return err
 	}
 	defer func() { _ = c.conn.Close() }()
-	return serveHTTP(ctx, l, c)
+	return app.Serve(ctx, c, func(context.Context) {}, l)
 }
 
 func newCaller(s callerSettings) (*caller, error) {
@@ -99,7 +100,7 @@ func (c *caller) ask(ctx context.Context, out http.Header) (header, trailer meta
 		if repeated > 0 {
 			out.Set(load.RepeatedHeader, strconv.Itoa(repeated))
 		}
-		if err == nil || repeated == repeatMost || !strings.Contains(status.Convert(err).Message(), unpicked) || !sleep(ctx, 10*time.Millisecond) {
+		if err == nil || repeated == repeatMost || !strings.Contains(status.Convert(err).Message(), unpicked) || !app.Sleep(ctx, 10*time.Millisecond) {
 			return header, trailer, answer, err
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/sluice-dev/sluice/e2e/apps/app"
 	"github.com/sluice-dev/sluice/e2e/load"
 )
 
@@ -30,7 +31,7 @@ func TestParse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := serverSettings{listen: ":8080", admin: ":8081", version: "v2", errorRate: 0.3, drain: 5 * time.Second}
+		want := serverSettings{listen: ":8080", admin: ":8081", version: "v2", harm: app.Harm{ErrorRate: 0.3}, drain: 5 * time.Second}
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(serverSettings{})); diff != "" {
 			t.Errorf("A flag is nearer than the environment, which is nearer than the default (-want +got):\n%s", diff)
 		}
@@ -74,7 +75,7 @@ func start(t *testing.T, s serverSettings) started {
 
 func local(t *testing.T) net.Listener {
 	t.Helper()
-	l, err := listen(t.Context(), "127.0.0.1:0")
+	l, err := app.Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestCall(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			s := start(t, serverSettings{version: "v7", errorRate: tc.errorRate})
+			s := start(t, serverSettings{version: "v7", harm: app.Harm{ErrorRate: tc.errorRate}})
 			want := load.Tally{Requests: 20, ByVersion: map[string]int{"v7": 20}, ByOutcome: map[load.Outcome]int{tc.want: 20}}
 			if diff := cmp.Diff(want, generate(t, load.Options{URL: s.caller, Count: 20})); diff != "" {
 				t.Errorf("%s\n-want +got:\n%s", tc.reason, diff)
@@ -180,7 +181,7 @@ func TestCallHeaders(t *testing.T) {
 // A server that is stopped under load answers every call sent before its drain
 // period ends.
 func TestDrain(t *testing.T) {
-	s := start(t, serverSettings{version: "v1", drain: 2 * time.Second, latency: 20 * time.Millisecond})
+	s := start(t, serverSettings{version: "v1", drain: 2 * time.Second, harm: app.Harm{Latency: 20 * time.Millisecond}})
 	g, err := load.New(load.Options{URL: s.caller, Rate: 100, Count: 80, Duration: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +191,7 @@ func TestDrain(t *testing.T) {
 		if t.Context().Err() != nil {
 			t.Fatal("the load stopped early")
 		}
-		sleep(t.Context(), time.Millisecond)
+		app.Sleep(t.Context(), time.Millisecond)
 	}
 	s.stop()
 	g.Wait() // 80 calls at 100/s end some 0.6 s after the stop, within the drain period.
@@ -199,32 +200,6 @@ func TestDrain(t *testing.T) {
 	}
 	if got := g.History().Count(time.Time{}, time.Now()); got.ByOutcome[load.OK] != 80 {
 		t.Errorf("outcomes %v, want 80 ok; first failure: %v", got.ByOutcome, g.History().FirstFailures(1))
-	}
-}
-
-func TestFaultsChange(t *testing.T) {
-	cases := map[string]struct {
-		reason  string
-		query   string
-		status  int
-		rate    float64
-		latency time.Duration
-	}{
-		"Rate":       {"What is not named stays.", "error-rate=1", http.StatusOK, 1, time.Millisecond},
-		"Latency":    {"The other way round too.", "latency=2ms", http.StatusOK, 0, 2 * time.Millisecond},
-		"Wrong":      {"Nothing changes by a mistake.", "error-rate=2&latency=2ms", http.StatusBadRequest, 0, time.Millisecond},
-		"NotANumber": {"NaN is no rate.", "error-rate=NaN", http.StatusBadRequest, 0, time.Millisecond},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			app := newShop(serverSettings{version: "v1", latency: time.Millisecond})
-			w := httptest.NewRecorder()
-			app.admin().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/faults?"+tc.query, http.NoBody))
-			if w.Code != tc.status || app.errorRate != tc.rate || app.latency != tc.latency {
-				t.Errorf("%s\nstatus %d, rate %g, latency %s; want %d, %g, %s", tc.reason,
-					w.Code, app.errorRate, app.latency, tc.status, tc.rate, tc.latency)
-			}
-		})
 	}
 }
 

@@ -20,18 +20,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/sluice-dev/sluice/e2e/apps/app"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "grpcshop:", err)
-		os.Exit(1) //nolint:gocritic // exitAfterDefer: the process ends, and with it the signal handler.
-	}
-}
+func main() { os.Exit(app.Main(context.Background(), "grpcshop", run)) }
 
 func run(ctx context.Context, args []string, env func(string) string, out io.Writer) error {
 	if len(args) > 0 && args[0] == "call" {
@@ -46,6 +39,6 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(out, "grpcshop %s listens on %s, error rate %g, latency %s\n", s.version, s.listen, s.errorRate, s.latency)
+	_, _ = fmt.Fprintf(out, "grpcshop %s listens on %s, error rate %g, latency %s\n", s.version, s.listen, s.harm.ErrorRate, s.harm.Latency)
 	return serve(ctx, s)
 }

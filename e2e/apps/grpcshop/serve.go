@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,20 +13,19 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
-)
 
-// stopWithin is how long what is under way may take once nothing new is taken.
-const stopWithin = 15 * time.Second
+	"github.com/sluice-dev/sluice/e2e/apps/app"
+)
 
 // serve listens until ctx ends, then goes on for the drain period, because a
 // pod is told to stop at the same time as its callers are told to stop calling
 // it, then answers what is under way and returns.
 func serve(ctx context.Context, s serverSettings) error {
-	l, err := listen(ctx, s.listen)
+	l, err := app.Listen(ctx, s.listen)
 	if err != nil {
 		return err
 	}
-	admin, err := listen(ctx, s.admin)
+	admin, err := app.Listen(ctx, s.admin)
 	if err != nil {
 		return err
 	}
@@ -35,12 +33,12 @@ func serve(ctx context.Context, s serverSettings) error {
 }
 
 func serveOn(ctx context.Context, l, adminListener net.Listener, s serverSettings) error {
-	app := newShop(s)
+	shop := newShop(s)
 	healthy := health.NewServer()
 	server := grpc.NewServer()
-	server.RegisterService(description(), app)
+	server.RegisterService(description(), shop)
 	grpc_health_v1.RegisterHealthServer(server, healthy)
-	admin := &http.Server{Handler: app.admin(), ReadHeaderTimeout: 10 * time.Second}
+	admin := &http.Server{Handler: shop.admin(), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 2)
 	go func() { failed <- server.Serve(l) }()
 	go func() { failed <- admin.Serve(adminListener) }()
@@ -51,36 +49,9 @@ func serveOn(ctx context.Context, l, adminListener net.Listener, s serverSetting
 	}
 	healthy.Shutdown() // A draining shop is not ready, yet answers.
 	rest := context.WithoutCancel(ctx)
-	sleep(rest, s.drain)
-	timer := time.AfterFunc(stopWithin, server.Stop)
+	app.Sleep(rest, s.drain)
+	timer := time.AfterFunc(app.StopWithin, server.Stop)
 	defer timer.Stop()
 	server.GracefulStop()
 	return admin.Close()
-}
-
-func listen(ctx context.Context, address string) (net.Listener, error) {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	return l, nil
-}
-
-// serveHTTP serves until ctx ends, and then what is under way.
-func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-	}
-	rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
-	defer cancel()
-	if err := server.Shutdown(rest); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("shut down: %w", err)
-	}
-	return nil
 }

@@ -5,12 +5,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"math/rand/v2"
 	"net/http"
-	"strconv"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -19,6 +14,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/sluice-dev/sluice/e2e/apps/app"
 )
 
 // shop answers calls. It is safe for concurrent use.
@@ -26,10 +23,7 @@ type shop struct {
 	version  string
 	calls    *prometheus.CounterVec
 	registry *prometheus.Registry
-
-	mu        sync.Mutex
-	errorRate float64
-	latency   time.Duration
+	faults   *app.Faults
 }
 
 func newShop(s serverSettings) *shop {
@@ -39,9 +33,9 @@ func newShop(s serverSettings) *shop {
 	}, []string{"grpc_service", "grpc_method", "grpc_code", "version"})
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(calls)
-	app := &shop{version: s.version, calls: calls, registry: registry, errorRate: s.errorRate, latency: s.latency}
-	app.counter(codes.OK) // A counter that exists from the start makes the first call a rise that rate() can see.
-	return app
+	shop := &shop{version: s.version, calls: calls, registry: registry, faults: app.NewFaults(s.harm)}
+	shop.counter(codes.OK) // A counter that exists from the start makes the first call a rise that rate() can see.
+	return shop
 }
 
 func (s *shop) counter(code codes.Code) prometheus.Counter {
@@ -50,8 +44,8 @@ func (s *shop) counter(code codes.Code) prometheus.Counter {
 
 // answer implements the method.
 func (s *shop) answer(ctx context.Context) (*wrapperspb.StringValue, error) {
-	fault, latency := s.draw()
-	if !sleep(ctx, latency) {
+	fault, latency := s.faults.Draw()
+	if !app.Sleep(ctx, latency) {
 		return nil, status.FromContextError(ctx.Err()).Err() // The caller has gone.
 	}
 	if err := grpc.SetHeader(ctx, metadata.Pairs(versionKey, s.version)); err != nil {
@@ -68,50 +62,10 @@ func (s *shop) answer(ctx context.Context) (*wrapperspb.StringValue, error) {
 	return wrapperspb.String(s.version), nil
 }
 
-// draw says what happens to one call.
-func (s *shop) draw() (fault bool, latency time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return rand.Float64() < s.errorRate, s.latency
-}
-
 // admin serves what is not the service itself.
 func (s *shop) admin() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("POST /faults", s.change)
+	mux.Handle("/metrics", s.faults.Measured(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{})))
+	mux.Handle("POST /faults", s.faults)
 	return mux
-}
-
-// change takes POST /faults?error-rate=0.1&latency=80ms; what is not named stays.
-func (s *shop) change(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rate, latency := s.errorRate, s.latency
-	var err error
-	if text := r.FormValue("error-rate"); text != "" {
-		if rate, err = strconv.ParseFloat(text, 64); err == nil {
-			err = checkRate(rate)
-		}
-	}
-	if text := r.FormValue("latency"); text != "" && err == nil {
-		latency, err = time.ParseDuration(text)
-	}
-	if err != nil {
-		http.Error(w, fmt.Sprintf("faults stay as they are: %s", err), http.StatusBadRequest)
-		return
-	}
-	s.errorRate, s.latency = rate, latency
-}
-
-// sleep waits, and reports whether the whole time has passed before the context ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

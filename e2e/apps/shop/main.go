@@ -16,18 +16,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/sluice-dev/sluice/e2e/apps/app"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "shop:", err)
-		os.Exit(1) //nolint:gocritic // exitAfterDefer: the process ends, and with it the signal handler.
-	}
-}
+func main() { os.Exit(app.Main(context.Background(), "shop", run)) }
 
 // errCrash is what a shop that was told to crash ends with.
 var errCrash = errors.New("crashing as told by CRASH")
@@ -37,12 +30,12 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	if err != nil {
 		return err
 	}
-	if !sleep(ctx, s.startDelay) {
+	if !app.Sleep(ctx, s.startDelay) {
 		return nil // Stopped before it started: nothing to drain.
 	}
 	if s.crash {
 		return errCrash
 	}
-	_, _ = fmt.Fprintf(out, "shop %s listens on %s, error rate %g, latency %s\n", s.version, s.listen, s.errorRate, s.latency)
+	_, _ = fmt.Fprintf(out, "shop %s listens on %s, error rate %g, latency %s\n", s.version, s.listen, s.harm.ErrorRate, s.harm.Latency)
 	return serve(ctx, s, newShop(s))
 }

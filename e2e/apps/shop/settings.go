@@ -4,11 +4,10 @@
 package main
 
 import (
-	"context"
 	"flag"
-	"fmt"
-	"strings"
 	"time"
+
+	"github.com/sluice-dev/sluice/e2e/apps/app"
 )
 
 // settings say how the shop behaves. They are fixed once parsed.
@@ -16,8 +15,7 @@ type settings struct {
 	listen     string
 	tls        identity
 	version    string
-	errorRate  float64
-	latency    time.Duration
+	harm       app.Harm
 	startDelay time.Duration
 	drain      time.Duration
 	crash      bool
@@ -35,43 +33,12 @@ func parse(args []string, env func(string) string) (settings, error) {
 	f.StringVar(&s.tls.certificate, "tls-certificate", "", "certificate to show there, in PEM")
 	f.StringVar(&s.tls.key, "tls-key", "", "its key, in PEM")
 	f.StringVar(&s.version, "version", "v0", "version to answer with")
-	f.Float64Var(&s.errorRate, "error-rate", 0, "share of requests answered 500, 0 to 1")
-	f.DurationVar(&s.latency, "latency", 0, "time added to each answer")
+	app.Flags(f, &s.harm, "requests answered 500")
 	f.DurationVar(&s.startDelay, "start-delay", 0, "time before the shop listens")
 	f.DurationVar(&s.drain, "drain", 5*time.Second, "time to go on serving after SIGTERM, so that callers learn of it first")
 	f.BoolVar(&s.crash, "crash", false, "exit with code 1 instead of listening")
-	if err := fromEnvironment(f, env); err != nil {
+	if err := app.Parse(f, args, env); err != nil {
 		return settings{}, err
 	}
-	if err := f.Parse(args); err != nil {
-		return settings{}, err
-	}
-	return s, checkRate(s.errorRate)
-}
-
-func fromEnvironment(f *flag.FlagSet, env func(string) string) error {
-	var failed error
-	f.VisitAll(func(fl *flag.Flag) {
-		name := strings.ToUpper(strings.ReplaceAll(fl.Name, "-", "_"))
-		value := env(name)
-		if value == "" || failed != nil {
-			return
-		}
-		if err := fl.Value.Set(value); err != nil {
-			failed = fmt.Errorf("environment variable %s=%q: %w", name, value, err)
-		}
-	})
-	return failed
-}
-
-// sleep waits, and reports whether the whole time has passed before the context ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return s, s.harm.Check()
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/sluice-dev/sluice/e2e/apps/app"
 	"github.com/sluice-dev/sluice/e2e/load"
 )
 
 // shop answers requests. It is safe for concurrent use.
 type shop struct {
 	settings  settings
-	faults    faults
+	faults    *app.Faults
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
 	registry  *prometheus.Registry
@@ -45,11 +46,11 @@ func newShop(s settings) *shop {
 	registry.MustRegister(requests, durations)
 	// A counter that exists from the start makes the first request a rise that rate() can see.
 	requests.WithLabelValues("200", s.version)
-	if s.errorRate > 0 {
+	if s.harm.ErrorRate > 0 {
 		requests.WithLabelValues("500", s.version)
 	}
 	return &shop{
-		settings: s, faults: faults{errorRate: s.errorRate, latency: s.latency},
+		settings: s, faults: app.NewFaults(s.harm),
 		requests: requests, durations: durations, registry: registry, quit: make(chan struct{}),
 	}
 }
@@ -57,8 +58,8 @@ func newShop(s settings) *shop {
 func (s *shop) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/healthz", s.health)
-	mux.Handle("/metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("POST /faults", s.faults.change)
+	mux.Handle("/metrics", s.faults.Measured(promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{})))
+	mux.Handle("POST /faults", s.faults)
 	mux.HandleFunc("POST /quit", func(http.ResponseWriter, *http.Request) { s.once.Do(func() { close(s.quit) }) })
 	mux.HandleFunc("/", s.answer)
 	return mux
@@ -76,19 +77,23 @@ func (s *shop) health(w http.ResponseWriter, _ *http.Request) {
 
 func (s *shop) answer(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	code, latency := s.faults.draw()
-	body, err := json.Marshal(load.Body{Service: "shop", Version: s.settings.version, OK: code == http.StatusOK})
+	fault, latency := s.faults.Draw()
+	code := http.StatusOK
+	if fault {
+		code = http.StatusInternalServerError
+	}
+	body, err := json.Marshal(load.Body{Service: "shop", Version: s.settings.version, OK: !fault})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if !sleep(r.Context(), latency) {
+	if !app.Sleep(r.Context(), latency) {
 		return // The caller has gone; there is nobody to answer.
 	}
 	s.count(code, time.Since(began))
 	h := w.Header()
 	h.Set(load.VersionHeader, s.settings.version)
-	if code != http.StatusOK {
+	if fault {
 		h.Set(load.FaultHeader, "1")
 	}
 	h.Set("Content-Type", "application/json")

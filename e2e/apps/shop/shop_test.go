@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/sluice-dev/sluice/e2e/apps/app"
 	"github.com/sluice-dev/sluice/e2e/load"
 )
 
@@ -39,7 +40,7 @@ func TestParse(t *testing.T) {
 			reason: "A pod's environment sets what flags do not.",
 			env:    map[string]string{"VERSION": "v3", "ERROR_RATE": "0.3", "START_DELAY": "2s"},
 			want: with(func(s *settings) {
-				s.version, s.errorRate, s.startDelay = "v3", 0.3, 2*time.Second
+				s.version, s.harm.ErrorRate, s.startDelay = "v3", 0.3, 2*time.Second
 			}),
 		},
 		"FlagWins": {
@@ -86,7 +87,7 @@ func TestAnswer(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			server := httptest.NewServer(newShop(settings{version: "v7", errorRate: tc.errorRate}).handler())
+			server := httptest.NewServer(newShop(settings{version: "v7", harm: app.Harm{ErrorRate: tc.errorRate}}).handler())
 			defer server.Close()
 			g, err := load.New(load.Options{URL: server.URL, Rate: 200, Count: 20, Duration: 10 * time.Second})
 			if err != nil {
@@ -114,7 +115,7 @@ func TestDrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := settings{version: "v1", drain: 3 * time.Second, latency: 20 * time.Millisecond}
+	s := settings{version: "v1", drain: 3 * time.Second, harm: app.Harm{Latency: 20 * time.Millisecond}}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- serveOn(ctx, []net.Listener{l}, s, newShop(s)) }()
@@ -128,7 +129,7 @@ func TestDrain(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatal("the load stopped early")
 		}
-		sleep(t.Context(), time.Millisecond)
+		app.Sleep(t.Context(), time.Millisecond)
 	}
 	stop()
 	g.Wait() // 80 requests at 100/s end some 0.6 s after the stop, within the drain period.
@@ -206,30 +207,4 @@ func get(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	return string(body)
-}
-
-func TestFaultsChange(t *testing.T) {
-	cases := map[string]struct {
-		reason  string
-		query   string
-		status  int
-		rate    float64
-		latency time.Duration
-	}{
-		"Rate":       {"What is not named stays.", "error-rate=1", http.StatusOK, 1, time.Millisecond},
-		"Latency":    {"The other way round too.", "latency=2ms", http.StatusOK, 0, 2 * time.Millisecond},
-		"Wrong":      {"Nothing changes by a mistake.", "error-rate=2&latency=2ms", http.StatusBadRequest, 0, time.Millisecond},
-		"NotANumber": {"NaN is no rate.", "error-rate=NaN", http.StatusBadRequest, 0, time.Millisecond},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			app := newShop(settings{version: "v1", latency: time.Millisecond})
-			w := httptest.NewRecorder()
-			app.handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/faults?"+tc.query, http.NoBody))
-			if w.Code != tc.status || app.faults.errorRate != tc.rate || app.faults.latency != tc.latency {
-				t.Errorf("%s\nstatus %d, rate %g, latency %s; want %d, %g, %s", tc.reason,
-					w.Code, app.faults.errorRate, app.faults.latency, tc.status, tc.rate, tc.latency)
-			}
-		})
-	}
 }
