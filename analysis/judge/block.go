@@ -129,21 +129,27 @@ func edges(j Judged, ev *v1alpha1.MetricEvidence) int {
 
 // unusual reports whether a canary's requests can't be: many times what both
 // revisions together had in most of the last blocks. A new weight moves requests
-// from one to the other, so it never looks like that.
+// from one to the other, so it never looks like that. Nor does what was counted
+// after a silence: when samples were not taken for a while, the first block after
+// that has the requests of all the silent ones.
 func unusual(ev *v1alpha1.MetricEvidence, canary float64) bool {
 	var sums []float64
+	silent := 0.0
 	for _, b := range ev.Blocks {
 		c, okC := counts(b.Canary)
 		s, _ := counts(b.Stable)
-		if okC {
-			sums = append(sums, c.Total+s.Total)
+		if !okC {
+			continue
+		}
+		if silent++; c.Total+s.Total > 0 {
+			sums, silent = append(sums, c.Total+s.Total), 0
 		}
 	}
 	if len(sums) < usualFrom || canary < unusualFrom {
 		return false
 	}
 	slices.Sort(sums)
-	return canary > implausible*sums[len(sums)/2]
+	return canary > implausible*(1+silent)*sums[len(sums)/2]
 }
 
 // FoldBlock adds a block to the evidence of a metric. One that is not newer

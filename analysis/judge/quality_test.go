@@ -175,3 +175,22 @@ func TestReplayedBlocks(t *testing.T) {
 		t.Errorf("a block counts once: -want +got:\n%s", diff)
 	}
 }
+
+// TestRequestsAfterASilence: when nothing was scraped for five minutes, the first
+// block after that has the requests of all of them, and each of them counts.
+func TestRequestsAfterASilence(t *testing.T) {
+	for name, silent := range map[string]int{"half a minute": 3, "a minute": 6, "five minutes": 30} {
+		t.Run(name, func(t *testing.T) {
+			g := newGame(t, slo())
+			g.rows(times(8, [4]float64{1, 1000, 9, 9000})...)
+			g.rows(times(silent, [4]float64{})...)
+			n := float64(silent + 1)
+			g.rows([4]float64{n, 1000 * n, 9 * n, 9000 * n})
+			g.rows(times(8, [4]float64{1, 1000, 9, 9000})...)
+			ev := g.metric().Evidence
+			if want := exact(16+n) + "/" + exact(1000*(16+n)); ev.Canary != want || ev.Unusable != int64(silent) {
+				t.Errorf("canary %s with %d unusable blocks, want %s and the %d silent ones", ev.Canary, ev.Unusable, want, silent)
+			}
+		})
+	}
+}
