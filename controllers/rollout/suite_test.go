@@ -80,11 +80,17 @@ func newScheme() *runtime.Scheme {
 // startController runs the controllers until stop is called.
 func startController(t *testing.T, env *testenv.Env, namespace string) (stop func()) {
 	t.Helper()
-	return startCounting(t, env, namespace, promclient.NewRegistry())
+	return startWith(t, env, namespace, func(*controllers.Parts) {})
 }
 
 // startCounting does the same and lets the test read the metrics.
 func startCounting(t *testing.T, env *testenv.Env, namespace string, counts *promclient.Registry) (stop func()) {
+	t.Helper()
+	return startWith(t, env, namespace, func(p *controllers.Parts) { p.Metrics = counts })
+}
+
+// startWith does the same with parts that are changed first.
+func startWith(t *testing.T, env *testenv.Env, namespace string, change func(*controllers.Parts)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	mgr, err := ctrl.NewManager(env.Config, ctrl.Options{
@@ -104,7 +110,8 @@ func startCounting(t *testing.T, env *testenv.Env, namespace string, counts *pro
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := controllers.Parts{Routers: registry, Memory: memory, Providers: providers, Clock: clock.RealClock{}, Metrics: counts}
+	parts := controllers.Parts{Routers: registry, Memory: memory, Providers: providers, Clock: clock.RealClock{}, Metrics: promclient.NewRegistry()}
+	change(&parts)
 	if err := controllers.SetUp(ctx, mgr, parts); err != nil {
 		t.Fatal(err)
 	}
