@@ -117,7 +117,7 @@ cluster-shell: $(CLUSTER) ## Open a shell beside the test cluster, with kubectl
 
 .PHONY: cluster-ready
 cluster-ready: build bin/shop bin/grpcshop $(if $(inside),cluster-up)
-	$(if $(inside),$(CLUSTER) load sluice:dev=bin/sluice shop:dev=bin/shop grpcshop:dev=bin/grpcshop)
+	$(if $(inside),$(CLUSTER) load sluice:dev=bin/sluice shop:dev=bin/shop grpcshop:dev=bin/grpcshop prometheus:dev=@prometheus)
 
 .PHONY: e2e
 e2e: cluster-ready ## Run the user stories on the test cluster, or on E2E_CONTEXT; STORY=name for one

@@ -91,6 +91,7 @@ var names = append([]string{
 	"newer-revision", "prometheus-unreachable", "wrong-input", "workload-adoption",
 	"superseded", "abort-at-each-step", "promote-full-then-abort", "blue-green", "blue-green-switch-back", "scaled-in-mid-release",
 	"objective-kept", "errors-5-percent", "errors-all", "errors-late", "slower", "low-traffic", "shared-incident", "measuring-through-trouble",
+	"first-errors", "prometheus-restarts",
 	"route-25-75", "pods-25-75", "grpc-route", "tcp-route", "tls-route", "match-route",
 }, meshNames...)
 

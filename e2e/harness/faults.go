@@ -34,6 +34,32 @@ func (t Trouble) Misbehave(ctx context.Context, version, errorRate string) (int,
 	return len(pods), nil
 }
 
+// FailNext makes one running pod of a version fail exactly so many of its next requests.
+func (t Trouble) FailNext(ctx context.Context, version string, n int) error {
+	pods, err := t.podsOf(ctx, version)
+	if err != nil {
+		return err
+	}
+	if len(pods) == 0 {
+		return fmt.Errorf("no pod of %s to fail requests", version)
+	}
+	return t.tell(ctx, pods[0].Name, "faults", map[string]string{"errors": strconv.Itoa(n)})
+}
+
+// Unmeasure makes every running pod refuse its metrics, or serve them again.
+func (t Trouble) Unmeasure(ctx context.Context, refuse bool) error {
+	pods, err := t.podsOf(ctx, "")
+	if err != nil {
+		return err
+	}
+	for i := range pods {
+		if err := t.tell(ctx, pods[i].Name, "faults", map[string]string{"unmeasured": strconv.FormatBool(refuse)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Restart has the container of one pod of a version end by itself, as after
 // SIGTERM: it goes on serving while callers learn of it. Its counters begin anew.
 func (t Trouble) Restart(ctx context.Context, version string) error {
@@ -76,8 +102,8 @@ func (t Trouble) podsOf(ctx context.Context, version string) ([]corev1.Pod, erro
 	}
 	var found []corev1.Pod
 	for i := range all {
-		of := versions[all[i].Labels[v1alpha1.RevisionLabel]]
-		if (version == "" || of == version) && all[i].DeletionTimestamp == nil && all[i].Status.Phase == corev1.PodRunning {
+		of, known := versions[all[i].Labels[v1alpha1.RevisionLabel]]
+		if known && (version == "" || of == version) && all[i].DeletionTimestamp == nil && all[i].Status.Phase == corev1.PodRunning {
 			found = append(found, all[i])
 		}
 	}

@@ -44,6 +44,10 @@ type Report struct {
 	SecondsToPromote *float64 `json:"secondsToPromote,omitempty"`
 	// SecondsToRollback is the time from the first bad response, or from the command, until the last request that the canary answered.
 	SecondsToRollback *float64 `json:"secondsToRollback,omitempty"`
+	// SecondsFromBadBlock is the time from the moment at which the block that decided was over and its samples had settled until the route gave the canary nothing.
+	SecondsFromBadBlock *float64 `json:"secondsFromBadBlock,omitempty"`
+	// RequestsToVerdict counts the canary's requests that the verdict of an analysis was found by.
+	RequestsToVerdict int `json:"requestsToVerdict,omitempty"`
 	// Notes are further figures and sentences of the story.
 	Notes []string `json:"notes,omitempty"`
 }

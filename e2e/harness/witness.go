@@ -37,6 +37,15 @@ func (w Witness) Rollout(ctx context.Context) (*v1alpha1.Rollout, error) {
 	return &r, nil
 }
 
+// Run reads an AnalysisRun.
+func (w Witness) Run(ctx context.Context, name string) (*v1alpha1.AnalysisRun, error) {
+	var r v1alpha1.AnalysisRun
+	if err := w.get(ctx, name, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
+}
+
 // RouteSpec reads the spec of the route, as the API server has it.
 func (w Witness) RouteSpec(ctx context.Context) (string, error) {
 	route := &unstructured.Unstructured{}

@@ -151,8 +151,8 @@ func (c *Cluster) Down(ctx context.Context) error {
 	return nil
 }
 
-// Load makes an image of one static binary and gives it to the node under the
-// given name and tag. Pods that use it need an imagePullPolicy of Never or
+// Load makes an image of one static binary, or of the cluster's own Prometheus
+// when that is named @prometheus, and gives it to the node under the given name and tag. Pods that use it need an imagePullPolicy of Never or
 // IfNotPresent.
 func (c *Cluster) Load(ctx context.Context, ref, binary string) error {
 	if err := requireRoot(); err != nil {
@@ -161,9 +161,12 @@ func (c *Cluster) Load(ctx context.Context, ref, binary string) error {
 	if !c.servers.running(containerd) {
 		return ErrNotRunning
 	}
-	tools, err := c.build(ctx, cluster.Image)
+	tools, err := c.build(ctx, cluster.Image, cluster.Prometheus)
 	if err != nil {
 		return err
+	}
+	if binary == "@"+cluster.Prometheus.Name {
+		binary = tools[cluster.Prometheus.Name]
 	}
 	if err := (images{at: c.at, packer: tools[cluster.Image.Name]}).load(ctx, ref, binary); err != nil {
 		return fmt.Errorf("loading image %s: %w", ref, err)
