@@ -23,13 +23,31 @@ func webOf(address, body, header string) v1alpha1.Metric {
 	return v1alpha1.Metric{Name: "m", Web: w, Threshold: &v1alpha1.Threshold{}}
 }
 
+// filling is a value that is filled in, and the metric or the error that it leads to.
+type filling struct {
+	reason, value string
+	metric, want  v1alpha1.Metric
+	err           string
+}
+
+func (f filling) check(t *testing.T, got v1alpha1.Metric, err error) {
+	t.Helper()
+	if f.err != "" {
+		if err == nil || err.Error() != f.err {
+			t.Errorf("%s: error %v, want %q", f.reason, err, f.err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", f.reason, err)
+	}
+	if diff := cmp.Diff(f.want, got); diff != "" {
+		t.Errorf("%s: -want +got:\n%s", f.reason, diff)
+	}
+}
+
 func TestFillWeb(t *testing.T) {
-	tests := map[string]struct {
-		reason, value string
-		metric        v1alpha1.Metric
-		want          v1alpha1.Metric
-		err           string
-	}{
+	tests := map[string]filling{
 		"host":            {"a Service is named by an argument", "shop", webOf("http://$(x).ns:80/", "", ""), webOf("http://shop.ns:80/", "", ""), ""},
 		"host that leads": {"an argument can't lead to another host", "evil/", webOf("http://$(x).ns/", "", ""), v1alpha1.Metric{}, `metric "m": web.url: $(x): its value "evil/" can't be part of a host; use letters, digits, dots and dashes`},
 		"user":            {"nor be a user", "evil@", webOf("http://$(x)ns/", "", ""), v1alpha1.Metric{}, `metric "m": web.url: $(x): its value "evil@" can't be part of a host; use letters, digits, dots and dashes`},
@@ -46,18 +64,7 @@ func TestFillWeb(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := Fill(tc.metric, nil, []v1alpha1.ResolvedArg{{Name: "x", Value: tc.value}})
-			if tc.err != "" {
-				if err == nil || err.Error() != tc.err {
-					t.Errorf("%s: error %v, want %q", tc.reason, err, tc.err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", tc.reason, err)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
-			}
+			tc.check(t, got, err)
 		})
 	}
 }
@@ -65,12 +72,7 @@ func TestFillWeb(t *testing.T) {
 // What comes from a Secret goes where nobody looks, and no error repeats it.
 func TestFillSecret(t *testing.T) {
 	args := []v1alpha1.ResolvedArg{{Name: "token", SecretKeyRef: &v1alpha1.SecretKeyRef{Name: "vendor", Key: "t"}}}
-	tests := map[string]struct {
-		reason, content string
-		metric          v1alpha1.Metric
-		want            v1alpha1.Metric
-		err             string
-	}{
+	tests := map[string]filling{
 		"header":     {"the usual place", "s3cr3t", webOf("http://h", "", "Key $(token)"), webOf("http://h", "", "Key s3cr3t"), ""},
 		"body":       {"a body is shown nowhere", `s"3`, webOf("http://h", `{"key":"$(token)"}`, ""), webOf("http://h", `{"key":"s\"3"}`, ""), ""},
 		"URL":        {"an address is shown", "s3cr3t", webOf("http://h/?key=$(token)", "", ""), v1alpha1.Metric{}, `metric "m": web.url: $(token) comes from a Secret, and this is shown to everybody who sees the run; give it as a value`},
@@ -80,19 +82,8 @@ func TestFillSecret(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := FillSecret(tc.metric, nil, args, map[string]string{"token": tc.content})
-			if tc.err != "" {
-				if err == nil || err.Error() != tc.err {
-					t.Errorf("%s: error %v, want %q", tc.reason, err, tc.err)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", tc.reason, err)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
-			}
+			got, err := FillSecret(tc.metric, nil, args, map[string]string{"token": tc.value})
+			tc.check(t, got, err)
 		})
 	}
 }
