@@ -9,6 +9,16 @@ import (
 	"github.com/sluice-dev/sluice/analysis"
 )
 
+// Lines is the result of a query that selects log lines and counts nothing. What
+// they say does not matter to us.
+type Lines struct{}
+
+// Type implements [model.Value].
+func (Lines) Type() model.ValueType { return model.ValNone }
+
+// String implements [model.Value].
+func (Lines) String() string { return "log lines" }
+
 // Number gives the one number of a result. An empty result has nothing to say;
 // of several values none is the right one.
 func Number(result model.Value) analysis.Answer {
@@ -25,6 +35,8 @@ func Number(result model.Value) analysis.Answer {
 			return analysis.Useless("the query gives a histogram where a number is needed; use histogram_quantile or histogram_fraction")
 		}
 		return analysis.Number(float64(r[0].Value))
+	case Lines:
+		return analysis.Useless("the query gives log lines where a number is needed; count them, such as with sum(count_over_time({...} [1m]))")
 	}
 	return analysis.Useless("the query gives no number; write one that gives a single value, such as sum(rate(...[1m]))")
 }

@@ -5,9 +5,11 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/lru"
 
@@ -16,6 +18,9 @@ import (
 
 // maxAnswers is how many answers are remembered.
 const maxAnswers = 4096
+
+// Request asks a server once. Partial says, in words, that the result may lack something.
+type Request func(context.Context) (result model.Value, partial string, err error)
 
 // Once asks each question once: those who ask the same while the answer is on
 // its way share it, and answers are remembered. That is sound because a question
@@ -34,10 +39,10 @@ type question struct {
 // NewOnce returns a memory of a bounded number of answers.
 func NewOnce() *Once { return &Once{answers: lru.New(maxAnswers)} }
 
-// Ask returns what request gives for a query to a server at a time. An answer
-// with a message, or an error, is not remembered: the question is asked anew. It
-// returns promptly when ctx ends; a request that others may wait for goes on.
-func (o *Once) Ask(ctx context.Context, s *Server, query string, at time.Time, request func(context.Context) (analysis.Answer, error)) (analysis.Answer, error) {
+// Ask returns the number that request gives for a query to a server at a time. An
+// answer with a message, or an error, is not remembered: the question is asked anew.
+// It returns promptly when ctx ends; a request that others may wait for goes on.
+func (o *Once) Ask(ctx context.Context, s *Server, query string, at time.Time, request Request) (analysis.Answer, error) {
 	if ctx.Err() != nil {
 		return analysis.Answer{}, s.Interrupted(ctx.Err())
 	}
@@ -48,11 +53,18 @@ func (o *Once) Ask(ctx context.Context, s *Server, query string, at time.Time, r
 		}
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.timeout)
 		defer cancel()
-		got, err := request(asking)
-		if err == nil && got.Message == "" {
+		result, partial, err := request(asking)
+		switch {
+		case err != nil:
+			return analysis.Answer{}, err
+		case partial != "":
+			return analysis.Answer{Message: partial, Partial: true}, nil
+		}
+		got := Number(result)
+		if got.Message == "" {
 			o.answers.Add(q, got)
 		}
-		return got, err
+		return got, nil
 	})
 	select {
 	case <-ctx.Done():
@@ -61,4 +73,21 @@ func (o *Once) Ask(ctx context.Context, s *Server, query string, at time.Time, r
 		got, _ := landed.Val.(analysis.Answer)
 		return got, landed.Err
 	}
+}
+
+// Whole asks a server once, for no longer than a request may take. What may lack
+// something is an error, and so is an end of ctx.
+func (s *Server) Whole(ctx context.Context, request Request) (model.Value, error) {
+	asking, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	result, partial, err := request(asking)
+	switch {
+	case ctx.Err() != nil:
+		return nil, s.Interrupted(ctx.Err())
+	case err != nil:
+		return nil, err
+	case partial != "":
+		return nil, errors.New(partial)
+	}
+	return result, nil
 }

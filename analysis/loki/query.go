@@ -28,20 +28,7 @@ func (p *Provider) Query(ctx context.Context, target analysis.Target, query stri
 	if err != nil {
 		return analysis.Answer{}, err
 	}
-	return p.once.Ask(ctx, s, query, at, func(ctx context.Context) (analysis.Answer, error) {
-		result, partial, err := request(ctx, s, "query", url.Values{"query": {query}, "time": {nanoseconds(at)}})
-		if err != nil || partial != "" {
-			return analysis.Answer{Message: partial, Partial: partial != ""}, err
-		}
-		value, err := result.value(s)
-		if err != nil {
-			return analysis.Answer{}, err
-		}
-		if value == nil {
-			return analysis.Useless("the query gives log lines where a number is needed; count them, such as with sum(count_over_time({...} [1m]))"), nil
-		}
-		return endpoint.Number(value), nil
-	})
+	return p.once.Ask(ctx, s, query, at, request(s, "query", url.Values{"query": {query}, "time": {nanoseconds(at)}}))
 }
 
 // span is a time, looked at step by step.
@@ -57,20 +44,9 @@ func (p *Provider) over(ctx context.Context, target analysis.Target, query strin
 	if err != nil {
 		return nil, err
 	}
-	asking, cancel := context.WithTimeout(ctx, s.Timeout())
-	defer cancel()
-	result, partial, err := request(asking, s, "query_range", url.Values{
+	value, err := s.Whole(ctx, request(s, "query_range", url.Values{
 		"query": {query}, "start": {nanoseconds(o.from)}, "end": {nanoseconds(o.to)}, "step": {strconv.FormatFloat(o.step.Seconds(), 'f', -1, 64)},
-	})
-	switch {
-	case ctx.Err() != nil:
-		return nil, s.Interrupted(ctx.Err())
-	case err != nil:
-		return nil, err
-	case partial != "":
-		return nil, analysis.Answer{Message: partial}.Err()
-	}
-	value, err := result.value(s)
+	}))
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +66,7 @@ type result struct {
 	Result json.RawMessage `json:"result"`
 }
 
-// value reads a result; nil when it is log lines.
+// value reads a result.
 func (r result) value(s *endpoint.Server) (model.Value, error) {
 	var value model.Value
 	var err error
@@ -108,7 +84,7 @@ func (r result) value(s *endpoint.Server) (model.Value, error) {
 		err = json.Unmarshal(r.Result, v)
 		value = v
 	case "streams":
-		return nil, nil
+		return endpoint.Lines{}, nil
 	default:
 		return nil, fmt.Errorf("%s answers with a result of type %q, which is none of LogQL; check the address", s.Name(), s.Quote(r.Kind))
 	}
@@ -118,39 +94,51 @@ func (r result) value(s *endpoint.Server) (model.Value, error) {
 	return value, nil
 }
 
-// request asks once, and says in words why there is no answer or that it may be incomplete.
-func request(ctx context.Context, s *endpoint.Server, call string, parameters url.Values) (r result, partial string, err error) {
+// request asks a server, and says in words why there is no answer, or that it may be incomplete.
+func request(s *endpoint.Server, call string, parameters url.Values) endpoint.Request {
+	return func(ctx context.Context) (model.Value, string, error) {
+		text, err := get(ctx, s, call, parameters)
+		if err != nil {
+			return nil, "", err
+		}
+		var body struct {
+			Status   string   `json:"status"`
+			Warnings []string `json:"warnings"`
+			Data     result   `json:"data"`
+		}
+		if err := json.Unmarshal(text, &body); err != nil || body.Status != "success" {
+			return nil, "", fmt.Errorf("%s answers what is no answer of Loki; check the address, and the path before /loki/api", s.Name())
+		}
+		if len(body.Warnings) > 0 {
+			return nil, s.Partial(strings.Join(body.Warnings, "; ")), nil
+		}
+		value, err := body.Data.value(s)
+		return value, "", err
+	}
+}
+
+// get gives the text that a server answers a call with.
+func get(ctx context.Context, s *endpoint.Server, call string, parameters url.Values) ([]byte, error) {
 	u := s.URL().JoinPath("loki", "api", "v1", call)
 	u.RawQuery = parameters.Encode()
 	asked, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), http.NoBody)
 	if err != nil {
-		return r, "", s.Explain(err)
+		return nil, s.Explain(err)
 	}
 	asked.Header.Set("Accept", "application/json")
 	answer, err := s.Client().Do(asked)
 	if err != nil {
-		return r, "", s.Explain(err)
+		return nil, s.Explain(err)
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return r, "", s.Explain(err)
+		return nil, s.Explain(err)
 	}
 	if answer.StatusCode/100 != 2 {
-		return r, "", refused(s, answer.StatusCode, string(text))
+		return nil, refused(s, answer.StatusCode, string(text))
 	}
-	var body struct {
-		Status   string   `json:"status"`
-		Warnings []string `json:"warnings"`
-		Data     result   `json:"data"`
-	}
-	if err := json.Unmarshal(text, &body); err != nil || body.Status != "success" {
-		return r, "", fmt.Errorf("%s answers what is no answer of Loki; check the address, and the path before /loki/api", s.Name())
-	}
-	if len(body.Warnings) > 0 {
-		partial = s.Partial(strings.Join(body.Warnings, "; "))
-	}
-	return body.Data, partial, nil
+	return text, nil
 }
 
 // refused says that a server has no answer for us.

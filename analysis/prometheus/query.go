@@ -27,17 +27,7 @@ func (p *Provider) Query(ctx context.Context, target analysis.Target, query stri
 	if err != nil {
 		return analysis.Answer{}, err
 	}
-	return p.once.Ask(ctx, s, query, at, func(ctx context.Context) (analysis.Answer, error) {
-		var result model.Value
-		partial, err := p.request(s, func(api promv1.API) (warnings promv1.Warnings, err error) {
-			result, warnings, _, err = api.Query(ctx, query, at, promv1.WithTimeout(p.pool.Timeout()))
-			return warnings, err
-		})
-		if err != nil || partial != "" {
-			return analysis.Answer{Message: partial, Partial: partial != ""}, err
-		}
-		return endpoint.Number(result), nil
-	})
+	return p.once.Ask(ctx, s, query, at, instant(s, query, at))
 }
 
 // Range evaluates a query at from, from+step and so on until to. Times without
@@ -49,20 +39,12 @@ func (p *Provider) Range(ctx context.Context, target analysis.Target, query stri
 	if err != nil {
 		return nil, err
 	}
-	asked, cancel := context.WithTimeout(ctx, p.pool.Timeout())
-	defer cancel()
-	var result model.Value
-	partial, err := p.request(s, func(api promv1.API) (warnings promv1.Warnings, err error) {
-		result, warnings, _, err = api.QueryRange(asked, query, r, promv1.WithTimeout(p.pool.Timeout()))
-		return warnings, err
-	})
-	switch {
-	case ctx.Err() != nil:
-		return nil, s.Interrupted(ctx.Err())
-	case err != nil:
+	result, err := s.Whole(ctx, request(s, func(ctx context.Context, api promv1.API) (model.Value, promv1.Warnings, error) {
+		result, warnings, _, err := api.QueryRange(ctx, query, r, promv1.WithTimeout(s.Timeout()))
+		return result, warnings, err
+	}))
+	if err != nil {
 		return nil, err
-	case partial != "":
-		return nil, analysis.Answer{Message: partial}.Err()
 	}
 	return single(result)
 }
@@ -81,20 +63,9 @@ func (p *Provider) Edges(ctx context.Context, target analysis.Target, histogram 
 	if err != nil {
 		return nil, err
 	}
-	asked, cancel := context.WithTimeout(ctx, p.pool.Timeout())
-	defer cancel()
-	var result model.Value
-	partial, err := p.request(s, func(api promv1.API) (warnings promv1.Warnings, err error) {
-		result, warnings, _, err = api.Query(asked, EdgesQuery(histogram), at, promv1.WithTimeout(p.pool.Timeout()))
-		return warnings, err
-	})
-	switch {
-	case ctx.Err() != nil:
-		return nil, s.Interrupted(ctx.Err())
-	case err != nil:
+	result, err := s.Whole(ctx, instant(s, EdgesQuery(histogram), at))
+	if err != nil {
 		return nil, err
-	case partial != "":
-		return nil, analysis.Answer{Message: partial}.Err()
 	}
 	vector, _ := result.(model.Vector)
 	edges := make([]float64, 0, len(vector))
@@ -109,20 +80,30 @@ func (p *Provider) Edges(ctx context.Context, target analysis.Target, histogram 
 	return slices.Compact(edges), nil
 }
 
+// instant evaluates a query at a time.
+func instant(s *endpoint.Server, query string, at time.Time) endpoint.Request {
+	return request(s, func(ctx context.Context, api promv1.API) (model.Value, promv1.Warnings, error) {
+		result, warnings, _, err := api.Query(ctx, query, at, promv1.WithTimeout(s.Timeout()))
+		return result, warnings, err
+	})
+}
+
 // request asks a server, and says in words why there is no answer, or that it may be incomplete.
-func (p *Provider) request(s *endpoint.Server, ask func(promv1.API) (promv1.Warnings, error)) (partial string, err error) {
-	client, err := api.NewClient(api.Config{Address: s.URL().String(), Client: s.Client()})
-	if err != nil {
-		return "", s.Explain(err)
+func request(s *endpoint.Server, ask func(context.Context, promv1.API) (model.Value, promv1.Warnings, error)) endpoint.Request {
+	return func(ctx context.Context) (model.Value, string, error) {
+		client, err := api.NewClient(api.Config{Address: s.URL().String(), Client: s.Client()})
+		if err != nil {
+			return nil, "", s.Explain(err)
+		}
+		result, warnings, err := ask(ctx, promv1.NewAPI(client))
+		if err != nil {
+			return nil, "", explain(s, err)
+		}
+		if len(warnings) > 0 {
+			return nil, s.Partial(strings.Join(warnings, "; ")), nil
+		}
+		return result, "", nil
 	}
-	warnings, err := ask(promv1.NewAPI(client))
-	if err != nil {
-		return "", explain(s, err)
-	}
-	if len(warnings) > 0 {
-		return s.Partial(strings.Join(warnings, "; ")), nil
-	}
-	return "", nil
 }
 
 // single gives the values of the one series of a result, or none.
