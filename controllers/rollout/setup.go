@@ -59,6 +59,9 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 	if err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	if err := parts.Metrics.Register(newCollector(mgr.GetClient(), mgr.Elected())); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	registry, live, gates := parts.Routers, mgr.GetAPIReader(), newGates(parts.Clock)
 	drafts, known := newDrafts(), newKnown()
 	writes := parts.Memory.Client(mgr.GetClient())

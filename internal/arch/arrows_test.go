@@ -47,6 +47,7 @@ var arrows = []arrow{
 		"controllers/rollout/plan analysis/judge analysis/schedule " +
 		// Beyond the design: backtest replays, see docs/design/0007-backtest-and-providers.md.
 		"analysis analysis/stats analysis/presets analysis/prometheus"},
+	{"internal/docs", "apis/* config/crd internal/cli"},
 	{"internal/testing/*", "apis/* internal/kube e2e/cluster e2e/cluster/*"},
 	{"internal/arch", ""},
 	{"ui", ""},

@@ -105,8 +105,8 @@ func (w *World) create(s Setup) {
 	}
 	w.plane.begin(len(w.live.routes))
 	w.pods.adopt(s.Workload)
-	if s.Workload == 0 {
-		w.laws.harm() // nothing serves at first, and nothing is lost by that
+	if s.Workload == 0 || s.Bare {
+		w.laws.harm() // nothing serves at first by these Services, and nothing is lost by that
 	}
 }
 
