@@ -132,12 +132,16 @@ func TestReadmeAndSamplesAgree(t *testing.T) {
 	}
 }
 
-// TestImageIsReplaced: the README's way to put another image into
-// deploy/install.yaml finds the one that is there, once.
+// TestImageIsReplaced: the README's way to put another image and version into
+// deploy/install.yaml finds those that are there, each once.
 func TestImageIsReplaced(t *testing.T) {
-	_, rest, found := strings.Cut(read(t, "README.md").text, "sed 's#")
-	old, _, _ := strings.Cut(rest, "#")
-	if n := strings.Count(read(t, "deploy/install.yaml").text, old+"\n"); !found || n != 1 {
-		t.Errorf("README.md replaces %q, which deploy/install.yaml holds %d times", old, n)
+	_, rest, _ := strings.Cut(read(t, "README.md").text, "sed '")
+	script, _, found := strings.Cut(rest, "' deploy/install.yaml")
+	install := read(t, "deploy/install.yaml").text
+	for command := range strings.SplitSeq(script, ";") {
+		parts := strings.Split(strings.TrimSpace(command), "#")
+		if n := strings.Count(install, parts[1]+"\n"); !found || n != 1 {
+			t.Errorf("README.md replaces %q, which deploy/install.yaml holds %d times", parts[1], n)
+		}
 	}
 }
