@@ -5,15 +5,17 @@ package docs
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/sluice-dev/sluice/internal/cli"
 )
@@ -117,7 +119,7 @@ func missing(word string) bool {
 	return err != nil
 }
 
-var transcript = regexp.MustCompile("(?s)<!-- prints: kubectl sluice ([^\n]*?) -->\n```text\n(.*?)```\n")
+var transcript = regexp.MustCompile("(?s)<!-- prints: kubectl sluice ([^\n]*?)(, exit code ([0-9]))? -->\n```text\n(.*?)```\n")
 
 // TestTranscripts prints again what pages show as printed. What comes in by
 // the pipe are the objects of the page itself.
@@ -127,8 +129,11 @@ func TestTranscripts(t *testing.T) {
 		fresh := transcript.ReplaceAllStringFunc(p.text, func(all string) string {
 			seen++
 			m := transcript.FindStringSubmatch(all)
-			out, problem, _ := sluice(t, strings.Join(p.documents(), "---\n"), words(m[1])...)
-			return "<!-- prints: kubectl sluice " + m[1] + " -->\n```text\n" + out + problem + "```\n"
+			out, problem, code := sluice(t, strings.Join(p.documents(), "---\n"), words(m[1])...)
+			if want := cmp.Or(m[3], "0"); strconv.Itoa(code) != want {
+				t.Errorf("%s: kubectl sluice %s: exit code %d, want %s: %s", p.path, m[1], code, want, problem)
+			}
+			return "<!-- prints: kubectl sluice " + m[1] + m[2] + " -->\n```text\n" + out + problem + "```\n"
 		})
 		if *update && fresh != p.text {
 			if err := os.WriteFile(filepath.Join(root, p.path), []byte(fresh), 0o600); err != nil {
@@ -136,7 +141,7 @@ func TestTranscripts(t *testing.T) {
 			}
 			continue
 		}
-		if diff := cmp.Diff(p.text, fresh); diff != "" {
+		if diff := gocmp.Diff(p.text, fresh); diff != "" {
 			t.Errorf("%s (-shown +printed; -update rewrites it):\n%s", p.path, diff)
 		}
 	}
@@ -191,5 +196,13 @@ func TestMapIsComplete(t *testing.T) {
 		if strings.HasPrefix(p.path, "docs/") && !led[p.path] {
 			t.Errorf("%s does not lead to %s", list, p.path)
 		}
+	}
+}
+
+// TestCountsAreThoseOfThePage: the file that is replayed for the plugin's page is the one it has people write.
+func TestCountsAreThoseOfThePage(t *testing.T) {
+	counts := read(t, "internal/docs/testdata/counts.json").text
+	if !strings.Contains(read(t, "docs/kubectl-plugin.md").text, "cat > counts.json <<'EOF'\n"+counts+"EOF\n") {
+		t.Error("docs/kubectl-plugin.md has people write other counts than internal/docs/testdata/counts.json")
 	}
 }
