@@ -148,6 +148,10 @@ func effect(a plan.Action) (news, bool) {
 		n.words = fmt.Sprintf("somebody else changed the selector of Service %s; it was put right. Its %s says which revision gets its traffic: leave that to the Rollout, and if a GitOps tool changed it, see docs/guide/gitops.md",
 			a.Service, v1alpha1.RevisionLabel)
 		return n, a.Drift
+	case plan.ScaleRevision:
+		n.kind, n.reason, n.action = corev1.EventTypeWarning, "RevisionDrift", "ScaleRevision"
+		n.words = fmt.Sprintf("somebody else scaled ReplicaSet %s; it was scaled back to %d. Scale the Rollout instead", a.Name, a.Replicas)
+		return n, a.Drift
 	case plan.ScaleWorkload:
 		n.reason, n.action = "WorkloadScaled", "ScaleWorkload"
 		n.words, n.same = scaledWorkload(a), a.Name+strconv.FormatBool(a.Replicas < a.From)

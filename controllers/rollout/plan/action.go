@@ -55,6 +55,8 @@ type ScaleRevision struct {
 	From int32
 	// Replicas wanted.
 	Replicas int32
+	// Drift: somebody else scaled it.
+	Drift bool
 }
 
 // String implements Action.

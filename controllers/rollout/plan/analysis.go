@@ -29,7 +29,7 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 	a := analysisAt(c, f)
 	step, ok := c.current(f)
 	asked := ok && step.Analyze != nil
-	if a == nil || f.replicas == 0 || (split.Canary == 0 && !asked && runAt(c, f) == nil) {
+	if a == nil || nobodyToJudge(c, f) || (split.Canary == 0 && !asked && runAt(c, f) == nil) {
 		return nil
 	}
 	templates, _ := reach(a, f.Templates)

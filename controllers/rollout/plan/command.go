@@ -101,6 +101,9 @@ func notInFlight(c cursor, f facts) string {
 	if m == forward {
 		return ""
 	}
+	if c.aborted() && !c.takenBackFor(v1alpha1.ReasonRollingBack) && !c.takenBackFor(v1alpha1.ReasonStrategyChanged) {
+		return fmt.Sprintf("revision %s was aborted; retry releases it again, a change of the template another", c.canary)
+	}
 	if m == returning {
 		return fmt.Sprintf("revision %s is already on its way back to stable; nothing else can be done with it", c.canary)
 	}
@@ -282,7 +285,7 @@ func undo(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
 	message := fmt.Sprintf("revision %s takes the place of the template's %s until the template changes, asked for by %s", to, f.written, cmd.By)
 	if to == f.written {
 		c.undo = nil
-		return c, message
+		return c, fmt.Sprintf("the template's revision %s is wanted again, asked for by %s", to, cmd.By)
 	}
 	c.undo = &v1alpha1.UndoStatus{PersonStatus: person(f, cmd), Of: f.written, To: to}
 	return c, message

@@ -78,7 +78,7 @@ func keepCapacity(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	r, ok := f.revisions.find(c.stable)
 	if want := d.replicas[c.stable]; ok && want.n > r.Replicas {
-		actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n})
+		actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, resized(c, f, r, want.n)})
 	}
 	if f.means != byRoute {
 		return actions
@@ -99,7 +99,7 @@ func grow(c cursor, f facts, d desired) []Action {
 	}
 	for _, r := range f.Revisions {
 		if want, ok := d.replicas[r.Hash]; ok && want.n > r.Replicas {
-			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n})
+			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, resized(c, f, r, want.n)})
 		}
 	}
 	return actions
@@ -137,7 +137,15 @@ func strayed(f facts, s Service, want string) bool {
 	if _, ours := f.revisions.find(s.Selects); old == nil || ours {
 		return false
 	}
-	return slices.ContainsFunc(old.Endpoints, func(e v1alpha1.ServiceEndpoints) bool { return e.Service == s.Name && e.Revision == want })
+	return slices.ContainsFunc(old.Requested, func(w v1alpha1.RevisionWeight) bool { return w.Service == s.Name && w.Revision == want })
+}
+
+// resized reports whether stable had as many pods as it should when the status was
+// last written, nothing was wanted of it since, and somebody else has scaled it.
+func resized(c cursor, f facts, r Revision, want int32) bool {
+	old := f.Rollout.Status
+	return c.mode(f) == resting && r.Hash == c.stable && old.ObservedGeneration == f.Rollout.Generation &&
+		slices.ContainsFunc(old.Revisions, func(s v1alpha1.RevisionStatus) bool { return s.Hash == r.Hash && s.Replicas == want })
 }
 
 // unnarrow takes back the narrowing of a Service while the referenced workload
@@ -320,7 +328,7 @@ func shrink(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	for _, r := range f.Revisions {
 		if want, ok := d.replicas[r.Hash]; ok && want.n < r.Replicas {
-			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n})
+			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, resized(c, f, r, want.n)})
 		}
 	}
 	if w := f.Workload; w != nil && d.workload != nil && *d.workload != w.Replicas {

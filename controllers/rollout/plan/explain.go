@@ -207,7 +207,7 @@ func returnGate(c cursor, f facts) (hold, bool) {
 func returnText(c cursor, f facts) string {
 	if len(f.Problems) > 0 && !onStable(c, f) {
 		for _, p := range f.Problems {
-			if movesTraffic(p) {
+			if movesTraffic(p) && (p.Bound || !Rebinding(f.Rollout)) {
 				return fmt.Sprintf("%s; %s: %s", trafficText(f), p.Field, p.Message)
 			}
 		}
@@ -357,6 +357,9 @@ func stepText(c cursor, f facts) string {
 	}
 	step, _ := c.current(f)
 	text := fmt.Sprintf("step %s: %s", c.position(f), describe(step))
+	if f.replicas == 0 {
+		text += " (spec.replicas is 0)"
+	}
 	if deserted(c, f) {
 		text += fmt.Sprintf(" (all traffic, as stable %s has no ready pod)", c.stable)
 	}

@@ -77,7 +77,7 @@ func answer(c cursor, f facts) (v1alpha1.Answer, bool) {
 // least one measurement of every metric, and promotion every metric passing.
 func analysisHold(c cursor, f facts) (hold, bool) {
 	step, ok := c.current(f)
-	if analysisAt(c, f) == nil || !ok || f.replicas == 0 {
+	if analysisAt(c, f) == nil || !ok || nobodyToJudge(c, f) {
 		return hold{}, false
 	}
 	run := runAt(c, f)
@@ -96,6 +96,10 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 	}
 	return h, held
 }
+
+// nobodyToJudge: the Rollout was scaled to zero before anything was measured.
+// What was scaled to zero under way stays unproven until it is scaled up again.
+func nobodyToJudge(c cursor, f facts) bool { return f.replicas == 0 && runAt(c, f) == nil }
 
 // sourceOf is where an analysis says what the metric that a message begins with is asked of.
 func sourceOf(run *v1alpha1.AnalysisRun, message string) string {

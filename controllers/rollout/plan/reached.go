@@ -20,6 +20,9 @@ func (c cursor) reached(f facts) bool {
 // missing says what the cluster still owes the cursor: pods, then endpoints,
 // then the data plane.
 func missing(c cursor, f facts) (hold, bool) {
+	if f.replicas == 0 && c.mode(f) == forward && !c.promoting(f) {
+		return hold{}, false // scaled to zero there is nobody to carry a share
+	}
 	if f.means == byReplicas {
 		return podsMissing(c, f)
 	}

@@ -44,12 +44,10 @@ func stepDone(c cursor, f facts) bool {
 		return false
 	}
 	switch {
-	case f.replicas == 0: // scaled to zero: there is nobody to carry or to judge
-		return true
 	case step.moves():
 		return c.reached(f)
 	case step.Analyze != nil:
-		return analyzed(c, f)
+		return nobodyToJudge(c, f) || analyzed(c, f)
 	}
 	return timeoutPromotes(c, f) || answeredBy(c, f, step)
 }

@@ -1,0 +1,116 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// scaledToZero takes every pod away.
+func scaledToZero(s *Snapshot) {
+	s.Rollout.Spec.Replicas = ptr.To(int32(0))
+	for i := range s.Revisions {
+		r := &s.Revisions[i]
+		r.Replicas, r.Current, r.Ready, r.Available = 0, 0, 0, 0
+	}
+	s.StableService.Ready, s.CanaryService.Ready = map[string]int32{}, map[string]int32{}
+	s.Traffic = carried(traffic.CanaryAt(0))
+}
+
+// TestScaledToZero: without pods there is nobody to carry, so weights are passed;
+// but whoever was to say yes has not said it.
+func TestScaledToZero(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		step   v1alpha1.Step
+		edits  []edit
+		passes bool
+	}{
+		"weight":   {"no pod can carry it", weightStep(25), nil, true},
+		"pause":    {"a person was to promote", pauseStep(), nil, false},
+		"approval": {"a named person was to", v1alpha1.Step{Approve: &v1alpha1.Approve{}}, nil, false},
+		"time":     {"the clock goes on without pods", v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: time.Second}}}, nil, true},
+		"job":      {"a migration has to be made before pods come", v1alpha1.Step{Job: &v1alpha1.JobStep{Template: batchv1.JobTemplateSpec{}}}, nil, false},
+		"gate":     {"the URL has not allowed it", v1alpha1.Step{Gate: &v1alpha1.Gate{URL: "https://example.com"}}, nil, false},
+		"unjudged": {"nothing has been measured, nor could it be", analyzeStep(""), []edit{analysed(0, "", "")}, true},
+		"judged":   {"what was under judgement is not proven by its pods being gone", analyzeStep(""), []edit{analysed(0, v1alpha1.AnalysisRunning, "")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			edits := append([]edit{canaryOf(0, 1, 25), inSteps(tc.step, pauseStep())}, tc.edits...)
+			s := scene(append(edits, scaledToZero, settledNow)...)
+			p := Decide(s)
+			if passes := p.Status.CurrentStep != nil && p.Status.CurrentStep.Index == 1; passes != tc.passes {
+				t.Errorf("%s: step %+v, %s: %s", tc.reason, p.Status.CurrentStep, p.Status.Phase, p.Status.Message)
+			}
+			if !strings.Contains(p.Status.Message, "(spec.replicas is 0)") {
+				t.Errorf("%q does not say why nothing runs", p.Status.Message)
+			}
+			for _, a := range p.Actions {
+				if stop, ok := a.(StopRun); ok {
+					t.Errorf("%s, which ends the evidence for good", stop)
+				}
+			}
+		})
+	}
+}
+
+// TestRefusalsSayWhatHelps: a command that does not fit names the one that does.
+func TestRefusalsSayWhatHelps(t *testing.T) {
+	for name, tc := range map[string]struct {
+		scene Snapshot
+		want  string
+	}{
+		"promote what was aborted": {scene(canaryOf(1, 1, 0), latched(v1alpha1.ReasonAbortedByCommand), settledNow, says(v1alpha1.VerbPromote)),
+			"revision v2 was aborted; retry releases it again, a change of the template another"},
+		"abort what was aborted": {scene(canaryOf(1, 1, 0), latched(v1alpha1.ReasonAnalysisFailed), settledNow, says(v1alpha1.VerbAbort)),
+			"revision v2 was aborted; retry releases it again, a change of the template another"},
+		"abort what is taken back": {scene(canaryOf(1, 1, 25), wants("v1"), settledNow, says(v1alpha1.VerbAbort)),
+			"revision v2 is already on its way back to stable; nothing else can be done with it"},
+	} {
+		if got := Decide(tc.scene).Status.LastCommand; got.Result != v1alpha1.CommandRefused || got.Message != tc.want {
+			t.Errorf("%s: %s %q, want it refused with %q", name, got.Result, got.Message, tc.want)
+		}
+	}
+}
+
+// TestAHandOnTheReplicaSetIsTold: what somebody else scaled is known from what was seen before.
+func TestAHandOnTheReplicaSetIsTold(t *testing.T) {
+	seen := func(replicas int32) edit {
+		return func(s *Snapshot) {
+			s.Rollout.Status.ObservedGeneration = 1
+			s.Rollout.Status.Revisions = []v1alpha1.RevisionStatus{{Hash: "v1", Role: v1alpha1.RoleStable, Replicas: replicas}}
+		}
+	}
+	sized := func(n int32) edit { return func(s *Snapshot) { s.Revisions[0] = revision("v1", 1, n) } }
+	for name, tc := range map[string]struct {
+		edits []edit
+		want  bool
+	}{
+		"somebody else's": {[]edit{sized(2), seen(4)}, true},
+		"our own":         {[]edit{sized(2), seen(2)}, false},
+		"a new size":      {[]edit{sized(2), seen(4), func(s *Snapshot) { s.Rollout.Generation = 2 }}, false},
+	} {
+		found := false
+		for _, a := range Decide(scene(append(tc.edits, settledNow)...)).Actions {
+			if scale, ok := a.(ScaleRevision); ok {
+				found = true
+				if scale.Drift != tc.want {
+					t.Errorf("%s: %s is told as somebody else's: %t", name, scale, scale.Drift)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: nothing is scaled", name)
+		}
+	}
+}
