@@ -99,6 +99,8 @@ type Problem struct {
 	Field string
 	// Message says what is wrong and what to do.
 	Message string
+	// Unreferred: the route does not refer to the Services, as when their names are wrong.
+	Unreferred bool `json:"-"`
 	// Unwatched: no event tells that it is mended, so it has to be looked for.
 	Unwatched bool `json:",omitempty"`
 }

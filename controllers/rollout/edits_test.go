@@ -164,3 +164,38 @@ func TestPromoteUnderAPauseOfEverything(t *testing.T) {
 		return ro.Status.CurrentStep != nil && ro.Status.CurrentStep.Index == 3
 	})
 }
+
+// TestOneMistakeIsOneProblem: what follows from a mistake is not told beside it.
+func TestOneMistakeIsOneProblem(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		mistake func(*v1alpha1.Rollout)
+		want    string
+	}{
+		"a Service's name": {
+			func(ro *v1alpha1.Rollout) { ro.Spec.Strategy.Canary.StableService = "shop-stabel" },
+			"spec.strategy.canary.stableService: Service shop-stabel does not exist",
+		},
+		"a label": {
+			func(ro *v1alpha1.Rollout) { ro.Spec.Template.Labels = map[string]string{"app": "shpo"} },
+			"spec.template.metadata.labels: must match spec.selector (app=shop)",
+		},
+		"a rule's name": {
+			func(ro *v1alpha1.Rollout) { ro.Spec.Strategy.Canary.Routes[0].Rules = []string{"mian"} },
+			"spec.strategy.canary.routes[0].rules: ",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			startController(t, testenv.Start(t), s.ns)
+			ro := s.rollout(weight(25))
+			tc.mistake(ro)
+			s.create(ro)
+			message := s.untilPhase(v1alpha1.PhasePending).Status.Message
+			if !strings.HasPrefix(message, tc.want) || strings.Contains(message, "more, see condition") {
+				t.Errorf("says %q, want %q alone", message, tc.want)
+			}
+		})
+	}
+}

@@ -41,7 +41,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 	}
 	ro := r.drafts.latest(stored)
 	o := &observation{
-		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)},
+		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)}, rival: map[string]string{},
 		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
@@ -79,6 +79,10 @@ type observation struct {
 	bound v1alpha1.Bindings
 	s     plan.Snapshot
 	problems
+	// absent Services were named and are not there.
+	absent []string
+	// rival Rollouts that steer Services with the better claim, by the Services' names.
+	rival map[string]string
 	// replicaSets by name, for telling whose pod an endpoint is.
 	replicaSets map[string]string
 }
@@ -219,7 +223,9 @@ func (o *observation) routes(ctx context.Context) error {
 			continue
 		}
 		if errors.As(err, &p) {
-			o.routed(p)
+			if !p.Unreferred || len(o.absent) == 0 { // a name of a Service that is wrong is one mistake
+				o.routed(p)
+			}
 			unread = true
 			continue
 		}
@@ -277,7 +283,7 @@ func (o *observation) successors(ctx context.Context) error {
 	}
 	next := &observation{
 		from: o.from, routers: o.routers, makes: o.makes, bound: plan.WantedBindings(o.s.Rollout), replicaSets: o.replicaSets,
-		s: plan.Snapshot{Now: o.s.Now, Rollout: o.s.Rollout, Template: o.s.Template, Managed: o.s.Managed},
+		s: plan.Snapshot{Now: o.s.Now, Rollout: o.s.Rollout, Template: o.s.Template, Selector: o.s.Selector, Managed: o.s.Managed},
 	}
 	for _, read := range []func(context.Context) error{next.services, next.routes} {
 		if err := read(ctx); err != nil {

@@ -93,6 +93,9 @@ func (o *observation) rivals(ctx context.Context) error {
 		}
 		for i := range others {
 			if claims(&others[i], t) && before(&others[i], ro, t) {
+				if t.index == byService {
+					o.rival[t.key] = others[i].Name
+				}
 				o.problem(t.field, "%s is steered by Rollout %s already; name another object, or delete one of the two Rollouts", t.what, others[i].Name)
 				break
 			}

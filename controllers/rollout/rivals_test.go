@@ -4,10 +4,12 @@
 package rollout_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -75,4 +77,48 @@ func TestServiceThatIsLetGoIsTaken(t *testing.T) {
 	s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Strategy = v1alpha1.Strategy{} })
 	s.rolloutUntil("second", func(ro *v1alpha1.Rollout) bool { return ro.Status.Phase == v1alpha1.PhaseHealthy })
 	s.untilPhase(v1alpha1.PhaseHealthy)
+}
+
+// TestASecondOwnerGoesWithoutATrace: two Rollouts that shared Services before
+// only one could steer them. Deleting the younger writes to neither.
+func TestASecondOwnerGoesWithoutATrace(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	stop := startController(t, testenv.Start(t), s.ns)
+	s.create(s.rollout(weight(50)))
+	elder := s.untilPhase(v1alpha1.PhaseHealthy)
+	stop()
+	second := s.rollout(weight(50))
+	second.Name = "second"
+	s.create(second)
+	hold := &unstructured.Unstructured{}
+	hold.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Rollout"))
+	hold.SetNamespace(s.ns)
+	hold.SetName("second")
+	hold.SetFinalizers([]string{v1alpha1.Finalizer})
+	if err := s.client.Apply(s.ctx, client.ApplyConfigurationFromUnstructured(hold), client.FieldOwner(v1alpha1.FieldOwner)); err != nil {
+		t.Fatal(err)
+	}
+	second = s.named("second")
+	second.Status = *elder.Status.DeepCopy()
+	second.Status.StableRevision = "another"
+	if err := s.client.Status().Update(s.ctx, second); err != nil {
+		t.Fatal(err)
+	}
+	versions := func() (all []string) {
+		for _, name := range []string{"shop-stable", "shop-canary"} {
+			svc := &corev1.Service{}
+			if err := s.client.Get(s.ctx, client.ObjectKey{Namespace: s.ns, Name: name}, svc); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, svc.ResourceVersion)
+		}
+		return all
+	}
+	before := versions()
+	startController(t, testenv.Start(t), s.ns)
+	s.delete(second)
+	if after := versions(); !slices.Equal(before, after) {
+		t.Errorf("the Services were written: versions %v, then %v", before, after)
+	}
 }

@@ -37,7 +37,7 @@ func (o *observation) services(ctx context.Context) error {
 }
 
 func (o *observation) service(ctx context.Context, name, field string) (plan.Service, error) {
-	seen := plan.Service{Name: name, Ready: map[string]int32{}}
+	seen := plan.Service{Name: name, Rival: o.rival[name], Ready: map[string]int32{}}
 	if name == "" {
 		return seen, nil
 	}
@@ -48,6 +48,7 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 		return seen, nil
 	}
 	if apierrors.IsNotFound(err) {
+		o.absent = append(o.absent, name)
 		o.unbound(field, "Service %s does not exist in namespace %s; create it with the selector and ports of the workload", name, o.s.Rollout.Namespace)
 		return seen, nil
 	}
@@ -68,6 +69,9 @@ func (o *observation) checkSelector(svc *corev1.Service, field string) {
 		return
 	}
 	for k, v := range svc.Spec.Selector {
+		if s := o.s.Selector; s != nil && s.MatchLabels[k] == v {
+			continue // it is the template that lacks the label, which is said
+		}
 		if k != v1alpha1.RevisionLabel && o.s.Template.Labels[k] != v {
 			o.unbound(field, "Service %s selects %s=%s, which the pod template's labels do not carry; make them agree", svc.Name, k, v)
 			return

@@ -76,7 +76,7 @@ func choose(v view, r routers.Route) ([]rule, error) {
 	}
 	if len(chosen) == 0 {
 		return nil, &routers.Problem{
-			Field: r.Field,
+			Field: r.Field, Unreferred: true,
 			Message: fmt.Sprintf("no rule of %s sends to Service %s or %s; add a backendRef to %s with weight 100 and one to %s with weight 0",
 				r, r.StableService, r.CanaryService, r.StableService, r.CanaryService) + elsewhere(v, r),
 		}
@@ -160,7 +160,7 @@ func match(one rule, r routers.Route) (pair, error) {
 
 func missing(one rule, r routers.Route, service string, weight int) error {
 	return &routers.Problem{
-		Field:   r.Field,
+		Field: r.Field, Unreferred: true,
 		Message: fmt.Sprintf("%s of %s does not refer to Service %s; add a backendRef to Service %s with weight %d", one, r, service, service, weight),
 	}
 }

@@ -113,7 +113,7 @@ func choose(all []route, at places, r routers.Route) ([]route, error) {
 	}
 	chosen := slices.DeleteFunc(slices.Clone(all), func(o route) bool { return !chosenBy(r, o, at) })
 	if len(chosen) == 0 {
-		return nil, problem(r, "", "no route of %s sends to %s or %s; add a destination for the first with weight 100 and one for the second with weight 0",
+		return nil, unreferred(r, "no route of %s sends to %s or %s; add a destination for the first with weight 100 and one for the second with weight 0",
 			r, at.stable, at.canary)
 	}
 	return chosen, nil
@@ -156,7 +156,7 @@ func match(o route, at places, r routers.Route) (pair, error) {
 			return pair{}, problem(r, "", "%s of %s sends to %s more than once; keep one of these destinations", o, r, s.place)
 		}
 		if len(s.found) == 0 {
-			return pair{}, problem(r, "", "%s of %s does not send to %s; add a destination for it with weight %d", o, r, s.place, s.weight)
+			return pair{}, unreferred(r, "%s of %s does not send to %s; add a destination for it with weight %d", o, r, s.place, s.weight)
 		}
 	}
 	p := pair{route: o, stable: stable[0], canary: canary[0]}
@@ -197,6 +197,11 @@ func reachable(o route, at places, r routers.Route) error {
 		return problem(r, "", "%s of %s has a match without sniHosts, and undecrypted TLS can be told apart by nothing else; name the hosts in sniHosts", o, r)
 	}
 	return nil
+}
+
+// unreferred is that a route lacks a destination.
+func unreferred(r routers.Route, format string, args ...any) error {
+	return &routers.Problem{Field: r.Field, Unreferred: true, Message: fmt.Sprintf(format, args...)}
 }
 
 // problem is a mistake of a person in what a field of the reference leads to.

@@ -33,7 +33,7 @@ func release(f facts) Plan {
 		return p
 	}
 	settling := settlesLast(f)
-	if f.means == byRoute && (!settling || !f.Traffic.RequestedAll(stableOnly())) {
+	if f.means == byRoute && !taken(f, f.StableService) && (!settling || !f.Traffic.RequestedAll(stableOnly())) {
 		p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted"})
 	}
 	if settling {
@@ -83,11 +83,18 @@ func regrow(f facts) []Action {
 func widen(f facts) []Action {
 	var actions []Action
 	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Name != "" && s.Selects != "" {
+		if s.Name != "" && s.Selects != "" && !taken(f, s) {
 			actions = append(actions, SelectRevision{why: "the Rollout is deleted", Service: s.Name, Version: s.Version})
 		}
 	}
 	return actions
+}
+
+// taken reports whether a Service carries the traffic of another Rollout, which
+// is none of ours to hand back.
+func taken(f facts, s Service) bool {
+	_, ours := f.revisions.find(s.Selects)
+	return s.Rival != "" && !ours
 }
 
 // takeover says what is waited for until callers are known to reach the

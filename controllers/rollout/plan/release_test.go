@@ -159,3 +159,40 @@ func TestTakingOver(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatAnotherRolloutCarriesIsLeftAlone: two Rollouts may have shared a
+// Service before only one could. The one that goes must not widen it under the other.
+func TestWhatAnotherRolloutCarriesIsLeftAlone(t *testing.T) {
+	shared := leaving()
+	shared.Workload = nil
+	for name, test := range map[string]struct {
+		reason  string
+		selects string
+		rival   string
+		want    int
+	}{
+		"Ours":       {"nobody else steers them", "ours", "", 2},
+		"Theirs":     {"they stand for the other's revision", "theirs", "elder", 0},
+		"LeftByUs":   {"the other has not taken them over yet, and our pods leave", "ours", "elder", 2},
+		"LeftByGone": {"what they stand for is nobody's", "gone", "", 2},
+	} {
+		s := shared
+		s.StableService = plan.Service{Name: "stable", Selects: test.selects, Rival: test.rival, Ready: map[string]int32{test.selects: 4}}
+		s.CanaryService = plan.Service{Name: "canary", Selects: test.selects, Rival: test.rival, Ready: map[string]int32{test.selects: 4}}
+		if test.rival != "" {
+			s.Problems = []plan.Problem{{Field: "spec.strategy", Message: "steered by Rollout elder"}}
+		}
+		widened, released := 0, false
+		for _, a := range plan.Decide(s).Actions {
+			switch a.(type) {
+			case plan.SelectRevision:
+				widened++
+			case plan.ReleaseTraffic:
+				released = true
+			}
+		}
+		if widened != test.want || released != (test.want > 0) {
+			t.Errorf("%s: %s: %d Services widened, routes released: %t; want %d", name, test.reason, widened, released, test.want)
+		}
+	}
+}

@@ -156,6 +156,8 @@ type Service struct {
 	Missing bool
 	// Selects is the revision that the Service is narrowed to; empty when it is not narrowed.
 	Selects string
+	// Rival is another Rollout that steers it, and has the better claim to; empty when there is none.
+	Rival string
 	// Ready counts ready endpoints by revision; the empty key counts those that are not ours.
 	Ready map[string]int32
 	// Listed names the pods behind the ready endpoints, in any order.
