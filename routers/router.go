@@ -35,6 +35,9 @@ type Route struct {
 	StableRevision string
 	// CanaryRevision is the same of the canary slot.
 	CanaryRevision string
+	// Own are the weights that the user wrote, by the names of [traffic.Observed].Lists.
+	// Where they say what is wanted, they are written and not others that say the same.
+	Own map[string]traffic.Form
 }
 
 // Key is the name under which the route object is read.
@@ -68,8 +71,9 @@ type Router interface {
 	// object changed since it was read, it reads and tries once more, then
 	// returns the conflict.
 	Apply(ctx context.Context, r Route, want traffic.Split) error
-	// Release gives the stable slot everything and takes away whatever else is
-	// ours, after that. Safe to call twice, when the
+	// Release gives each list of destinations the weights of [Route].Own, whatever
+	// they say, and the stable slot everything where it has none, and takes away
+	// whatever else is ours, after that. Safe to call twice, when the
 	// object is gone, and when a person has changed it beyond recognition: then
 	// what can't be steered is left alone.
 	Release(ctx context.Context, r Route) error

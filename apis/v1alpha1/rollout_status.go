@@ -85,6 +85,13 @@ type RolloutStatus struct {
 	// follow the spec once nothing is in flight.
 	// +optional
 	Bindings *Bindings `json:"bindings,omitempty"`
+	// originalWeights are those that the routes had before the Rollout steered
+	// them. They are written where they say what is wanted, and given back when
+	// the Rollout or its strategy goes.
+	// +optional
+	// +listType=map
+	// +listMapKey=list
+	OriginalWeights []OriginalWeights `json:"originalWeights,omitempty"`
 	// paused says who holds the release by the command pause. Resume clears it.
 	// +optional
 	Paused *PersonStatus `json:"paused,omitempty"`

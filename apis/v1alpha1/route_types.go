@@ -128,3 +128,15 @@ type ValueMatch struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Regex *string `json:"regex,omitempty"`
 }
+
+// OriginalWeights are what a user wrote into one list of destinations of a route.
+type OriginalWeights struct {
+	// list is the route, and a digest of what the list leads to.
+	List string `json:"list"`
+	// stable is the stable slot's weight; absent where the user wrote none.
+	// +optional
+	Stable *int32 `json:"stable,omitempty"`
+	// canary is the canary slot's.
+	// +optional
+	Canary *int32 `json:"canary,omitempty"`
+}

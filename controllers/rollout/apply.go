@@ -91,7 +91,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.DropRoute:
 		return w.managed.drop(ctx, s, a)
 	case plan.ReleaseTraffic:
-		return w.releaseTraffic(ctx, s)
+		return w.releaseTraffic(ctx, s, a)
 	case plan.ScaleWorkload:
 		return w.scaleWorkload(ctx, s, a)
 	case plan.StartRun:
@@ -210,10 +210,11 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 	return errors.Join(failed...)
 }
 
-func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot) error {
+func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot, a plan.ReleaseTraffic) error {
 	bound := plan.Bindings(s.Rollout)
 	for i := range bound.Routes {
 		route := routeAt(s, bound, i)
+		route.Own = a.Own
 		router, err := w.routers.For(route)
 		if err != nil {
 			continue // never steered, so nothing to give back

@@ -308,6 +308,7 @@ func routeTo(s plan.Snapshot, b v1alpha1.Bindings, ref v1alpha1.RouteRef, field 
 		Namespace: s.Rollout.Namespace, Ref: ref, Field: field,
 		StableService: b.StableService, CanaryService: b.CanaryService,
 		StableRevision: s.StableService.Selects, CanaryRevision: s.CanaryService.Selects,
+		Own: plan.Originals(s.Rollout.Status),
 	}
 }
 

@@ -35,6 +35,7 @@ func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 		rules = append(rules, traffic.Observed{Requested: splits, Confirmed: splits})
 	}
 	o := traffic.Merge(rules...)
+	o.Lists = forms(ps)
 	if why := unconfirmed(v, r); why != "" {
 		o.Confirmed, o.Message = nil, why
 		return o, nil

@@ -121,6 +121,10 @@ func TestRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := read(tc.view, ps, shop())
+			if err == nil && len(got.Lists) != len(ps) {
+				t.Errorf("%s: %d lists of destinations, want one for each of %d rules", tc.reason, len(got.Lists), len(ps))
+			}
+			got.Lists = nil // the contract says what they are good for
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s (-want, +got):\n%s", tc.reason, diff)
 			}

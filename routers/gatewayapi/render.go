@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/traffic"
@@ -57,9 +59,9 @@ func operations(v view, r routers.Route, want traffic.Split) ([]operation, error
 func render(v view, ps []pair, want traffic.Split, added []any) []operation {
 	var ops []operation
 	for _, p := range ps {
-		stable, canary := p.share(want)
-		ops = append(ops, p.set(p.stable, stable)...)
-		ops = append(ops, p.set(p.canary, canary)...)
+		give := p.gives(want)
+		ops = append(ops, p.set(p.stable, give.Stable)...)
+		ops = append(ops, p.set(p.canary, give.Canary)...)
 		ops = append(ops, p.mirror(v, want.Mirror)...)
 	}
 	ops = append(ops, v.prepend(added)...)
@@ -114,16 +116,16 @@ func (p pair) share(want traffic.Split) (stable, canary int64) {
 	return total - canary, canary
 }
 
-// set writes one weight, unless it is there already.
-func (p pair) set(backend int, weight int64) []operation {
-	if p.backends[backend].Weight != nil && p.weight(backend) == weight {
+// set writes one weight, or takes it out, unless it is so already.
+func (p pair) set(backend int, weight *int32) []operation {
+	has, path := p.backends[backend].Weight, fmt.Sprintf("/spec/rules/%d/backendRefs/%d/weight", p.index, backend)
+	switch {
+	case ptr.Equal(has, weight):
 		return nil
+	case weight == nil:
+		return []operation{{Op: "remove", Path: path}}
 	}
-	return []operation{{
-		Op:    "add", // which also replaces
-		Path:  fmt.Sprintf("/spec/rules/%d/backendRefs/%d/weight", p.index, backend),
-		Value: weight,
-	}}
+	return []operation{{Op: "add", Path: path, Value: int64(*weight)}} // which also replaces
 }
 
 // carries reports whether the rule can be given a split at all: beside other

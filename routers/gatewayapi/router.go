@@ -99,9 +99,7 @@ func (g *router) Apply(ctx context.Context, r routers.Route, want traffic.Split)
 
 // Release implements [routers.Router].
 func (g *router) Release(ctx context.Context, r routers.Route) error {
-	err := g.write(ctx, r, func(v view) ([]operation, error) {
-		return render(v, known(v, r), traffic.CanaryAt(0), nil), nil
-	})
+	err := g.write(ctx, r, func(v view) ([]operation, error) { return release(v, r), nil })
 	if gone(err) {
 		return nil
 	}
@@ -120,7 +118,7 @@ func known(v view, r routers.Route) []pair {
 			ps = append(ps, p)
 		}
 	}
-	return ps
+	return listed(ps, r)
 }
 
 // write lets decide say what to change, and changes it provided that the object

@@ -22,6 +22,12 @@ type pair struct {
 	stable, canary int
 	// others is the sum of the other backends' weights.
 	others int64
+	// list is its name, see [traffic.ListName].
+	list string
+	// own is what the user wrote into it, nil when that is not known.
+	own *traffic.Form
+	// released: it gets that back, whatever it says.
+	released bool
 }
 
 // pairs finds both Services in every rule that the route reference chooses. It
@@ -39,7 +45,7 @@ func pairs(v view, r routers.Route) ([]pair, error) {
 		}
 		found = append(found, p)
 	}
-	return found, nil
+	return listed(found, r), nil
 }
 
 // places says where the rules steered name the two Services.

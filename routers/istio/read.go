@@ -36,6 +36,7 @@ func read(s state, r routers.Route) (traffic.Observed, error) {
 		all = append(all, p.observe(variants))
 	}
 	o := traffic.Merge(all...)
+	o.Lists = forms(ps)
 	o.Silent = true
 	if len(o.Requested) > 1 {
 		o.Message = differing(ps, len(variants) > 1, r)

@@ -65,16 +65,6 @@ func (s state) bare(r routers.Route) (map[string]any, []pair, error) {
 	return spec, ps, err
 }
 
-// weigh sets the weights of pairs whose routes are part of a spec.
-func weigh(ps []pair, want traffic.Split) {
-	for _, p := range ps {
-		give := p.weights.Give(want)
-		for at, weight := range map[int]int64{p.stable: give.Stable, p.canary: give.Canary} {
-			p.destinations()[at]["weight"] = weight
-		}
-	}
-}
-
 // patch lists what turns the VirtualService's spec and annotation into these.
 func (s state) patch(spec map[string]any, beside steered) ([]operation, error) {
 	v := s.virtualService
@@ -123,6 +113,10 @@ func release(s state, r routers.Route) (virtualService, rule []operation, err er
 		if p, err := match(o, at, r); err == nil && chosenBy(r, o, at) && p.weights.Carries(traffic.CanaryAt(0)) {
 			ps = append(ps, p)
 		}
+	}
+	ps = listed(ps, r)
+	for i := range ps {
+		ps[i].released = true
 	}
 	weigh(ps, traffic.CanaryAt(0))
 	virtualService, err = s.patch(spec, steered{})

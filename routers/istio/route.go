@@ -83,6 +83,14 @@ type pair struct {
 	// stable and canary are indexes into the route's destinations.
 	stable, canary int
 	weights        traffic.Weights
+	// form is how these weights are written.
+	form traffic.Form
+	// list is its name, see [traffic.ListName].
+	list string
+	// own is what the user wrote into it, nil when that is not known.
+	own *traffic.Form
+	// released: it gets that back, whatever it says.
+	released bool
 }
 
 // pairs finds both slots in every route that the reference chooses. It returns
@@ -100,7 +108,7 @@ func pairs(all []route, at places, r routers.Route) ([]pair, error) {
 		}
 		found = append(found, p)
 	}
-	return found, nil
+	return listed(found, r), nil
 }
 
 // choose picks the routes named by the reference; without names, those that
@@ -163,9 +171,9 @@ func match(o route, at places, r routers.Route) (pair, error) {
 	for i, d := range o.destinations() {
 		switch weight := number(d, "weight"); i {
 		case p.stable:
-			p.weights.Stable = weight
+			p.weights.Stable, p.form.Stable = weight, written(d)
 		case p.canary:
-			p.weights.Canary = weight
+			p.weights.Canary, p.form.Canary = weight, written(d)
 		default:
 			p.weights.Others += weight
 		}

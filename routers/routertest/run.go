@@ -30,6 +30,7 @@ func Run(t *testing.T, f Fixture) {
 		"MissingIsAProblem":    missingIsAProblem,
 		"BesideOrRefused":      besideOrRefused,
 		"BesideIsReleased":     besideIsReleased,
+		"OwnWeightsComeBack":   ownWeightsComeBack,
 		"OneWriteEach":         oneWriteEach,
 	}
 	if f.Second != nil {

@@ -5,6 +5,7 @@ package traffic
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -32,6 +33,9 @@ type Observed struct {
 	// Backends are the places in route objects that name the slots' Services, for
 	// data planes that count by place. Empty for kinds that have no such places.
 	Backends []Backend
+	// Lists are the places from which the route objects send to the slots, by the
+	// names of [ListName], with the weights as they are written there.
+	Lists map[string]Form
 	// Message says why Confirmed is unknown, or what differs.
 	Message string
 }
@@ -85,9 +89,10 @@ func Merge(os ...Observed) Observed {
 		merged.Marked = merged.Marked || o.Marked
 		merged.Backends = append(merged.Backends, o.Backends...)
 		merged.Message = first(merged.Message, o.Message)
+		merged.Lists = joined(merged.Lists, o.Lists)
 	}
 	if unread {
-		merged.Requested = nil
+		merged.Requested, merged.Lists = nil, nil
 	}
 	if unread || unknown || silent {
 		merged.Confirmed = nil
@@ -107,6 +112,15 @@ func first(a, b string) string {
 		return b
 	}
 	return a
+}
+
+func joined(a, b map[string]Form) map[string]Form {
+	if len(b) == 0 {
+		return a
+	}
+	all := maps.Clone(b)
+	maps.Copy(all, a)
+	return all
 }
 
 func union(a, b []Split) []Split {

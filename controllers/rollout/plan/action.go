@@ -193,8 +193,13 @@ type ShiftTraffic struct {
 // String implements Action.
 func (a ShiftTraffic) String() string { return "shift traffic to " + a.Split.String() }
 
-// ReleaseTraffic returns every route to stable and gives up ownership.
-type ReleaseTraffic struct{ why }
+// ReleaseTraffic returns every route to the weights that the user wrote, and to
+// stable where they are not given back, and gives up ownership.
+type ReleaseTraffic struct {
+	why
+	// Own are the weights to give back, by the names of lists.
+	Own map[string]traffic.Form
+}
 
 // String implements Action.
 func (ReleaseTraffic) String() string { return "release the routes" }

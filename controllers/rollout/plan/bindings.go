@@ -76,7 +76,7 @@ func meansOf(b v1alpha1.Bindings) means {
 }
 
 // released reports whether nothing of the old bindings is left that the new
-// ones do not name: Services are widened, routes give stable everything. Services
+// ones do not name: Services are widened, routes have the user's own weights. Services
 // that somebody else has widened are taken back while they reach other pods than
 // stable's: this pass would else still write to what the next one forgets.
 func released(c cursor, f facts) bool {
@@ -91,7 +91,7 @@ func released(c cursor, f facts) bool {
 	if unwantedRoutes(f) {
 		return false
 	}
-	return f.means != byRoute || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(stableOnly()) && !f.Traffic.Marked
+	return f.means != byRoute || len(f.Traffic.Requested) == 0 || returned(f)
 }
 
 // keeps reports whether the wanted bindings name a Service too.
@@ -117,7 +117,7 @@ func lonely(c cursor, f facts) bool {
 
 // handedOver: all traffic is with stable, and its Service is given back already.
 func handedOver(c cursor, f facts) bool {
-	return f.StableService.Selects == "" && lonely(c, f) && !unwantedRoutes(f) && (f.means != byRoute || f.Traffic.RequestedAll(stableOnly()))
+	return f.StableService.Selects == "" && lonely(c, f) && !unwantedRoutes(f) && (f.means != byRoute || f.Traffic.RequestedAll(stableOnly()) || returned(f))
 }
 
 // handOver releases what the old bindings steer.
@@ -126,8 +126,8 @@ func handOver(c cursor, f facts) []Action {
 		return nil
 	}
 	var actions []Action
-	if f.means == byRoute && (!f.Traffic.RequestedAll(stableOnly()) || f.Traffic.Marked) {
-		actions = append(actions, ReleaseTraffic{"the strategy names other routes now"})
+	if f.means == byRoute && !returned(f) {
+		actions = append(actions, ReleaseTraffic{"the strategy names other routes now", returnable(f)})
 	}
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Name != "" && s.Selects != "" && !keeps(f, s.Name) {

@@ -33,8 +33,12 @@ func release(f facts) Plan {
 		return p
 	}
 	settling := settlesLast(f)
-	if f.means == byRoute && !taken(f, f.StableService) && (!settling || !f.Traffic.RequestedAll(stableOnly())) {
-		p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted"})
+	switch {
+	case f.means != byRoute || taken(f, f.StableService):
+	case !settling:
+		p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted", returnable(f)})
+	case !f.Traffic.RequestedAll(stableOnly()):
+		p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted", atRestOnly(f)})
 	}
 	if settling {
 		p.Wake = wakeUntil(f, f.shiftedAt.Add(f.strategy.timeout))
@@ -114,8 +118,12 @@ func takeover(f facts) string {
 }
 
 // settlesLast reports whether the routes may still send callers to pods that
-// will leave. That is waited for no longer than for any other write to a route.
+// will leave. That is waited for no longer than for any other write to a route,
+// and no more once they have the user's own weights, which come after.
 func settlesLast(f facts) bool {
+	if returned(f) && !f.Traffic.RequestedAll(stableOnly()) {
+		return false
+	}
 	return f.Workload != nil && len(f.Problems) == 0 && f.means == byRoute && len(f.Traffic.Requested) > 0 &&
 		!f.confirmed(stableOnly()) && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout))
 }

@@ -37,7 +37,7 @@ func sameDeeds(a, b *v1alpha1.RolloutStatus) bool {
 	return sameTime(a.StartedAt, b.StartedAt) && sameTime(a.RestartAt, b.RestartAt) && sameTime(a.RestartedAt, b.RestartedAt) &&
 		same(a.Abort, b.Abort) && same(a.Bindings, b.Bindings) && same(a.Paused, b.Paused) && same(a.Undo, b.Undo) &&
 		same(a.AnalysisSkipped, b.AnalysisSkipped) && same(a.LastCommand, b.LastCommand) &&
-		sameAll(a.Approvals, b.Approvals) && sameAll(a.History, b.History)
+		sameAll(a.Approvals, b.Approvals) && sameAll(a.History, b.History) && sameAll(a.OriginalWeights, b.OriginalWeights)
 }
 
 // sameRest compares numbers and times that a controller that starts anew would find out again.

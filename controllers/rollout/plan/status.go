@@ -30,6 +30,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		Revisions:          revisionStatuses(c, f, d),
 		Abort:              c.abort,
 		Bindings:           c.bindings,
+		OriginalWeights:    originals(c, f),
 		Paused:             c.paused,
 		Undo:               c.undo,
 		AnalysisSkipped:    c.skipped,

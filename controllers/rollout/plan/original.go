@@ -1,0 +1,111 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// Originals are the weights that the user wrote into the lists of destinations
+// of the routes, as a status remembers them.
+func Originals(st v1alpha1.RolloutStatus) map[string]traffic.Form {
+	own := make(map[string]traffic.Form, len(st.OriginalWeights))
+	for _, w := range st.OriginalWeights {
+		own[w.List] = traffic.Form{Stable: w.Stable, Canary: w.Canary}
+	}
+	return own
+}
+
+// originals remembers the weights of lists that are seen for the first time: in
+// the first pass, before anything is written. Those of a list that comes later,
+// by an edit of the user's, count as the user's only if they give the canary
+// nothing; others may be ours. Lists that are gone are forgotten, and so are all
+// when other routes are followed. A managed route's own form is in the spec.
+func originals(c cursor, f facts) []v1alpha1.OriginalWeights {
+	if f.means != byRoute || c.bindings != nil && !sameBindings(*c.bindings, f.bound) {
+		return nil
+	}
+	if len(f.Traffic.Lists) == 0 { // they can't be read now
+		return f.Rollout.Status.OriginalWeights
+	}
+	own, steered := Originals(f.Rollout.Status), map[string]bool{}
+	for list := range own {
+		steered[routeOf(list)] = true
+	}
+	var all []v1alpha1.OriginalWeights
+	for _, list := range slices.Sorted(maps.Keys(f.Traffic.Lists)) {
+		form, known := own[list]
+		if !known {
+			form = f.Traffic.Lists[list]
+		}
+		if known || !managed(f.bound, list) && (!steered[routeOf(list)] || atRest(form)) {
+			all = append(all, v1alpha1.OriginalWeights{List: list, Stable: form.Stable, Canary: form.Canary})
+		}
+	}
+	return all
+}
+
+// routeOf is the kind and name of the route that a list is part of.
+func routeOf(list string) string {
+	route, _, _ := strings.Cut(list, "#")
+	return route
+}
+
+func managed(b v1alpha1.Bindings, list string) bool {
+	return slices.ContainsFunc(ManagedRefs(b), func(r v1alpha1.RouteRef) bool { return routeOf(list) == r.Kind+"/"+r.Name })
+}
+
+// atRest: the form gives the canary nothing, and says so.
+func atRest(form traffic.Form) bool { return form.Canary != nil && *form.Canary == 0 }
+
+// returnable are the user's own weights that can be given back now: every
+// Service that they send to can serve, by pods that stay. The others stay as
+// they are at rest, with everything at stable.
+func returnable(f facts) map[string]traffic.Form {
+	own := Originals(f.Rollout.Status)
+	maps.DeleteFunc(own, func(_ string, form traffic.Form) bool {
+		return !nothing(form.Stable) && !serves(f, f.StableService) || !nothing(form.Canary) && !serves(f, f.CanaryService)
+	})
+	return own
+}
+
+// atRestOnly are those of them that give stable everything.
+func atRestOnly(f facts) map[string]traffic.Form {
+	own := Originals(f.Rollout.Status)
+	maps.DeleteFunc(own, func(_ string, form traffic.Form) bool { return !atRest(form) })
+	return own
+}
+
+func nothing(weight *int32) bool { return weight != nil && *weight == 0 }
+
+// serves: pods are behind the Service that stay when the Rollout goes.
+func serves(f facts, s Service) bool {
+	if f.Rollout.DeletionTimestamp != nil && f.Workload != nil {
+		return s.Ready[""] > 0
+	}
+	return s.ready() > 0
+}
+
+// returned reports whether the routes say what they did before they were
+// steered, as far as that can be served, and nothing of ours is left in them.
+func returned(f facts) bool {
+	if f.Traffic.Marked {
+		return false
+	}
+	own := returnable(f)
+	if len(f.Traffic.Lists) == 0 || len(own) == 0 {
+		return f.Traffic.RequestedAll(stableOnly())
+	}
+	for list, form := range f.Traffic.Lists {
+		if given, has := own[list]; has && !given.Equal(form) || !has && !atRest(form) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(f.Traffic.Requested, func(s traffic.Split) bool { return !s.Plain() })
+}
