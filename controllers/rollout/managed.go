@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -142,7 +143,7 @@ func (m managed) compose(s plan.Snapshot, b v1alpha1.Bindings, ref v1alpha1.Rout
 	from := ro.Spec.Strategy.Canary.ManagedRoutes[at]
 	object := empty(ro, ref)
 	var spec map[string]any
-	if err := json.Unmarshal(from.Spec.Raw, &spec); err != nil {
+	if err := utiljson.Unmarshal(from.Spec.Raw, &spec); err != nil { // keeps whole numbers whole
 		return nil, fmt.Errorf("decode the spec of %s %s: %w", ref.Kind, ref.Name, err)
 	}
 	object.Object["spec"] = spec

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
+	"github.com/sluice-dev/sluice/routers/istio"
 )
 
 // managing turns a Rollout's route into one of its own, of a new name.
@@ -139,5 +141,55 @@ func TestManagedRouteIsGivenUp(t *testing.T) {
 				return tc.gone && apierrors.IsNotFound(err) || !tc.gone && err == nil && len(r.OwnerReferences) == 0
 			})
 		})
+	}
+}
+
+// managedDelegate is a VirtualService without hosts, which a root of Git's would name.
+const managedDelegate = `{"http": [{"name": "main", "timeout": "3s", "route": [
+  {"destination": {"host": "shop-stable"}, "weight": 100}, {"destination": {"host": "shop-canary"}, "weight": 0}]}]}`
+
+// TestManagedDelegateBesideADeployment: the controller makes the VirtualService
+// once its own pods carry the traffic, steers it, and leaves it, at stable and
+// nobody's, to the Deployment that gets its pods back.
+func TestManagedDelegateBesideADeployment(t *testing.T) {
+	t.Parallel()
+	s, ro := adopted(t, v1alpha1.ScaleDownProgressively)
+	c := ro.Spec.Strategy.Canary
+	c.Routes = nil
+	c.ManagedRoutes = []v1alpha1.ManagedRoute{{
+		APIVersion: "networking.istio.io/v1", Kind: "VirtualService", Name: "shop", Spec: runtime.RawExtension{Raw: []byte(managedDelegate)},
+	}}
+	s.create(ro)
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	carries := func(what string, stable, canary int64, owned bool) {
+		t.Helper()
+		v := &istio.VirtualService{}
+		if err := s.client.Get(s.ctx, client.ObjectKey{Namespace: s.ns, Name: "shop"}, v); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{"http": []any{map[string]any{"name": "main", "timeout": "3s", "route": []any{
+			map[string]any{"destination": map[string]any{"host": "shop-stable"}, "weight": stable},
+			map[string]any{"destination": map[string]any{"host": "shop-canary"}, "weight": canary},
+		}}}}
+		if diff := cmp.Diff(want, v.Spec); diff != "" {
+			t.Errorf("%s (-want, +got):\n%s", what, diff)
+		}
+		if (len(v.OwnerReferences) > 0) != owned {
+			t.Errorf("%s: owners %v", what, v.OwnerReferences)
+		}
+	}
+	carries("at rest", 100, 0, true)
+
+	d := s.deployment()
+	d.Spec.Template = *podTemplate("shop:v2")
+	if err := s.client.Update(s.ctx, d); err != nil {
+		t.Fatal(err)
+	}
+	s.untilPhase(v1alpha1.PhasePaused)
+	carries("at the pause", 50, 50, true)
+	s.delete(s.get())
+	carries("given to the Deployment", 100, 0, false)
+	if n := *s.deployment().Spec.Replicas; n != 4 {
+		t.Errorf("the Deployment has %d replicas, want its 4 back", n)
 	}
 }

@@ -27,5 +27,9 @@
 // Istio says of no VirtualService that its proxies serve it. What is observed is
 // therefore never confirmed but silent, see [traffic.Observed].
 //
-// +kubebuilder:rbac:groups=networking.istio.io,resources=virtualservices;destinationrules,verbs=get;list;watch;patch
+// A VirtualService under managedRoutes is the controller's own, hence create and
+// delete; no other is ever created or deleted, and no DestinationRule is.
+//
+// +kubebuilder:rbac:groups=networking.istio.io,resources=virtualservices,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=networking.istio.io,resources=destinationrules,verbs=get;list;watch;patch
 package istio

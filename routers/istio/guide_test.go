@@ -65,12 +65,17 @@ func TestGuide(t *testing.T) {
 			}
 		}
 	}
-	if len(rollouts) != 2 {
-		t.Fatalf("the guide has %d Rollouts, want 2", len(rollouts))
+	if len(rollouts) != 3 {
+		t.Fatalf("the guide has %d Rollouts, want 3", len(rollouts))
 	}
 	for _, ro := range rollouts {
+		canary := ro.Spec.Strategy.Canary
+		for _, m := range canary.ManagedRoutes {
+			composes(t, c, namespace, ro.Name, m)
+			canary.Routes = append(canary.Routes, m.Ref())
+		}
 		r := routers.Route{
-			Namespace: namespace, Ref: ro.Spec.Strategy.Canary.Routes[0],
+			Namespace: namespace, Ref: canary.Routes[0],
 			StableService: ro.Name + "-stable", CanaryService: ro.Name + "-canary", StableRevision: "5c9f", CanaryRevision: "7d9f",
 		}
 		router := Entry().New(c, c)
@@ -83,5 +88,32 @@ func TestGuide(t *testing.T) {
 				t.Errorf("%s carries %+v, %v, want %v", r, got, err, want)
 			}
 		}
+	}
+}
+
+// composes makes a managed route with a share in it, as the controller would.
+func composes(t *testing.T, c client.Client, namespace, rollout string, m v1alpha1.ManagedRoute) {
+	t.Helper()
+	o := &unstructured.Unstructured{Object: map[string]any{}}
+	var spec map[string]any
+	decode(t, string(m.Spec.Raw), &spec)
+	o.Object["spec"] = spec
+	o.SetAPIVersion(m.APIVersion)
+	o.SetKind(m.Kind)
+	o.SetNamespace(namespace)
+	o.SetName(m.Name)
+	composer, ok := Entry().New(c, c).(routers.Composer)
+	if !ok {
+		t.Fatal("the router composes nothing")
+	}
+	r := routers.Route{Namespace: namespace, Ref: m.Ref(), StableService: rollout + "-stable", CanaryService: rollout + "-canary"}
+	if err := composer.Compose(r, o, traffic.CanaryAt(25)); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.WithFieldValidation(c, metav1.FieldValidationStrict).Create(t.Context(), o); err != nil {
+		t.Fatalf("create what was composed: %v", err)
+	}
+	if got, err := Entry().New(c, c).Observe(t.Context(), c, r); err != nil || !got.RequestedAll(traffic.CanaryAt(25)) {
+		t.Errorf("what was composed reads as %+v, %v", got, err)
 	}
 }

@@ -66,8 +66,8 @@ func TestGuide(t *testing.T) {
 		block, _, _ = strings.Cut(block, "```")
 		n += check(t, "the guide", []byte(block))
 	}
-	if n != 3 {
-		t.Errorf("the guide holds %d objects of Istio, want 3", n)
+	if n != 4 {
+		t.Errorf("the guide holds %d objects of Istio, want 4", n)
 	}
 }
 
