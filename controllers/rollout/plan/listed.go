@@ -163,7 +163,7 @@ func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
 // for the first time or again.
 func (l listed) without(pod string, f facts) listed {
 	if l.evicted == pod {
-		l.since = stamp(f.Now)
+		l.before, l.since = l.sure(f), stamp(f.Now)
 		return l
 	}
 	return listed{l.revision, l.ready - 1, stamp(f.Now), l.sure(f) - 1, l.ending + 1, pod}

@@ -34,6 +34,7 @@ func TestRestartWaitsForStandIn(t *testing.T) {
 		"StandInNew":  {"it is listed, and not known yet", v1alpha1.ServiceEndpoints{Ready: 5, Since: just, Before: 4}, []string{"b", "c", "d", "e", "f"}, []string{"b"}, []string{"f"}, ""},
 		"StandInSeen": {"it is known by now", v1alpha1.ServiceEndpoints{Ready: 5, Since: long, Before: 4}, []string{"b", "c", "d", "e", "f"}, []string{"b"}, []string{"f"}, "b"},
 		"Refused":     {"the pod is still there, so that it may be asked again", v1alpha1.ServiceEndpoints{Ready: 4, Since: just, Before: 4, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"a", "b"}, nil, "a"},
+		"RefusedTwo":  {"so it is although two were told to end for a while, of which the other is known again", v1alpha1.ServiceEndpoints{Ready: 4, Since: long, Before: 2, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"a", "b"}, nil, "a"},
 		"OnItsWay":    {"it leaves", v1alpha1.ServiceEndpoints{Ready: 4, Since: just, Before: 4, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"-a", "b"}, nil, ""},
 	}
 	for name, tc := range cases {
