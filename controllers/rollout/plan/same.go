@@ -98,14 +98,15 @@ func verdict(all []metav1.Condition, from int) int {
 }
 
 // sameTold compares what of the traffic has to be told at once: what no other
-// look would find out again, which pods were evicted last, and what a selector
-// moves all at once, of which neither a step nor a route tells.
+// look would find out again, which pods were evicted last and how many were told
+// to end before their revision grew again, and what a selector moves all at once,
+// of which neither a step nor a route tells.
 func sameTold(a, b *v1alpha1.RolloutStatus) bool {
 	x, y := a.Traffic, b.Traffic
 	if x == nil || y == nil || x == y {
 		return x == y
 	}
-	if !slices.Equal(evictions(x), evictions(y)) {
+	if !slices.Equal(ends(x), ends(y)) {
 		return false
 	}
 	asked, known := selected(a)
@@ -121,14 +122,20 @@ func selected(s *v1alpha1.RolloutStatus) (asked, known []v1alpha1.RevisionWeight
 	return s.Traffic.Requested, s.Traffic.Confirmed
 }
 
-func evictions(t *v1alpha1.TrafficStatus) []string {
-	var pods []string
+// end is what a slot lists beyond the pods that are to stay.
+type end struct {
+	service, revision, evicted string
+	ending                     int32
+}
+
+func ends(t *v1alpha1.TrafficStatus) []end {
+	var all []end
 	for i := range t.Endpoints {
-		if pod := t.Endpoints[i].Evicted; pod != "" {
-			pods = append(pods, pod)
+		if e := &t.Endpoints[i]; e.Ending > 0 || e.Evicted != "" {
+			all = append(all, end{e.Service, e.Revision, e.Evicted, e.Ending})
 		}
 	}
-	return pods
+	return all
 }
 
 func sameTraffic(a, b *v1alpha1.TrafficStatus) bool {

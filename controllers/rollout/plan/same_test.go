@@ -127,8 +127,8 @@ func atOnce(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 	if t := s.Traffic; t != nil {
 		var kept v1alpha1.TrafficStatus
 		for _, e := range t.Endpoints {
-			if e.Evicted != "" {
-				kept.Endpoints = append(kept.Endpoints, v1alpha1.ServiceEndpoints{Evicted: e.Evicted})
+			if e.Evicted != "" || e.Ending > 0 {
+				kept.Endpoints = append(kept.Endpoints, v1alpha1.ServiceEndpoints{Service: e.Service, Revision: e.Revision, Evicted: e.Evicted, Ending: e.Ending})
 			}
 		}
 		if s.Strategy == StrategyBlueGreen && t.Since == nil {
