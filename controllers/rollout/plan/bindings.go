@@ -88,10 +88,18 @@ func released(c cursor, f facts) bool {
 			return false
 		}
 	}
-	if unwantedRoutes(f) {
+	if unwantedRoutes(f) || lingers(f) {
 		return false
 	}
 	return f.means != byRoute || len(f.Traffic.Requested) == 0 || returned(f)
+}
+
+// lingers: the data plane may still send the canary's Service more than the
+// routes say, and the wanted bindings name that Service too, as what gets nothing.
+// That is waited for no longer than for any other write to a route.
+func lingers(f facts) bool {
+	return f.means == byRoute && f.CanaryService.Name != "" && keeps(f, f.CanaryService.Name) && len(f.Traffic.Requested) > 0 &&
+		!f.confirmed(stableOnly()) && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout))
 }
 
 // keeps reports whether the wanted bindings name a Service too.

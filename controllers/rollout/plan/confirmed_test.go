@@ -151,3 +151,40 @@ func TestDriftIsSomebodyElses(t *testing.T) {
 		})
 	}
 }
+
+// TestRebindingWaitsForTheDataPlane: a Service that the next strategy uses for
+// what gets nothing may still be getting what the routes gave it.
+func TestRebindingWaitsForTheDataPlane(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		since  time.Duration
+		seen   bool
+		keeps  bool
+		moves  bool
+	}{
+		"Settled":     {reason: "the routes' last split is served everywhere", since: time.Minute, seen: true, keeps: true, moves: true},
+		"JustWritten": {reason: "it is not known to be", since: time.Second, seen: true, keeps: true},
+		"Unconfirmed": {reason: "no gateway has accepted it", since: time.Minute, keeps: true},
+		"TooLong":     {reason: "a gateway that never does is waited for no longer than that", since: 3 * time.Minute, keeps: true, moves: true},
+		"OtherNames":  {reason: "nothing that is named from now on gets anything", since: time.Second, moves: true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := scene(rebound, func(s *Snapshot) {
+				s.StableService, s.CanaryService = service("stable", "", 4), service("canary", "", 4)
+				if !tc.keeps {
+					s.Rollout.Spec.Strategy.Canary.CanaryService = "another"
+				}
+			}, settledNow)
+			at := metav1.NewTime(noon.Add(-tc.since))
+			s.Rollout.Status.Traffic.Since, s.Rollout.Status.Traffic.AcceptedAt = &at, &at
+			if !tc.seen {
+				s.Traffic.Confirmed = nil
+			}
+			p := Decide(s)
+			if moved := p.Status.Bindings.StableService == "other"; moved != tc.moves || p.Wake == 0 {
+				t.Errorf("%s: rebound %t, looks again in %s: %s", tc.reason, moved, p.Wake, p.Status.Message)
+			}
+		})
+	}
+}

@@ -105,8 +105,12 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	if f.Rollout.Spec.TrackConfig {
 		consider(f.Now.Add(configPause))
 	}
-	if m := c.mode(f); m == initial || m == forward {
+	switch c.mode(f) {
+	case initial, forward:
 		wakeForStep(c, f, consider)
+	case rebinding:
+		consider(f.shiftedAt.Add(f.strategy.timeout))
+	case resting, returning:
 	}
 	return next
 }

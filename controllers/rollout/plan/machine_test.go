@@ -25,7 +25,7 @@ var transitionCases = map[string]struct {
 		"everything is given back, so that the new objects come into force",
 		scene(rebound, func(s *Snapshot) {
 			s.StableService, s.CanaryService = service("stable", "", 4), service("canary", "", 4)
-		}), resting,
+		}, settledNow), resting,
 	},
 	"Recover": {
 		"a status lost in a restore does not make a revision the first",
