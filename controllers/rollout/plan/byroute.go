@@ -109,6 +109,11 @@ func desirePromotion(d *desired, c cursor, f facts) {
 	}
 }
 
+// stranded: stable has no ready endpoint, and the canary has.
+func stranded(f facts) bool {
+	return f.StableService.ready() == 0 && f.CanaryService.ready() > 0 && f.replicas > 0
+}
+
 // serve moves traffic off a slot whose endpoints have vanished, to the slot
 // that can serve. It changes nothing while both or neither can, nor where no
 // pods are wanted: what is left then serves nobody.

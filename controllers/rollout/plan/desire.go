@@ -177,11 +177,14 @@ func desireStable(d *desired, c cursor, f facts) {
 	}
 }
 
-// homeward is the split on the way back to stable, and at rest; unknown while
-// only the canary could serve.
+// homeward is the split on the way back to stable, and at rest. While only the
+// canary could serve it has all traffic, aborted or not: what stable got would be lost.
 func homeward(c cursor, f facts) traffic.Split {
-	if f.means != byRoute || f.StableService.ready() == 0 && f.CanaryService.ready() > 0 && f.replicas > 0 {
+	switch {
+	case f.means != byRoute:
 		return traffic.Split{}
+	case stranded(f):
+		return traffic.CanaryAt(100)
 	}
 	least := leastCanary(c, f)
 	if torn(f, least) {

@@ -149,26 +149,42 @@ func resized(c cursor, f facts, r Revision, want int32) bool {
 }
 
 // unnarrow takes back the narrowing of a Service while the referenced workload
-// still carries traffic: a stranger's, or that for a first revision which was
-// replaced before it had taken over. Where pods are the split, the callers'
-// Service reaches those of all revisions.
+// still carries traffic, or revisions that came before this one do and the Service
+// reaches nobody: a stranger's, or that for a first revision which was replaced
+// before it had taken over. Where pods are the split, the callers' Service reaches
+// those of all revisions.
 func unnarrow(c cursor, f facts) []Action {
 	if s := f.CallerService; f.means == byReplicas && s.Selects != "" {
 		return []Action{SelectRevision{why: "pods are the split, and its callers reach only some of them", Service: s.Name, Version: s.Version}}
 	}
-	if c.mode(f) != initial || f.Workload == nil || f.Workload.Available == 0 || f.revisions.of(c.canary).Available >= f.replicas {
+	if c.mode(f) != initial || f.Workload == nil || f.revisions.of(c.canary).Available >= f.replicas {
 		return nil
 	}
 	var actions []Action
 	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Name != "" && s.Selects != "" {
-			actions = append(actions, SelectRevision{
-				why:     why(fmt.Sprintf("traffic is still carried by %s of Deployment %s", count(f.Workload.Available, "pod"), f.Workload.Name)),
-				Service: s.Name, Version: s.Version,
-			})
+		if because := strands(f, s); because != "" {
+			actions = append(actions, SelectRevision{why: because, Service: s.Name, Version: s.Version})
 		}
 	}
 	return actions
+}
+
+// strands says why a Service has to reach all pods while the first revision
+// takes over; empty when it need not.
+func strands(f facts, s Service) why {
+	switch {
+	case s.Name == "" || s.Selects == "":
+	case f.Workload.Available > 0:
+		return why(fmt.Sprintf("traffic is still carried by %s of Deployment %s", count(f.Workload.Available, "pod"), f.Workload.Name))
+	case s.ready() == 0 && f.revisions.of(s.Selects).Ready == 0 && anyReady(f):
+		return why(fmt.Sprintf("%s has no ready pod, and pods of other revisions still carry traffic", s.Selects))
+	}
+	return ""
+}
+
+// anyReady reports whether any revision has a ready pod.
+func anyReady(f facts) bool {
+	return slices.ContainsFunc(f.revisions, func(r Revision) bool { return r.Ready > 0 })
 }
 
 // capable reports whether a revision can take a share over.
@@ -211,6 +227,8 @@ func shiftReason(c cursor, f facts, s traffic.Split) string {
 	switch {
 	case f.Traffic.RequestedAll(s):
 		return "the routes follow the revisions that the Services stand for"
+	case stranded(f) && s.Canary == 100:
+		return fmt.Sprintf("Service %s has no ready endpoint, and %s has %d", f.StableService.Name, f.CanaryService.Name, f.CanaryService.ready())
 	case c.mode(f) == returning:
 		return "all traffic returns to stable"
 	case s.Canary == 0 && s.Plain() && c.mode(f) == forward && f.StableService.Selects == c.canary:

@@ -104,6 +104,12 @@ func old(hash string, n int32) edit {
 	return func(s *Snapshot) { s.Revisions = append(s.Revisions, revision(hash, 3, n)) }
 }
 
+// nobody has stable lose all its pods.
+func nobody(s *Snapshot) {
+	s.Revisions[0].Ready, s.Revisions[0].Available = 0, 0
+	s.StableService = service("stable", "v1", 0)
+}
+
 func match(on bool) v1alpha1.Step {
 	m := v1alpha1.MatchRoute{Name: "testers"}
 	if on {
@@ -122,6 +128,13 @@ func TestCapacityBeforeTraffic(t *testing.T) {
 		"FirstRevisionWithoutPods": {
 			"nothing points at a revision that has no pods", scene(firstOf("v1", 0)),
 			nil, []string{"point Service", "shift traffic"},
+		},
+		"NarrowedToNobody": {
+			"a stranger leaves callers of a takeover with a revision that has no ready pod", scene(firstOf("v2", 0), wants("v2"), old("v1", 4), func(s *Snapshot) {
+				s.Workload = &Workload{Name: "shop", Before: ptr.To(int32(4))}
+				s.StableService, s.CanaryService = service("stable", "v2", 0), service("canary", "v1", 4)
+			}),
+			[]string{"widen Service stable"}, []string{"widen Service canary"},
 		},
 		"FirstRevisionNarrowsBoth": {
 			"both Services stand for one revision before there is a second",
@@ -227,6 +240,7 @@ func TestWayBack(t *testing.T) {
 	aborted := latched(v1alpha1.ReasonAbortedByCommand)
 	for name, m := range map[string]moment{
 		"AbortShiftsAtOnce":    {"stable was kept in full", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"scale shop-v2"}},
+		"AbortToNobody":        {"what stable can't serve is not sent there", scene(canaryOf(2, 2, 50), aborted, settledNow, nobody), []string{toCanary, "waiting for a ready endpoint of Service stable"}, nil},
 		"AbortDuringScaling":   {"a change of replicas in the same look is no detour", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), replicas(8), settledNow), []string{toStable, "scale shop-v1 from 4 to 8"}, nil},
 		"AbortDuringPause":     {"a pause holds no way back", scene(canaryOf(1, 1, 25), pausedBySpec, says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, nil},
 		"AbortDuringPromotion": {"all steps are done and stable has not moved yet", scene(canaryOf(3, 4, 100), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"point Service stable at revision v2"}},
