@@ -113,17 +113,19 @@ func newManager(config *rest.Config, o options) (manager.Manager, error) {
 		return nil, err
 	}
 	drain := 10 * time.Second
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         cacheOptions(),
-		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
-		HealthProbeBindAddress:        o.probeAddress,
-		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              "sluice.sluice.dev",
-		LeaderElectionNamespace:       o.leaderNamespace,
-		LeaderElectionReleaseOnCancel: true, // run returns as soon as the manager has stopped
-		GracefulShutdownTimeout:       &drain,
-	})
+	opts := ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   cacheOptions(),
+		Metrics:                 metricsserver.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:  o.probeAddress,
+		GracefulShutdownTimeout: &drain,
+	}
+	if o.leaderElect {
+		if err := elect(config, o, &opts); err != nil {
+			return nil, err
+		}
+	}
+	mgr, err := ctrl.NewManager(config, opts)
 	if err != nil {
 		return nil, fmt.Errorf("create the manager: %w", err)
 	}

@@ -38,6 +38,8 @@ type controller struct {
 	readAt   time.Duration
 	failures int
 	dead     bool
+	// former: another has taken the lead. Fenced, it writes nothing any more.
+	former, fenced bool
 	// skew is by how much its clock is wrong.
 	skew time.Duration
 	// unseen are its own writes that its cache has not seen yet, by kind: since when, and whether there are any.
@@ -146,6 +148,9 @@ func (c *controller) own(answered bool, write func() error) error {
 
 // rewrite stores a status whatever it was decided from.
 func (c *controller) rewrite(s v1alpha1.RolloutStatus) {
+	if c.former && c.fenced {
+		return
+	}
 	_ = c.own(true, func() error {
 		c.w.editRollout(false, func(r *v1alpha1.Rollout) { r.Status = s })
 		return nil

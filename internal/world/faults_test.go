@@ -36,6 +36,18 @@ func killed(s *stage) {
 	s.mischief.kill(s.leaders[0])
 }
 
+// followed has one leader after another take over in the middle of a release,
+// while the one before goes on.
+func followed(fenced bool) func(*stage) {
+	return func(s *stage) {
+		s.h.want("v2")
+		s.mischief.change(fenced)
+		s.pass(2 * time.Second)
+		s.mischief.change(fenced)
+		promoted(s)
+	}
+}
+
 func twoRoutes(s *Setup) { s.Routes = 2 }
 
 // patient has the deadline be longer than any delay of a fault.
@@ -54,13 +66,8 @@ func TestFaults(t *testing.T) {
 		"KilledAtEveryThirdWrite":     {"nothing is kept in memory", steps, nil, every(3, killedAfter), "v2"},
 		"KilledBeforeEveryThirdWrite": {"nor between deciding and writing", steps, nil, every(3, killedBefore), "v2"},
 		"TwoRoutesWrittenHalf":        {"one route is written, the other refuses", steps, twoRoutes, every(3, refused), "v2"},
-		"OldLeaderGoesOn": {"two processes act for a while", steps, nil, func(s *stage) {
-			s.h.want("v2")
-			s.mischief.change()
-			s.pass(2 * time.Second)
-			s.mischief.change()
-			promoted(s)
-		}, "v2"},
+		"OldLeaderGoesOn":             {"two processes act for a while, and the fence of the old one holds", steps, nil, followed(true), "v2"},
+		"FenceFails":                  {"what an old leader writes all the same does harm for a moment and changes no end", steps, nil, followed(false), "v2"},
 		"StaleCaches": {"what is noticed is thirty seconds old", steps, patient, func(s *stage) {
 			s.mischief.staleCaches(10 * time.Minute)
 			promoted(s)

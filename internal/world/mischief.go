@@ -92,12 +92,15 @@ func (m *mischief) kill(c *controller) {
 	})
 }
 
-// change has another process take the lead while the old one goes on for a while.
-func (m *mischief) change() {
+// change has another process take the lead while the old one goes on for a
+// while. What it writes is refused by its fence, see kube.Fence, or the fence
+// fails it: it stood still between its last look at its lease and the sending.
+func (m *mischief) change(fenced bool) {
 	if len(m.w.leaders) != 1 {
 		return
 	}
 	old := m.w.leaders[0]
+	old.former, old.fenced = true, fenced
 	m.w.logf("another controller takes the lead; the old one goes on for a while")
 	m.w.laws.disturb()
 	m.w.lead().skew = old.skew
@@ -119,7 +122,7 @@ func (m *mischief) some() {
 	case 2:
 		killLeader(m)
 	case 3:
-		m.change()
+		m.change(m.w.chance(75))
 	case 4:
 		w.logf("no gateway accepts anything for %s", d)
 		w.plane.stuck = w.now + d

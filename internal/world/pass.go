@@ -136,7 +136,7 @@ func (p *pass) sign() {
 		return
 	}
 	p.c.later(p.c.w.lags.Write, "status write", func() {
-		if err := p.attempt("status", func() error { return p.store(p.read.version, p.plan.Status) }); err != nil {
+		if err := p.attempt(aStatus, func() error { return p.store(p.read.version, p.plan.Status) }); err != nil {
 			p.c.end(p, err)
 			return
 		}
@@ -195,6 +195,9 @@ func (p *pass) act(i int) {
 
 // attempt is one write: what befalls it is the mischief's to say.
 func (p *pass) attempt(what string, write func() error) error {
+	if err := p.outlived(what); err != nil {
+		return err
+	}
 	fate := p.c.w.mischief.fate()
 	switch fate {
 	case killedBefore:
@@ -228,6 +231,23 @@ func (p *pass) attempt(what string, write func() error) error {
 	}
 	return nil
 }
+
+// outlived refuses the writes of a former leader. One that its fence lets pass all
+// the same may take away what the next leader has just read, and nobody could know.
+func (p *pass) outlived(what string) error {
+	switch {
+	case !p.c.former:
+	case p.c.fenced:
+		p.c.w.logf("fenced: %s", what)
+		return errRefused
+	case what != aStatus: // a status is locked to what it was decided from
+		p.c.w.laws.harm()
+	}
+	return nil
+}
+
+// aStatus is what a write of the status is called.
+const aStatus = "status"
 
 // fail reports an error that is not a lost race, as condition Applied, and ends the pass.
 func (p *pass) fail(err error) {
