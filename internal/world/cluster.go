@@ -37,6 +37,8 @@ type podSet struct {
 	// leaving were evicted.
 	leaving []*pod
 	syncing bool
+	// graceful: its number was last changed while pods were the split.
+	graceful bool
 }
 
 // ending is how long a pod that was told to end is still there.
@@ -130,14 +132,18 @@ func (c *cluster) end(s *podSet, n int) {
 	})
 	for _, p := range s.pods[len(s.pods)-n:] {
 		c.terminate(p)
+		p.graceful = p.graceful || s.graceful
 	}
 	s.pods = slices.Clone(s.pods[:len(s.pods)-n])
 }
 
+// asked notes that the number of a set's pods is changed now. Its pods may be told to end later.
+func (c *cluster) asked(hash string) { c.set(hash).graceful = podsSplit(c.w) }
+
 // terminate tells a pod to end.
 func (c *cluster) terminate(p *pod) {
 	p.terminated, p.ended = true, c.w.now
-	p.graceful = c.w.live.rollout != nil && meansOf(c.w.live.rollout) == byReplicas
+	p.graceful = podsSplit(c.w)
 }
 
 // delete removes a ReplicaSet's pods with it.

@@ -25,7 +25,7 @@ type court struct {
 	calmAt time.Duration
 	// shrunk: stable was kept at its share at some time in the release under way.
 	shrunk bool
-	// short: the same, and every proxy has not known it in full since without an abort.
+	// short: the same, and every proxy has not known it in full since, but for an abort on its way.
 	short bool
 	// disturbedAt is when writes or reads of the controller last went wrong.
 	disturbedAt time.Duration
@@ -61,18 +61,20 @@ func (c *court) disturbedSince(t time.Duration) bool {
 }
 
 // watchSize notes whether the release under way has had stable shrunk to its
-// share, which an edit of scaleStable does not undo at once.
+// share, which an edit of scaleStable does not undo at once: the next release
+// begins with such a stable too, unless every proxy has known it in full between them.
 func (c *court) watchSize() {
 	ro := c.w.live.rollout
-	if ro == nil || ro.Status.CanaryRevision == "" {
-		c.shrunk, c.short = false, false
-		return
-	}
 	switch {
+	case ro == nil || ro.Status.StableRevision == "", ro.Status.CanaryRevision == "" && meansOf(ro) != byRoute:
+		c.shrunk, c.short = false, false // without routes stable is kept in full
 	case dynamic(ro):
 		c.shrunk, c.short = true, true
-	case c.short && ro.Status.Abort == nil:
+	case c.short && (ro.Status.Abort == nil || c.w.plane.share(ro.Status.Abort.Revision) == 0):
 		c.short = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
+	}
+	if ro != nil && ro.Status.CanaryRevision == "" {
+		c.shrunk = c.short
 	}
 }
 
@@ -159,6 +161,13 @@ func (c *court) calm() bool {
 	return true
 }
 
+// unborn: the first revision is not there in full yet. Nothing is lost by what
+// has never served, be it that its few pods carry the share of the moment.
+func unborn(c *court) bool {
+	o := &c.w.live
+	return o.rollout != nil && o.rollout.DeletionTimestamp == nil && o.workload == nil && !c.takenOver()
+}
+
 // carries reports whether the pods behind a slot can carry all that it may get,
 // and whether everybody knows of just these.
 func (w *World) carries(slot int) bool {
@@ -191,7 +200,7 @@ func (c *court) belated() bool {
 // Less would be enough for the shares of the moment, but not for their return.
 func (c *court) whole() bool {
 	w := c.w
-	if !handsOver(c) {
+	if !handsOver(c) || unborn(c) {
 		return false
 	}
 	for _, r := range w.live.sets {
@@ -284,7 +293,7 @@ func alive(w *World, pods []*pod) int32 {
 func requested(w *World, slot int) int32 {
 	var most int32
 	for i, r := range w.live.routes {
-		if !w.laws.rest.foreign(i) {
+		if !r.gone && !w.laws.rest.foreign(i) {
 			most = max(most, r.split.Of(slots[slot]))
 		}
 	}

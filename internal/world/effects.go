@@ -107,6 +107,7 @@ func setFinalizer(w *World, hold bool) error {
 		r.Finalizers = nil
 		if hold {
 			r.Finalizers = []string{v1alpha1.Finalizer}
+			w.laws.rest.held = true
 		}
 	})
 	return nil
@@ -139,6 +140,7 @@ func scaleRevision(w *World, a plan.ScaleRevision) error {
 	r.Replicas = a.Replicas
 	w.live.update(r, true)
 	w.touch(replicaSets)
+	w.pods.asked(r.Hash)
 	w.pods.changed(r.Hash)
 	return nil
 }
@@ -234,6 +236,7 @@ func scaleWorkload(w *World, a plan.ScaleWorkload) error {
 	d.Replicas = a.Replicas
 	w.live.workload = &d
 	w.touch(workloads)
+	w.pods.asked("")
 	w.pods.changed("")
 	return nil
 }

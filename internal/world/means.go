@@ -50,6 +50,9 @@ func spared(ro *v1alpha1.Rollout, replicas int32) int32 {
 	return min(int32(n), replicas)
 }
 
+// podsSplit: pods are the split now.
+func podsSplit(w *World) bool { return w.live.rollout != nil && meansOf(w.live.rollout) == byReplicas }
+
 // bound reports whether a Service carries a slot by the objects in force.
 func bound(ro *v1alpha1.Rollout, name string) bool {
 	b := plan.Bindings(ro)

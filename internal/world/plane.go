@@ -170,12 +170,13 @@ func (p *plane) matches() bool {
 	return false
 }
 
-// most is the largest share that any proxy gives a slot now.
+// most is the largest share that any proxy gives a slot now. What proxies still
+// serve of a route that somebody has deleted is nobody's to know.
 func (p *plane) most(slot traffic.Slot) int32 {
 	var most int32
 	for n := range p.proxies {
 		for i, s := range p.proxies[n].split {
-			if !p.w.laws.rest.foreign(i) {
+			if !p.w.live.routes[i].gone && !p.w.laws.rest.foreign(i) {
 				most = max(most, s.Of(slot))
 			}
 		}

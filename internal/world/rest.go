@@ -21,6 +21,8 @@ type restLaw struct {
 	// the stranger's own. No write can be locked to two objects, so that nobody
 	// could have noticed.
 	theirs map[thing]bool
+	// held: the controller has held the Rollout by its finalizer.
+	held bool
 }
 
 // thing is a route or a Service, by its index.
@@ -34,10 +36,31 @@ func (l *restLaw) edits(k kind, i int) { l.edited[thing{k, i}] = l.w.now }
 
 // letGo notes that a pass gives routes and Services back. It has read them live.
 func (l *restLaw) letGo(p *pass) {
-	clear(l.theirs)
 	for t, at := range l.edited {
-		l.theirs[t] = at >= p.began && (t.kind == services || meansOf(p.read.rollout) == byRoute)
+		switch late := at >= p.began; {
+		case l.holds(p.read.rollout, t):
+			l.theirs[t] = late
+		case t.kind == services && late: // none of its two, but of its callers
+			l.theirs[t] = true
+		}
 	}
+}
+
+// gone notes that the Rollout is. What strangers wrote beside one that was never
+// held stays: nobody was asked to give it back.
+func (l *restLaw) gone() {
+	for t := range l.edited {
+		l.theirs[t] = l.theirs[t] || !l.held
+	}
+}
+
+// holds reports whether a Rollout has a route or Service to let go. One that it
+// has let go before stays what it was then.
+func (l *restLaw) holds(ro *v1alpha1.Rollout, t thing) bool {
+	if t.kind == services {
+		return bound(ro, l.w.serviceNames[t.index])
+	}
+	return meansOf(ro) == byRoute
 }
 
 // foreign reports whether a route is a stranger's own by now.

@@ -63,12 +63,17 @@ func (l *statusLaws) served(p *pass, from, to int32) {
 }
 
 // carried reports whether a revision that was wanted a moment ago already gets
-// traffic, by the routes or because it still has pods where these are the split:
+// traffic, by the routes, as what the active Service stands for, or because it still has pods where these are the split:
 // the weights of its first steps are reached at once.
 func (l *statusLaws) carried(p *pass, now *v1alpha1.RolloutStatus) bool {
-	if meansOf(p.read.rollout) == byReplicas {
+	switch meansOf(p.read.rollout) {
+	case byReplicas:
 		r, _ := p.read.set(now.CanaryRevision)
 		return r.Available > 0
+	case bySelector:
+		svc := p.read.services[stableService]
+		return svc != nil && svc.Selects == now.CanaryRevision && svc.Ready[now.CanaryRevision] > 0
+	case byRoute:
 	}
 	svc := p.read.services[canaryService]
 	return svc != nil && svc.Selects == now.CanaryRevision && requested(l.w, canaryService) > 0

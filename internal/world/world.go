@@ -153,6 +153,7 @@ func asksMore(old, now *v1alpha1.Rollout) bool {
 // remove lets the Rollout go, and what it owns with it.
 func (w *World) remove() {
 	w.logf("the Rollout is gone, its pods go with it")
+	w.laws.rest.gone()
 	for _, s := range w.live.sets {
 		w.pods.delete(s.Hash)
 	}
@@ -163,6 +164,9 @@ func (w *World) remove() {
 
 // deletion asks for the Rollout's deletion.
 func (w *World) deletion() {
+	if d := w.live.workload; d != nil && d.Before != nil && *d.Before > w.live.replicas() {
+		w.laws.harm() // the Deployment gets back more pods than were wanted lately
+	}
 	w.editRollout(true, func(r *v1alpha1.Rollout) {
 		at := metav1.NewTime(w.time())
 		r.DeletionTimestamp = &at
