@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/itchyny/gojq"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sluice-dev/sluice/routers/routertest"
 )
 
 // ignored is the list of jq paths that Argo CD is told to ignore in a kind of route.
@@ -164,7 +166,7 @@ func pointed(t *testing.T, route map[string]any, paths []string) string {
 	if len(o.GetAnnotations()) == 0 {
 		unstructured.RemoveNestedField(o.Object, "metadata", "annotations")
 	}
-	return encode(t, o.Object)
+	return routertest.Encode(t, o.Object)
 }
 
 // written is a route before and after.

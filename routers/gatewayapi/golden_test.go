@@ -4,7 +4,6 @@
 package gatewayapi
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,13 +14,13 @@ import (
 	"strings"
 	"testing"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/routertest"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -58,9 +57,9 @@ func TestGolden(t *testing.T) {
 
 func golden(t *testing.T, path string) {
 	head, body := split(t, path)
-	canonical := reformat(t, body)
+	canonical := routertest.Canonical(t, body)
 	if *update {
-		save(t, path, head+"---\n"+canonical)
+		routertest.Save(t, path, head+"---\n"+canonical)
 	} else if diff := cmp.Diff(canonical, body); diff != "" {
 		t.Errorf("the input is not in canonical form; run go test -update (-want, +got):\n%s", diff)
 	}
@@ -73,7 +72,7 @@ func golden(t *testing.T, path string) {
 		got += "---\n" + after
 	}
 	if *update {
-		save(t, outPath, got)
+		routertest.Save(t, outPath, got)
 	}
 	want, err := os.ReadFile(outPath)
 	if err != nil {
@@ -98,17 +97,17 @@ func rendered(t *testing.T, head, body string) (answer, after string) {
 		if !errors.As(err, &result.Problem) {
 			t.Fatalf("error %v is not a problem", err)
 		}
-		return encode(t, result), ""
+		return routertest.Encode(t, result), ""
 	}
 	for _, op := range ops {
 		result.Operations = append(result.Operations, summary(op))
 	}
-	after = patched(t, body, ops)
+	after = routertest.Patched(t, body, ops)
 	v, _ = seen(t, ask, after)
 	if again, err := operations(v, r, want); err != nil || len(again) > 0 {
 		t.Errorf("asked once more: %v, %v, want nothing", again, err)
 	}
-	return encode(t, result), after
+	return routertest.Encode(t, result), after
 }
 
 // summary is an operation in one line; a rule that is added shows in the route.
@@ -155,7 +154,7 @@ func removedWithoutTrace(t *testing.T, head, before, after string) {
 	v, r := seen(t, ask, after)
 	rest := after
 	if ops := render(v, known(v, r), traffic.CanaryAt(0), nil); len(ops) > 0 {
-		rest = patched(t, after, ops)
+		rest = routertest.Patched(t, after, ops)
 	}
 	if strings.Contains(rest, "sluice.dev") {
 		t.Errorf("after the release something of ours is left:\n%s", rest)
@@ -167,28 +166,6 @@ func removedWithoutTrace(t *testing.T, head, before, after string) {
 	if diff := cmp.Diff(compare(t, before), compare(t, rest)); diff != "" {
 		t.Errorf("after the release a trace is left (-before, +after):\n%s", diff)
 	}
-}
-
-// patched applies operations the way the API server does, to bytes.
-func patched(t *testing.T, body string, ops []operation) string {
-	t.Helper()
-	before, err := yaml.YAMLToJSON([]byte(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := json.Marshal(ops)
-	if err != nil {
-		t.Fatal(err)
-	}
-	patch, err := jsonpatch.DecodePatch(raw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after, err := patch.Apply(before)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reformat(t, string(after))
 }
 
 // onlyOursChanged compares everything but what the router may write, byte for
@@ -215,7 +192,7 @@ func stripped(t *testing.T, body string) string {
 	if err := strip(r, o); err != nil {
 		t.Fatal(err)
 	}
-	return encode(t, o.Object)
+	return routertest.Encode(t, o.Object)
 }
 
 // unweighted is the route without the weights of our two Services.
@@ -231,7 +208,7 @@ func unweighted(t *testing.T, body string) string {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	return encode(t, o.Object)
+	return routertest.Encode(t, o.Object)
 }
 
 func others(body string) []string {
@@ -257,38 +234,9 @@ func split(t *testing.T, path string) (head, body string) {
 	return head, body
 }
 
-func reformat(t *testing.T, body string) string {
-	t.Helper()
-	asJSON, err := yaml.YAMLToJSON([]byte(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	canonical, err := yaml.JSONToYAML(asJSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(canonical)
-}
-
 func decode(t *testing.T, body string, into any) {
 	t.Helper()
 	if err := yaml.Unmarshal([]byte(body), into); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func encode(t *testing.T, v any) string {
-	t.Helper()
-	raw, err := yaml.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(raw)
-}
-
-func save(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -14,13 +14,13 @@ import (
 	"strings"
 	"testing"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/go-cmp/cmp"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/routertest"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -85,17 +85,17 @@ func golden(t *testing.T, path string) {
 		t.Fatalf("%s: want what is asked for, a VirtualService and perhaps a DestinationRule", path)
 	}
 	for i, body := range parts[1:] {
-		parts[i+1] = reformat(t, body)
+		parts[i+1] = routertest.Canonical(t, body)
 	}
 	if canonical := strings.Join(parts, "---\n"); *update {
-		save(t, path, canonical)
+		routertest.Save(t, path, canonical)
 	} else if diff := cmp.Diff(canonical, string(raw)); diff != "" {
 		t.Errorf("the input is not in canonical form; run go test -update (-want, +got):\n%s", diff)
 	}
 	got := rendered(t, parts)
 	outPath := strings.TrimSuffix(path, ".in.yaml") + ".out.yaml"
 	if *update {
-		save(t, outPath, got)
+		routertest.Save(t, outPath, got)
 	}
 	want, err := os.ReadFile(outPath)
 	if err != nil {
@@ -117,7 +117,7 @@ func rendered(t *testing.T, parts []string) string {
 		if !errors.As(err, &result.Problem) {
 			t.Fatalf("error %v is not a problem", err)
 		}
-		return encode(t, result)
+		return routertest.Encode(t, result)
 	}
 	after := patched(t, parts[1:], ops)
 	for i := range ops {
@@ -131,7 +131,7 @@ func rendered(t *testing.T, parts []string) string {
 		readsBack(t, ask, after)
 		withoutTrace(t, ask, parts[1:], after)
 	}
-	return strings.Join(append([]string{encode(t, result)}, after...), "---\n")
+	return strings.Join(append([]string{routertest.Encode(t, result)}, after...), "---\n")
 }
 
 // brief is the value of an operation in one line.
@@ -180,26 +180,10 @@ func patched(t *testing.T, bodies []string, ops [][]operation) []string {
 	t.Helper()
 	after := make([]string, len(bodies))
 	for i, body := range bodies {
-		before, err := yaml.YAMLToJSON([]byte(body))
-		if err != nil {
-			t.Fatal(err)
-		}
 		if len(ops[i]) > 0 && (ops[i][0].Op != "test" || ops[i][0].Path != "/metadata/resourceVersion") {
 			t.Errorf("the operations %v are not guarded by the version that they were computed from", ops[i])
 		}
-		raw, err := json.Marshal(append([]operation{}, ops[i]...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		patch, err := jsonpatch.DecodePatch(raw)
-		if err != nil {
-			t.Fatal(err)
-		}
-		result, err := patch.Apply(before)
-		if err != nil {
-			t.Fatalf("apply %s: %v", raw, err)
-		}
-		after[i] = reformat(t, string(result))
+		after[i] = routertest.Patched(t, body, append([]operation{}, ops[i]...))
 	}
 	return after
 }
@@ -279,20 +263,7 @@ func foreign(t *testing.T, ask asked, body string) string {
 	o := map[string]any{}
 	decode(t, body, &o)
 	stripRaw(ask.route(), o, ask.Mirror > 0 || ask.Release, ask.Sticky != nil || ask.Release)
-	return encode(t, o)
-}
-
-func reformat(t *testing.T, body string) string {
-	t.Helper()
-	asJSON, err := yaml.YAMLToJSON([]byte(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	canonical, err := yaml.JSONToYAML(asJSON)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(canonical)
+	return routertest.Encode(t, o)
 }
 
 // decode keeps whole numbers whole, as the API machinery does.
@@ -320,20 +291,4 @@ func specOf(t *testing.T, raw []byte) map[string]any {
 		t.Fatal(err)
 	}
 	return object(all, "spec")
-}
-
-func encode(t *testing.T, v any) string {
-	t.Helper()
-	raw, err := yaml.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(raw)
-}
-
-func save(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
 }
