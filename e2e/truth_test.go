@@ -99,7 +99,7 @@ func columns(r *v1alpha1.Rollout) map[string]string {
 	st := r.Status
 	c := map[string]string{
 		"NAME": r.Name, "STRATEGY": st.Strategy, "PHASE": string(st.Phase), "WEIGHT": weight(r), "STEP": "",
-		"READY": strconv.Itoa(int(st.ReadyReplicas)), "IMAGE": st.Image, "STABLE": st.StableRevision, "CANARY": st.CanaryRevision, "MESSAGE": st.Message,
+		"READY": strconv.Itoa(int(st.ReadyReplicas)), "IMAGE": st.Image, "STABLE": st.StableRevision, "CANARY": st.CanaryRevision, "MESSAGE": st.Summary, "IN FULL": st.Message,
 	}
 	if st.CurrentStep != nil {
 		c["STEP"] = st.CurrentStep.Position
