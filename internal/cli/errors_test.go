@@ -130,6 +130,11 @@ func TestHelp(t *testing.T) {
 			}
 		}
 	}
+	var help strings.Builder
+	if code := Run(t.Context(), Env{Out: &help, Err: &help}, []string{"pause", "--help"}); code != ExitOK || strings.Contains(help.String(), "--certificate-authority") ||
+		!strings.Contains(help.String(), "-n NAMESPACE, --context") || strings.Count(help.String(), "\n") > 30 {
+		t.Errorf("pause --help: code %d, or the flags of every verb stand between its own:\n%s", code, help.String())
+	}
 	// After an abort people ask for the way on.
 	if abort, _, _ := root.Find([]string{"abort"}); !strings.Contains(abort.Long, "kubectl sluice retry NAME") {
 		t.Error("abort: --help does not tell of retry")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -117,6 +118,18 @@ const (
   130  interrupted while waiting; the command stays written`
 )
 
+// The flags that say which cluster and whose account are many and the same for
+// all verbs: a verb's help leads to them instead of repeating them.
+const (
+	inheritedFlags = `
+
+Global Flags:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}`
+	inheritedInstead = `
+
+-n NAMESPACE, --context, --kubeconfig and other flags of kubectl work too: kubectl sluice --help lists them.`
+)
+
 func newRoot(env Env) *cobra.Command {
 	s := newSession(env)
 	root := &cobra.Command{
@@ -130,6 +143,7 @@ func newRoot(env Env) *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	s.bind(root.PersistentFlags())
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), inheritedFlags, inheritedInstead, 1))
 	_ = root.RegisterFlagCompletionFunc("namespace", completeNamespace(s))
 	root.AddCommand(newGet(s), newList(s), newStatus(s), newPromote(s), newAbort(s), newUndo(s), newVersion(s), newBacktest(s), newSimulate(s))
 	for _, v := range lifecycleVerbs() {
