@@ -110,11 +110,12 @@ func envoyGateway() preset {
 }
 
 // linkerd is the view of the pods' own proxies. Linkerd's scrape configuration
-// copies the labels of pods to series.
+// copies the labels of pods to series. The proxies also count the kubelet's probes
+// and those who scrape them: these would speak well of a canary without a request.
 func linkerd() preset {
 	labels := func(of Subject, arms ...Arm) []matcher {
 		return []matcher{
-			equal("direction", "inbound"), equal("namespace", of.Namespace),
+			equal("direction", "inbound"), equal("namespace", of.Namespace), unequal("route_name", "probe"), unequal("target_port", "4191"),
 			match("sluice_dev_revision", alternatives(arms, func(a Arm) string { return regexp.QuoteMeta(a.Revision) })),
 		}
 	}

@@ -149,14 +149,17 @@ func envoy(canary, stable, other string) string {
 
 func linkerd() string {
 	arm := func(direction, namespace, revision string, good, bad, within, all int) string {
-		labels := fmt.Sprintf(`instance="10.0.0.4:4191",direction=%q,namespace=%q,sluice_dev_revision=%q`, direction, namespace, revision)
+		labels := fmt.Sprintf(`instance="10.0.0.4:4191",target_port="8080",route_name="default",direction=%q,namespace=%q,sluice_dev_revision=%q`, direction, namespace, revision)
 		return fmt.Sprintf(`
 	response_total{%[1]s,classification="success",status_code="200"}   0+%[2]dx4
 	response_total{%[1]s,classification="failure",status_code="500"}   0+%[3]dx4
 	response_latency_ms_bucket{%[1]s,status_code="200",le="300"}       0+%[4]dx4
 	response_latency_ms_bucket{%[1]s,status_code="200",le="+Inf"}      0+%[5]dx4`, labels, good, bad, within, all)
 	}
-	return arm("inbound", "shop", "7d9", 97, 3, 90, 100) + arm("inbound", "shop", "5c9", 898, 2, 880, 900) +
+	const beside = `
+	response_total{instance="10.0.0.4:4191",direction="inbound",namespace="shop",sluice_dev_revision="7d9",target_port="8080",route_kind="default",route_name="probe",classification="success"}  0+7x4
+	response_total{instance="10.0.0.4:4191",direction="inbound",namespace="shop",sluice_dev_revision="7d9",target_port="4191",route_kind="default",route_name="default",classification="success"}  0+7x4`
+	return beside + arm("inbound", "shop", "7d9", 97, 3, 90, 100) + arm("inbound", "shop", "5c9", 898, 2, 880, 900) +
 		arm("outbound", "shop", "7d9", 7, 7, 7, 7) + arm("inbound", "other", "7d9", 7, 7, 7, 7)
 }
 
