@@ -119,6 +119,8 @@ func bad(a Arm, i int) float64 {
 	return a.Bad[i].Value
 }
 
+func badSeen(a Arm) bool { return len(a.Bad) > 0 && a.Bad[0].Known }
+
 // edges is how many bad counts a block of a metric has.
 func edges(j Judged, ev *v1alpha1.MetricEvidence) int {
 	if j.Kind == Latency || j.Kind == Comparison {
@@ -177,6 +179,7 @@ func FoldBlock(spec v1alpha1.AnalysisRunSpec, j Judged, st v1alpha1.MetricStatus
 	if b.Stable.Total.Known {
 		ev.StableAt = &end
 	}
+	ev.BadSeen = ev.BadSeen || badSeen(b.Canary) || badSeen(b.Stable)
 	if reason != "" {
 		ev.Unusable++
 	} else {
@@ -197,7 +200,7 @@ func renew(ev *v1alpha1.MetricEvidence, q *v1alpha1.Question) {
 	default:
 		return
 	}
-	for i := 3; i < len(ev.State); i += 4 { // the last of the four of each test
+	for i := ofTest - 1; i < len(ev.State); i += ofTest { // the last of each test
 		ev.State[i] = ""
 	}
 }
@@ -233,8 +236,8 @@ func count(t *tally, ev *v1alpha1.MetricEvidence, s *sample) error {
 	return nil
 }
 
-// remember keeps the block among the latest ones, and stable's part of it among
-// those of the last five minutes.
+// remember keeps the block among the latest ones, and its counts among those of
+// the last five minutes.
 func remember(ev *v1alpha1.MetricEvidence, b Block, reason v1alpha1.BlockReason, message string) {
 	for i := range ev.Blocks {
 		ev.Blocks[i].Message = ""
@@ -242,30 +245,48 @@ func remember(ev *v1alpha1.MetricEvidence, b Block, reason v1alpha1.BlockReason,
 	kept := v1alpha1.BlockStatus{At: metav1.NewTime(b.End), Reason: reason, Message: clip(message), Canary: firstOf(b.Canary), Stable: firstOf(b.Stable)}
 	ev.Blocks = append(ev.Blocks, kept)
 	ev.Blocks = slices.Clone(ev.Blocks[max(0, len(ev.Blocks)-keptBlocks):])
-	s, ok := counts(kept.Stable)
-	if !ok || s.Valid() != nil {
-		return
+	part := v1alpha1.BlockStatus{At: metav1.NewTime(b.End.Truncate(recentPart))}
+	if n := len(ev.Recent); n > 0 && ev.Recent[n-1].At.Equal(&part.At) {
+		part, ev.Recent = ev.Recent[n-1], slices.Clone(ev.Recent[:n-1])
 	}
-	part := metav1.NewTime(b.End.Truncate(recentPart))
-	n := len(ev.Recent)
-	if n > 0 && ev.Recent[n-1].At.Equal(&part) {
-		ev.Recent[n-1].Stable = add(ev.Recent[n-1].Stable, s)
-		return
+	if s, ok := counts(kept.Stable); ok && s.Valid() == nil {
+		part.Stable = add(part.Stable, s)
 	}
-	ev.Recent = append(ev.Recent, v1alpha1.BlockStatus{At: part, Stable: add("", s)})
+	if c, ok := counts(kept.Canary); ok && reason == "" {
+		part.Canary = add(part.Canary, c)
+	}
+	if part.Canary+part.Stable != "" {
+		ev.Recent = append(ev.Recent, part)
+	}
 	oldest := b.End.Add(-recentParts * recentPart)
 	ev.Recent = slices.DeleteFunc(ev.Recent, func(r v1alpha1.BlockStatus) bool { return r.At.Time.Before(oldest) })
+}
+
+// recent is what both revisions had in the last five minutes.
+func recent(ev *v1alpha1.MetricEvidence) (canary, stable stats.Counts) {
+	for _, r := range ev.Recent {
+		c, _ := counts(r.Canary)
+		s, _ := counts(r.Stable)
+		canary.Bad, canary.Total = canary.Bad+c.Bad, canary.Total+c.Total
+		stable.Bad, stable.Total = stable.Bad+s.Bad, stable.Total+s.Total
+	}
+	return canary, stable
 }
 
 // unhealthy gives what stable had in the last five minutes when that is an
 // incident of its own.
 func unhealthy(j Judged, ev *v1alpha1.MetricEvidence) (stats.Counts, bool) {
-	var sum stats.Counts
-	for _, r := range ev.Recent {
-		c, _ := counts(r.Stable)
-		sum.Bad, sum.Total = sum.Bad+c.Bad, sum.Total+c.Total
-	}
+	_, sum := recent(ev)
 	return sum, j.Good > 0 && !ev.NoStable && sum.Bad >= unhealthyBad && sum.Bad > unhealthyBurn*j.budget()*sum.Total
+}
+
+// relapsed gives what the canary had in the last five minutes when that alone is
+// beyond what passing needs. What was proven in the hours before says nothing
+// about now.
+func relapsed(spec v1alpha1.AnalysisRunSpec, j Judged, ev *v1alpha1.MetricEvidence) (sum stats.Counts, limit float64, is bool) {
+	sum, _ = recent(ev)
+	limit = rulesOf(spec.Judgement).mustProve(j, nextWeight(spec.Question)).Absolute
+	return sum, limit, j.Good > 0 && sum.Bad >= unhealthyBad && sum.Bad > limit*sum.Total
 }
 
 // keptBlocks is how many blocks a status holds.

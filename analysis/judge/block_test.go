@@ -48,6 +48,12 @@ func TestGoldenVerdicts(t *testing.T) {
 	}
 }
 
+// ownMetric puts a metric that a person wrote in the place of the objective.
+func ownMetric(s *v1alpha1.AnalysisRunSpec) {
+	s.Preset, s.Objectives, s.Question = "", nil, asked(0, 25)
+	s.Metrics = []v1alpha1.Metric{{Name: "checkout", Objective: "99.9%", Proportion: &v1alpha1.Proportion{Total: `a{t="$(arm)"}`, Bad: `b{t="$(arm)"}`}}}
+}
+
 func TestWords(t *testing.T) {
 	const sloLimit = "1.5 × stable + 0.05 pp"
 	tests := map[string]struct {
@@ -59,7 +65,7 @@ func TestWords(t *testing.T) {
 	}{
 		"abort": {
 			"the numbers of both, the evidence, and what of", func(g *game) { g.rows(times(12, [4]float64{1, 100, 1, 900})...) }, nil, nil,
-			"availability: canary 1 % bad (12/1200), stable 0.11 % (12/10800); evidence 145 of 100 needed that canary exceeds " + sloLimit + " → Abort",
+			"availability: canary 1 % bad (12/1200), stable 0.11 % (12/10800); evidence 143 of 100 needed that canary exceeds " + sloLimit + " → Abort",
 		},
 		"waiting": {
 			"how much is missing, and how long that takes", func(g *game) { g.rows(times(4, [4]float64{0, 10, 0, 90})...) }, nil,
@@ -69,7 +75,7 @@ func TestWords(t *testing.T) {
 		"no stable": {
 			"judged by the objective alone", func(g *game) { g.rows(times(6, [4]float64{3, 100, 0, 0})...) },
 			func(ev *v1alpha1.MetricEvidence) { ev.NoStable = true }, nil,
-			"availability: canary 3 % bad (6/200); evidence 104 of 100 needed that canary exceeds 0.2 % → Abort",
+			"availability: canary 3 % bad (6/200); evidence 103 of 100 needed that canary exceeds 0.2 % → Abort",
 		},
 		"incident": {
 			"nobody is blamed", func(g *game) { g.rows(times(3, [4]float64{5, 100, 45, 900})...) }, nil, nil,
@@ -83,6 +89,21 @@ func TestWords(t *testing.T) {
 			"so many good ones suffice", func(g *game) { g.rows(times(3, [4]float64{0, 100, 0, 900})...) }, nil,
 			func(s *v1alpha1.AnalysisRunSpec) { s.Question = asked(0, 10) },
 			"availability: canary 0 % bad (0/300), stable 0 % (0/2700); passed",
+		},
+		"nothing is ever bad": {
+			"as it is when the name is misspelled", func(g *game) {
+				for range 2 {
+					g.next(Arm{Total: Count{100, true, ""}, Bad: []Count{{}}}, Arm{Total: Count{900, true, ""}, Bad: []Count{{}}})
+				}
+			}, nil, ownMetric,
+			"checkout: canary 0 % bad (0/200), stable 0 % (0/1800) (bad has selected no series yet, which counts as 0: check its spelling); 200 of about 499 requests, ETA 30 s",
+		},
+		"something was bad once": {
+			"the name is right", func(g *game) {
+				g.next(has(0, 100), has(1, 900))
+				g.next(Arm{Total: Count{100, true, ""}, Bad: []Count{{}}}, Arm{Total: Count{900, true, ""}, Bad: []Count{{}}})
+			}, nil, ownMetric,
+			"checkout: canary 0 % bad (0/200), stable 0.06 % (1/1800); 200 of about 499 requests, ETA 30 s",
 		},
 	}
 	for name, tc := range tests {

@@ -106,7 +106,7 @@ func verdictOf(in Input, j Judged, st v1alpha1.MetricStatus) v1alpha1.MetricVerd
 		return v1alpha1.MetricPending
 	case doubtful(ev):
 		return v1alpha1.MetricHolding
-	case incident(j, ev):
+	case incident(j, ev), relapse(in.Spec, j, ev):
 		return v1alpha1.MetricHolding
 	case suffices(in, j, st):
 		return v1alpha1.MetricPassing
@@ -125,6 +125,11 @@ func overLimit(spec v1alpha1.AnalysisRunSpec, ev *v1alpha1.MetricEvidence) bool 
 func doubtful(ev *v1alpha1.MetricEvidence) bool {
 	value, ok := number(ev.Fail)
 	return ok && value >= doubtAt
+}
+
+func relapse(spec v1alpha1.AnalysisRunSpec, j Judged, ev *v1alpha1.MetricEvidence) bool {
+	_, _, is := relapsed(spec, j, ev)
+	return is
 }
 
 func incident(j Judged, ev *v1alpha1.MetricEvidence) bool {

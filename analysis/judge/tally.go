@@ -18,6 +18,10 @@ const (
 	// alonePart of the evidence is set aside for that from the beginning, as the
 	// false abort rate demands.
 	alonePart = 0.1
+	// latePart is set aside for what begins after the horizon of planned blocks.
+	// Hours of good blocks wear the other evidence down, and it would take as
+	// long to grow again.
+	latePart = 0.01
 )
 
 // tally holds the statistical processes of one metric.
@@ -35,6 +39,8 @@ type test struct {
 	fail *stats.EProcess
 	// alone: the same by the objective alone, while there is next to no stable traffic. Nil without.
 	alone *stats.EProcess
+	// late: the same as fail since the latest whole horizon, and anew as it is when it begins.
+	late, anew *stats.EProcess
 	// pass: evidence since the start that all traffic is affordable; asked: since
 	// the question, that the next weight is. Nil when it can't be told.
 	pass, asked *stats.EProcess
@@ -102,7 +108,7 @@ func begin(j Judged, r rules, ev *v1alpha1.MetricEvidence, nextWeight float64) (
 // drop leaves out what a missing edge can't tell.
 func (x *test) drop(above, below float64) {
 	if math.IsNaN(above) {
-		x.fail, x.alone = nil, nil
+		x.fail, x.alone, x.late = nil, nil, nil
 	}
 	if math.IsNaN(below) {
 		x.pass, x.asked = nil, nil
@@ -118,8 +124,10 @@ func newTest(j Judged, r rules, ev *v1alpha1.MetricEvidence, phi, nextWeight flo
 	if ev.NoStable {
 		limit = r.burning(j)
 	}
-	if x.fail, err = stats.NewFail(limit, options); err != nil {
-		return x, err
+	for _, p := range []**stats.EProcess{&x.fail, &x.late, &x.anew} {
+		if *p, err = stats.NewFail(limit, options); err != nil {
+			return x, err
+		}
 	}
 	if j.Good > 0 && !ev.NoStable {
 		if x.alone, err = stats.NewFail(r.burning(j), options); err != nil {
@@ -147,6 +155,9 @@ func (x *test) take(s *sample) error {
 	canary := stats.Counts{Bad: s.canaryBad[x.failBad], Total: s.canary}
 	stable := stats.Counts{Bad: s.stableBad[x.failBad], Total: s.stable}
 	if x.fail != nil {
+		if err := x.takeLate(canary, stable); err != nil {
+			return err
+		}
 		if err := x.fail.Update(canary, stable); err != nil {
 			return err
 		}
@@ -169,6 +180,30 @@ func (x *test) take(s *sample) error {
 	return nil
 }
 
+// takeLate adds a block beyond the horizon. Each further horizon begins anew, and
+// what was gained in the one before is given up.
+func (x *test) takeLate(canary, stable stats.Counts) error {
+	switch n := x.fail.Blocks(); {
+	case n < stats.Horizon:
+		return nil
+	case n%stats.Horizon == 0:
+		x.late = x.anew.Clone()
+	}
+	return x.late.Update(canary, stable)
+}
+
+// against is the evidence of fail and late, of which other is set aside for
+// something else. The i-th further horizon has the share 1/(i*(i+1)) of what is
+// set aside for all of them; 1/(i+1) is left for those to come.
+func (x *test) against(other float64) float64 {
+	value := (1 - other - latePart) * x.fail.Value()
+	i := float64(max(0, x.fail.Blocks()-1) / stats.Horizon)
+	if i > 0 {
+		value += latePart / (i * (i + 1)) * x.late.Value()
+	}
+	return value + latePart/(i+1)
+}
+
 // fails is the evidence that the canary is worse than tolerated, and whether
 // most of it is about the objective alone. It is false for one that can't fail.
 func (t *tally) fails() (value float64, alone, can bool) {
@@ -183,11 +218,11 @@ func (t *tally) fails() (value float64, alone, can bool) {
 		}
 		n++
 		if x.alone == nil {
-			value += x.fail.Value()
+			value += x.against(0)
 			continue
 		}
 		part := alonePart * x.alone.Value()
-		value += (1-alonePart)*x.fail.Value() + part
+		value += x.against(alonePart) + part
 		byAlone += part
 	}
 	if n == 0 {
@@ -237,7 +272,10 @@ type absent struct{}
 func (absent) State() stats.State     { return "" }
 func (absent) Load(stats.State) error { return nil }
 
-// processes in the order of the status.
+// ofTest is how many processes of one test are kept.
+const ofTest = 5
+
+// processes in the order of the status; asked is the last of each test.
 func (t *tally) processes() []process {
 	if t.sign != nil {
 		return []process{t.sign}
@@ -245,7 +283,7 @@ func (t *tally) processes() []process {
 	var all []process
 	for i := range t.used {
 		x := &t.tests[i]
-		for _, p := range []*stats.EProcess{x.fail, x.alone, x.pass, x.asked} {
+		for _, p := range []*stats.EProcess{x.fail, x.alone, x.late, x.pass, x.asked} {
 			if p == nil {
 				all = append(all, absent{})
 				continue

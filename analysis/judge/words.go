@@ -36,8 +36,20 @@ func sentence(in Input, j Judged, st v1alpha1.MetricStatus) string {
 		sum, _ := unhealthy(j, st.Evidence)
 		return fmt.Sprintf("BaselineUnhealthy: stable had %s bad (%s) in the last 5m, more than %d times what the objective leaves; an incident of both is no fault of the canary",
 			percent(sum), fraction(sum), unhealthyBurn)
+	case relapse(in.Spec, j, st.Evidence):
+		sum, limit, _ := relapsed(in.Spec, j, st.Evidence)
+		return fmt.Sprintf("%s; of late the canary had %s bad (%s in the last 5m), and passing needs less than %s", seen(j, st), percent(sum), fraction(sum), percentOf(limit))
 	}
-	return seen(j, st) + lastLack(st.Evidence) + "; " + outlook(in, j, st) + baseline(in, st)
+	return seen(j, st) + unseen(j, st.Evidence) + lastLack(st.Evidence) + "; " + outlook(in, j, st) + baseline(in, st)
+}
+
+// unseen says that nothing was ever bad, where that may be a slip: of a metric that
+// a person wrote, bad that selects nothing looks like a service without a fault.
+func unseen(j Judged, ev *v1alpha1.MetricEvidence) string {
+	if j.Kind != Proportion || j.Metric.Name == "" || ev.BadSeen || ev.Usable < leastBlocks {
+		return ""
+	}
+	return " (bad has selected no series yet, which counts as 0: check its spelling)"
 }
 
 // lack says why there is no usable block.

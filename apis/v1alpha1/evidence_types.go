@@ -72,12 +72,15 @@ type MetricEvidence struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	State []string `json:"state,omitempty"`
+	// badSeen says that there was a series of bad requests, of either revision, in any block.
+	// +optional
+	BadSeen bool `json:"badSeen,omitempty"`
 	// blocks are the latest eight, oldest first.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=10
 	Blocks []BlockStatus `json:"blocks,omitempty"`
-	// recent are stable's sums of the last five minutes, by the minute.
+	// recent are both revisions' sums of the last five minutes, by the minute.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=6
