@@ -65,7 +65,7 @@ func TestBadReleaseIsAbortedByCounts(t *testing.T) {
 	b := newBench(t, counting)
 	b.server.ReplyTo(shop(5, 100, 1, 900))
 	st := b.until(5 * time.Minute)
-	want := "checkout: canary 5 % bad (10/200), stable 0.11 % (2/1800); evidence 136 of 100 needed that canary exceeds 1.5 × stable + 0.05 pp → Abort"
+	want := "checkout: canary 5 % bad (10/200), stable 0.11 % (2/1800); evidence 135 of 100 needed that canary exceeds 1.5 × stable + 0.05 pp → Abort"
 	if st.Phase != v1alpha1.AnalysisFailed || st.Message != want {
 		t.Errorf("%s: %q, want Failed: %q", st.Phase, st.Message, want)
 	}
