@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -42,20 +43,23 @@ func (w Witness) Kubectl(ctx context.Context, args ...string) (Output, error) {
 	return out, nil
 }
 
+// titles of columns: words with one space between, where columns have more.
+var titles = regexp.MustCompile(`\S+(?: \S+)*`)
+
 // Table reads what `kubectl get` prints for one object: the value of each column by its title.
 func Table(text string) (map[string]string, error) {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if len(lines) != 2 {
 		return nil, fmt.Errorf("want a line of titles and one object, got:\n%s", text)
 	}
-	titles := strings.Fields(lines[0])
+	columns := titles.FindAllString(lines[0], -1)
 	row := map[string]string{}
 	from := 0
-	for i, title := range titles {
+	for i, title := range columns {
 		start := from + strings.Index(lines[0][from:], title)
 		end := len(lines[1])
-		if i+1 < len(titles) {
-			next := strings.Index(lines[0][start+len(title):], titles[i+1])
+		if i+1 < len(columns) {
+			next := strings.Index(lines[0][start+len(title):], columns[i+1])
 			end = min(end, start+len(title)+next)
 		}
 		row[title] = strings.TrimSpace(lines[1][min(start, len(lines[1])):max(end, min(start, len(lines[1])))])
