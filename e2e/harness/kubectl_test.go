@@ -11,8 +11,8 @@ import (
 
 func TestTable(t *testing.T) {
 	text := "NAME   PHASE    STEP   WEIGHT   MESSAGE   IN FULL\n" +
-		"shop   Paused          25       waits     waits until someone promotes\n"
-	want := map[string]string{"NAME": "shop", "PHASE": "Paused", "STEP": "", "WEIGHT": "25", "MESSAGE": "waits", "IN FULL": "waits until someone promotes"}
+		"shop   Paused          25       waits…    waits until someone promotes\n"
+	want := map[string]string{"NAME": "shop", "PHASE": "Paused", "STEP": "", "WEIGHT": "25", "MESSAGE": "waits…", "IN FULL": "waits until someone promotes"}
 	got, err := Table(text)
 	if err != nil {
 		t.Fatal(err)
