@@ -117,6 +117,9 @@ func outcome(o v1alpha1.Outcome, abort *v1alpha1.AbortStatus) news {
 
 func command(c *v1alpha1.CommandStatus) news {
 	n := news{kind: corev1.EventTypeNormal, reason: "CommandAccepted", action: "Command", words: fmt.Sprintf("%s: %s", c.Verb, c.Message), same: c.ID}
+	if c.Verb == "" {
+		n.words = c.Message
+	}
 	if c.Result == v1alpha1.CommandRefused {
 		n.kind, n.reason = corev1.EventTypeWarning, "CommandRefused"
 	}

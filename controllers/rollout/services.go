@@ -48,7 +48,7 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 		return seen, nil
 	}
 	if apierrors.IsNotFound(err) {
-		o.absent = append(o.absent, name)
+		o.absent, seen.Absent = append(o.absent, name), true
 		o.unbound(field, "Service %s does not exist in namespace %s; create it with the selector and ports of the workload", name, o.s.Rollout.Namespace)
 		return seen, nil
 	}

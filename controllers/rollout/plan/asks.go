@@ -96,5 +96,5 @@ func deserted(c cursor, f facts) bool {
 		return false
 	}
 	stable, exists := f.revisions.find(c.stable)
-	return exists && stable.Replicas > 0 && stable.Ready == 0 && f.StableService.ready() == 0
+	return (!exists || stable.Replicas > 0 && stable.Ready == 0) && f.StableService.ready() == 0
 }

@@ -107,6 +107,9 @@ func notInFlight(c cursor, f facts) string {
 	if m == returning {
 		return fmt.Sprintf("revision %s is already on its way back to stable; nothing else can be done with it", c.canary)
 	}
+	if m == rebinding {
+		return "the strategy has changed and is still being put in place; repeat the command in a moment"
+	}
 	return "no release is in flight; change the template to start one"
 }
 

@@ -116,7 +116,7 @@ func point(c cursor, f facts, d desired) []Action {
 		want    string
 	}{{traffic.Stable, f.StableService, d.stableSelects}, {traffic.Canary, f.CanaryService, d.canarySelects}} {
 		r, exists := f.revisions.find(s.want)
-		if s.want == "" || s.want == s.service.Selects || !exists || s.service.Name == "" || s.service.Missing {
+		if s.want == "" || s.want == s.service.Selects || !exists || s.service.Name == "" || s.service.Missing || s.service.Absent {
 			continue
 		}
 		share := f.most(s.slot)
@@ -140,11 +140,12 @@ func strayed(f facts, s Service, want string) bool {
 	return slices.ContainsFunc(old.Requested, func(w v1alpha1.RevisionWeight) bool { return w.Service == s.Name && w.Revision == want })
 }
 
-// resized reports whether stable had as many pods as it should when the status was
+// resized reports whether a revision had as many pods as it should when the status was
 // last written, nothing was wanted of it since, and somebody else has scaled it.
 func resized(c cursor, f facts, r Revision, want int32) bool {
 	old := f.Rollout.Status
-	return c.mode(f) == resting && r.Hash == c.stable && old.ObservedGeneration == f.Rollout.Generation &&
+	m, named := c.mode(f), r.Hash == c.stable || r.Hash == c.canary
+	return named && (m == resting || m == forward) && old.ObservedGeneration == f.Rollout.Generation &&
 		slices.ContainsFunc(old.Revisions, func(s v1alpha1.RevisionStatus) bool { return s.Hash == r.Hash && s.Replicas == want })
 }
 

@@ -5,7 +5,6 @@ package plan
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -135,7 +134,15 @@ func rebindGate(c cursor, f facts) (hold, bool) {
 	if c.mode(f) != rebinding {
 		return hold{}, false
 	}
-	return waits(v1alpha1.ReasonStrategyChanged, "the strategy names other Services or routes now: giving the former ones back, with all traffic on %s", orNobody(c.stable)), true
+	return waits(v1alpha1.ReasonStrategyChanged, "the strategy names other Services or routes now: giving the former ones back, with all traffic on %s%s", orNobody(c.stable), leavingText(c, f)), true
+}
+
+// leavingText says that pods have to leave first; when, the list of revisions has.
+func leavingText(c cursor, f facts) string {
+	if lonely(c, f) {
+		return ""
+	}
+	return "; waiting for the pods of other revisions to leave"
 }
 
 // resultGate speaks when nothing is in flight.
@@ -185,42 +192,6 @@ func count(n int32, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func returnGate(c cursor, f facts) (hold, bool) {
-	if c.mode(f) != returning {
-		return hold{}, false
-	}
-	if c.takenBackFor(v1alpha1.ReasonRollingBack) || c.takenBackFor(v1alpha1.ReasonStrategyChanged) || !c.aborted() {
-		return hold{v1alpha1.PhaseRollingBack, v1alpha1.ReasonRollingBack,
-			fmt.Sprintf("rolling back from %s to %s: %s", c.canary, c.stable, returnText(c, f))}, true
-	}
-	if !onStable(c, f) {
-		return hold{v1alpha1.PhaseAborting, v1alpha1.ReasonAborting,
-			fmt.Sprintf("returning all traffic to %s: %s; aborted because: %s", c.stable, returnText(c, f), c.abort.Message)}, true
-	}
-	return hold{v1alpha1.PhaseDegraded, v1alpha1.ReasonAborted,
-		fmt.Sprintf("revision %s was aborted, %s carries all traffic; change the template, or retry, to release again. Aborted because: %s", c.canary, c.stable, c.abort.Message)}, true
-}
-
-// returnText says how far the way back is, and what has to be mended first.
-func returnText(c cursor, f facts) string {
-	if len(f.Problems) > 0 && !onStable(c, f) {
-		for _, p := range f.Problems {
-			if movesTraffic(p) && (p.Bound || !Rebinding(f.Rollout)) {
-				return fmt.Sprintf("%s; %s: %s", trafficText(f), p.Field, p.Message)
-			}
-		}
-	}
-	if f.StableService.ready() == 0 && f.CanaryService.ready() > 0 {
-		return fmt.Sprintf("waiting for a ready endpoint of Service %s, %s", f.StableService.Name, pods(f.revisions.of(c.stable), f.replicas))
-	}
-	return trafficText(f)
-}
-
-// movesTraffic reports whether a problem is with an object that moves traffic.
-func movesTraffic(p Problem) bool {
-	return strings.HasSuffix(p.Field, "ervice") || strings.Contains(p.Field, "outes[")
 }
 
 func pausedGate(c cursor, f facts) (hold, bool) {

@@ -154,6 +154,8 @@ type Service struct {
 	Version string
 	// Missing: it does not exist and is the controller's to create.
 	Missing bool
+	// Absent: it does not exist and is somebody else's to create.
+	Absent bool
 	// Selects is the revision that the Service is narrowed to; empty when it is not narrowed.
 	Selects string
 	// Rival is another Rollout that steers it, and has the better claim to; empty when there is none.

@@ -114,3 +114,43 @@ func TestAHandOnTheReplicaSetIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestALostStableIsSaid: somebody deleted stable's ReplicaSet in mid-release, and
+// the template is not the one that could bring it back.
+func TestALostStableIsSaid(t *testing.T) {
+	lost := func(s *Snapshot) {
+		s.Revisions = s.Revisions[1:]
+		s.StableService = service("stable", "v1", 0)
+		s.Traffic = carried(traffic.CanaryAt(100))
+	}
+	for name, tc := range map[string]struct {
+		edits []edit
+		want  string
+	}{
+		"forward": {nil, "step 2/3: pause (all traffic, as stable v1 has no ready pod): paused until promoted"},
+		"aborted": {[]edit{latched(v1alpha1.ReasonAbortedByCommand)},
+			"returning all traffic to v1: v1 has no ReplicaSet any more, and only its template brings it back; write that, or retry v2; aborted because: as a test says"},
+	} {
+		s := scene(append([]edit{canaryOf(1, 4, 100), lost, settledNow}, tc.edits...)...)
+		if got := Decide(s).Status.Message; got != tc.want {
+			t.Errorf("%s: says %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// TestWhatIsNotThereIsNotWritten: a Service that somebody deleted is a problem, and no write that fails for ever.
+func TestWhatIsNotThereIsNotWritten(t *testing.T) {
+	s := scene(canaryOf(1, 1, 0), latched(v1alpha1.ReasonAbortedByCommand), settledNow, func(s *Snapshot) {
+		s.CanaryService = Service{Name: "canary", Absent: true}
+		s.Problems = []Problem{{Field: "spec.strategy.canary.canaryService", Message: "Service canary does not exist"}}
+	})
+	p := Decide(s)
+	for _, a := range p.Actions {
+		if _, ok := a.(SelectRevision); ok {
+			t.Errorf("%s, which does not exist", a)
+		}
+	}
+	if want := "before the next release mend spec.strategy.canary.canaryService: Service canary does not exist"; !strings.Contains(p.Status.Message, want) {
+		t.Errorf("says %q, want %q in it", p.Status.Message, want)
+	}
+}
