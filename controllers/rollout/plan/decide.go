@@ -96,15 +96,7 @@ func wake(c cursor, f facts, d desired) time.Duration {
 		consider(at)
 	}
 	wakeForRestart(c, f, consider)
-	if slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating }) {
-		consider(f.Now.Add(podPause)) // nothing tells when a pod has gone
-	}
-	if slices.ContainsFunc(f.Problems, func(p Problem) bool { return p.Unwatched }) {
-		consider(f.Now.Add(problemPause))
-	}
-	if f.Rollout.Spec.TrackConfig {
-		consider(f.Now.Add(configPause))
-	}
+	wakeForSilence(f, consider)
 	switch c.mode(f) {
 	case initial, forward:
 		wakeForStep(c, f, consider)
@@ -113,6 +105,19 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	case resting, returning:
 	}
 	return next
+}
+
+// wakeForSilence looks again at what no event tells of.
+func wakeForSilence(f facts, consider func(time.Time)) {
+	if slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating }) {
+		consider(f.Now.Add(podPause))
+	}
+	if slices.ContainsFunc(f.Problems, func(p Problem) bool { return p.Unwatched }) {
+		consider(f.Now.Add(problemPause))
+	}
+	if f.Rollout.Spec.TrackConfig {
+		consider(f.Now.Add(configPause))
+	}
 }
 
 func wakeForRestart(c cursor, f facts, consider func(time.Time)) {
