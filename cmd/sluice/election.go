@@ -52,7 +52,7 @@ func elect(config *rest.Config, o options, manager *ctrl.Options) error {
 	fence := kube.NewFence(clock.RealClock{}, leaseDuration)
 	config.Wrap(fence.Transport) // the lease itself has a connection of its own
 	duration, deadline, period := leaseDuration, renewDeadline, retryPeriod
-	manager.LeaderElection = true
+	manager.LeaderElection, manager.LeaderElectionID = true, leaseName // the name is what metrics call it
 	manager.LeaderElectionResourceLockInterface = fence.Lock(lease)
 	manager.LeaderElectionReleaseOnCancel = true // run returns as soon as the manager has stopped
 	manager.LeaseDuration, manager.RenewDeadline, manager.RetryPeriod = &duration, &deadline, &period
