@@ -81,8 +81,11 @@ func TestDocumentedObjectsAreAccepted(t *testing.T) {
 	}
 }
 
-// baseline is a step that docs/design/0004-baseline.md leaves out.
-var baseline = []any{map[string]any{"baseline": map[string]any{"replicas": int64(2), "weight": int64(5)}}}
+// unheardOf is a step of a later version.
+var unheardOf = []any{map[string]any{"shadow": map[string]any{"replicas": int64(2)}}}
+
+// baselines are steps with one baseline.
+func baselines(of map[string]any) []any { return []any{map[string]any{"baseline": of}} }
 
 // TestUnknownStepIsNoStep: a client that does not ask for strict validation loses
 // fields that the schema does not know; a step that only held such ones is refused all the same.
@@ -90,7 +93,7 @@ func TestUnknownStepIsNoStep(t *testing.T) {
 	env := testenv.Start(t)
 	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
 	u := &unstructured.Unstructured{Object: readmeRollout(t)}
-	if err := unstructured.SetNestedField(u.Object, baseline, "spec", "strategy", "canary", "steps"); err != nil {
+	if err := unstructured.SetNestedField(u.Object, unheardOf, "spec", "strategy", "canary", "steps"); err != nil {
 		t.Fatal(err)
 	}
 	u.SetNamespace(ns)
@@ -114,7 +117,11 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 		"address":              {"it could never be asked", "spec.strategy.canary.analysis.prometheus.address", "prometheus:9090", "must be an http or https URL such as"},
 		"empty analysis":       {"it would judge nothing", "spec.strategy.canary.analysis", map[string]any{}, "needs objectives with a preset, or at least one entry in metrics or templates"},
 		"negative replicas":    {"there is no such number of pods", "spec.replicas", int64(-1), "spec.replicas"},
-		"baseline":             {"this version has no baseline pods", "spec.strategy.canary.steps", baseline, "steps[0].baseline"},
+		"unheard of":           {"this version has no such step", "spec.strategy.canary.steps", unheardOf, "steps[0].shadow"},
+		"baseline for nothing": {"pods without requests are no control", "spec.strategy.canary.steps", baselines(map[string]any{"replicas": int64(2)}), "baseline.weight: set it together with replicas"},
+		"end with a weight":    {"no pods carry nothing", "spec.strategy.canary.steps", baselines(map[string]any{"replicas": int64(0), "weight": int64(5)}), "replicas: 0 ends the baseline and goes without weight"},
+		"baseline gets all":    {"the canary needs a share to be compared", "spec.strategy.canary.steps", baselines(map[string]any{"replicas": int64(2), "weight": int64(100)}), "steps[0].baseline.weight"},
+		"baseline by pods":     {"its share is a third destination", "spec.strategy.canary", map[string]any{"service": "shop", "steps": baselines(map[string]any{"replicas": int64(2), "weight": int64(5)})}, "baseline needs routes"},
 		"match of connections": {"a connection has no headers", "spec.strategy.canary", canaryWith("TCPRoute", map[string]any{"matchRoute": map[string]any{"name": "testers", "match": []any{map[string]any{"headers": []any{map[string]any{"name": "X-Canary", "exact": "1"}}}}}}), "steer an HTTPRoute or GRPCRoute"},
 		"mirror of tunnels":    {"a connection can't be copied", "spec.strategy.canary", canaryWith("TLSRoute", map[string]any{"mirror": map[string]any{"percent": int64(5)}}), "steer an HTTPRoute or GRPCRoute"},
 		"mirror without route": {"pods copy nothing", "spec.strategy.canary", map[string]any{"service": "shop", "steps": []any{map[string]any{"mirror": map[string]any{"percent": int64(5)}}}}, "need routes; add routes"},

@@ -167,6 +167,10 @@ type Bindings struct {
 	// canaryService is the Service behind the canary slot, or the preview.
 	// +optional
 	CanaryService string `json:"canaryService,omitempty"`
+	// baselineService is the Service behind the baseline slot, made by the
+	// controller while a step says baseline.
+	// +optional
+	BaselineService string `json:"baselineService,omitempty"`
 	// routes that are steered.
 	// +optional
 	// +listType=atomic
@@ -297,6 +301,8 @@ const (
 	RoleStable RevisionRole = "Stable"
 	// RoleCanary is the revision being introduced.
 	RoleCanary RevisionRole = "Canary"
+	// RoleBaseline is fresh pods of the stable revision that the canary is compared with.
+	RoleBaseline RevisionRole = "Baseline"
 	// RoleRetired is a revision that is kept for a way back only.
 	RoleRetired RevisionRole = "Retired"
 )

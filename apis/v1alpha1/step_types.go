@@ -10,7 +10,7 @@ import (
 
 // Step is one entry of the plan the user wrote. Exactly one field is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.setScale), has(self.pause), has(self.analyze), has(self.matchRoute), has(self.mirror), has(self.job), has(self.gate), has(self.approve)].filter(x, x).size() == 1",message="a step holds exactly one of setWeight, setScale, pause, analyze, matchRoute, mirror, job, gate and approve; split it into several steps, and remove what this version does not know"
+// +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.setScale), has(self.pause), has(self.analyze), has(self.matchRoute), has(self.mirror), has(self.baseline), has(self.job), has(self.gate), has(self.approve)].filter(x, x).size() == 1",message="a step holds exactly one of setWeight, setScale, pause, analyze, matchRoute, mirror, baseline, job, gate and approve; split it into several steps, and remove what this version does not know"
 type Step struct {
 	// setWeight is the canary's share of traffic in percent, 0 to 100.
 	// +optional
@@ -33,6 +33,11 @@ type Step struct {
 	// mirror copies requests to the canary; its answers are thrown away.
 	// +optional
 	Mirror *Mirror `json:"mirror,omitempty"`
+	// baseline starts fresh pods of the stable revision, with a share of their
+	// own that stable gives up: the canary is compared with them from then on.
+	// They go with the release, or by baseline: {replicas: 0}.
+	// +optional
+	Baseline *Baseline `json:"baseline,omitempty"`
 	// job runs a Job to its end, such as a database migration or a smoke test. Failure aborts.
 	// +optional
 	Job *JobStep `json:"job,omitempty"`
@@ -137,6 +142,22 @@ type Mirror struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	Percent int32 `json:"percent"`
+}
+
+// Baseline is the fair control: pods of the stable revision that are as new, as
+// many and as busy as the canary's.
+//
+// +kubebuilder:validation:XValidation:rule="self.replicas == 0 ? !has(self.weight) : has(self.weight)",message="baseline.weight: set it together with replicas, to what the canary gets; replicas: 0 ends the baseline and goes without weight"
+type Baseline struct {
+	// replicas to start; never fewer than the weight needs. 0 ends the baseline.
+	// +kubebuilder:validation:Minimum=0
+	Replicas int32 `json:"replicas"`
+	// weight is the share of traffic in percent that these pods take over from
+	// the stable ones. With the canary's it is at most 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=99
+	Weight int32 `json:"weight,omitempty"`
 }
 
 // JobStep runs a Job to its end.

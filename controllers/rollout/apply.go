@@ -65,6 +65,8 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return w.setFinalizer(ctx, s.Rollout)
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
+	case plan.CreateBaseline:
+		return createBaseline(ctx, w, s, a)
 	case plan.ScaleRevision:
 		return w.scale(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name), a.From, a.Replicas)
 	case plan.DeleteRevision:
@@ -137,13 +139,16 @@ func (w writer) setFinalizer(ctx context.Context, ro *v1alpha1.Rollout, finalize
 	return kube.Apply(ctx, w.client, client.ApplyConfigurationFromUnstructured(obj))
 }
 
-// createRevision creates the ReplicaSet of the wanted template. One of that
-// name that is ours already is what was wanted.
+// createRevision creates the ReplicaSet of the wanted template.
 func (w writer) createRevision(ctx context.Context, s plan.Snapshot, a plan.CreateRevision) error {
 	if err := (copies{w.client, w.live}).make(ctx, s); err != nil {
 		return err
 	}
-	rs := replicaSet(s, a)
+	return createReplicaSet(ctx, w, s.Rollout, replicaSet(s, a))
+}
+
+// createReplicaSet creates a ReplicaSet. One of that name that is ours already is what was wanted.
+func createReplicaSet(ctx context.Context, w writer, ro *v1alpha1.Rollout, rs *appsv1.ReplicaSet) error {
 	err := w.client.Create(ctx, rs, client.FieldOwner(v1alpha1.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {
 		return err
@@ -152,7 +157,7 @@ func (w writer) createRevision(ctx context.Context, s plan.Snapshot, a plan.Crea
 	if err := w.live.Get(ctx, client.ObjectKeyFromObject(rs), existing); err != nil {
 		return err
 	}
-	if !metav1.IsControlledBy(existing, s.Rollout) {
+	if !metav1.IsControlledBy(existing, ro) {
 		return fmt.Errorf("ReplicaSet %s exists and belongs to somebody else; delete or rename it", rs.Name)
 	}
 	return nil

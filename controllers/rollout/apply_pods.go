@@ -35,7 +35,7 @@ func (w writer) createService(ctx context.Context, s plan.Snapshot, a plan.Creat
 		return err
 	}
 	if !metav1.IsControlledBy(existing, s.Rollout) {
-		return fmt.Errorf("a Service %s exists and belongs to somebody else; name it in stableService and canaryService, or rename it", svc.Name)
+		return fmt.Errorf("a Service %s exists and belongs to somebody else; rename it, or name the Services of the slots in stableService and canaryService", svc.Name)
 	}
 	return nil
 }

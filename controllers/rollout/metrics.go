@@ -62,7 +62,7 @@ func (m *metrics) action(ro *v1alpha1.Rollout, a plan.Action) {
 
 func kindOf(a plan.Action) string {
 	switch a.(type) {
-	case plan.CreateRevision:
+	case plan.CreateRevision, plan.CreateBaseline:
 		return "create_revision"
 	case plan.ScaleRevision:
 		return "scale_revision"

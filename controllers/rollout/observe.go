@@ -306,7 +306,7 @@ func routeAt(s plan.Snapshot, b v1alpha1.Bindings, i int) routers.Route {
 func routeTo(s plan.Snapshot, b v1alpha1.Bindings, ref v1alpha1.RouteRef, field string) routers.Route {
 	return routers.Route{
 		Namespace: s.Rollout.Namespace, Ref: ref, Field: field,
-		StableService: b.StableService, CanaryService: b.CanaryService,
+		StableService: b.StableService, CanaryService: b.CanaryService, BaselineService: b.BaselineService,
 		StableRevision: s.StableService.Selects, CanaryRevision: s.CanaryService.Selects,
 		Own: plan.Originals(s.Rollout.Status),
 	}

@@ -56,7 +56,7 @@ func concerned(ro *v1alpha1.Rollout) []target {
 
 // steered are the Services whose selectors are ours to change.
 func steered(b v1alpha1.Bindings) []string {
-	return unique([]string{b.StableService, b.CanaryService})
+	return unique([]string{b.StableService, b.CanaryService, b.BaselineService})
 }
 
 // steers reports whether a Rollout has a target in its hands already.

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
@@ -26,6 +27,7 @@ func (o *observation) services(ctx context.Context) error {
 	}{
 		{&o.s.StableService, o.bound.StableService, at + stable},
 		{&o.s.CanaryService, o.bound.CanaryService, at + canary},
+		{&o.s.BaselineService, o.bound.BaselineService, at + ".steps"},
 		{&o.s.CallerService, o.bound.Service, at + ".service"},
 	} {
 		var err error
@@ -33,7 +35,7 @@ func (o *observation) services(ctx context.Context) error {
 			return err
 		}
 	}
-	return readEndpoints(ctx, o, &o.s.StableService, &o.s.CanaryService, &o.s.CallerService)
+	return readEndpoints(ctx, o, &o.s.StableService, &o.s.CanaryService, &o.s.BaselineService, &o.s.CallerService)
 }
 
 func (o *observation) service(ctx context.Context, name, field string) (plan.Service, error) {
@@ -43,7 +45,7 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 	}
 	svc := &corev1.Service{}
 	err := o.from.of(plan.Services).Get(ctx, o.namespaced(name), svc)
-	if apierrors.IsNotFound(err) && name != o.bound.Service && plan.MakesServices(o.s.Rollout) {
+	if apierrors.IsNotFound(err) && (name == o.bound.BaselineService || name != o.bound.Service && plan.MakesServices(o.s.Rollout)) {
 		seen.Missing = true
 		return seen, nil
 	}
@@ -54,6 +56,9 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 	}
 	if err != nil {
 		return seen, fmt.Errorf("read Service %s: %w", name, err)
+	}
+	if name == o.bound.BaselineService && !metav1.IsControlledBy(svc, o.s.Rollout) {
+		o.unbound(field, "step baseline makes a Service %s, and one of that name belongs to somebody else; rename that, or remove the step", name)
 	}
 	if len(svc.Spec.Selector) == 0 {
 		o.unbound(field, "Service %s has no selector, so it can't be pointed at a revision; give it the workload's labels", name)

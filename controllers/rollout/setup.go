@@ -130,7 +130,7 @@ func index(ctx context.Context, indexer client.FieldIndexer) error {
 
 func servicesOf(ro *v1alpha1.Rollout) (all []string) {
 	for _, b := range bindings(ro) {
-		all = append(all, b.Service, b.StableService, b.CanaryService)
+		all = append(all, b.Service, b.StableService, b.CanaryService, b.BaselineService)
 	}
 	return unique(all)
 }

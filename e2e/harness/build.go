@@ -115,6 +115,11 @@ func Steps(steps ...v1alpha1.Step) Modifier {
 // Weight is a step that sets the canary's weight in percent.
 func Weight(percent int32) v1alpha1.Step { return v1alpha1.Step{SetWeight: &percent} }
 
+// Baseline is a step that starts fresh pods of stable with a share of their own; without pods it ends them.
+func Baseline(pods, percent int32) v1alpha1.Step {
+	return v1alpha1.Step{Baseline: &v1alpha1.Baseline{Replicas: pods, Weight: percent}}
+}
+
 // Pause is a step that waits until promoted.
 func Pause() v1alpha1.Step { return v1alpha1.Step{Pause: &v1alpha1.Pause{}} }
 

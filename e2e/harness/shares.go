@@ -87,9 +87,11 @@ func (p Period) Measure(h *load.History, versions map[string]string, level float
 	s := Share{At: from, Version: version, Canary: p.Shares[p.Newest], N: n}
 	count := tally.ByVersion[version]
 	s.Strangers = n - count
+	others := map[string]bool{version: true} // two revisions may be of one version
 	for revision := range p.Shares {
-		if revision != p.Newest {
-			s.Strangers -= tally.ByVersion[versions[revision]]
+		if v := versions[revision]; !others[v] {
+			others[v] = true
+			s.Strangers -= tally.ByVersion[v]
 		}
 	}
 	interval, err := binomial.Central(n, float64(s.Canary)/100, level)

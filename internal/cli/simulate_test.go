@@ -146,7 +146,7 @@ func TestSimulateRefuses(t *testing.T) {
 		"several":       {"which one would be a guess", head + "spec:\n" + pods + "---\n" + strings.Replace(head, "shop", "till", 1) + "spec:\n" + pods, nil, "several Rollouts in the files of -f: shop, till; name the one to play: kubectl sluice simulate shop -f FILE"},
 		"other name":    {"it says what there is", head + "spec:\n" + pods, []string{"till"}, "there is no Rollout till in the files of -f, but shop"},
 		"unknown field": {"a typo must not be lost", head + "spec:\n" + pods + "  replica: 3\n", nil, "the API server would refuse this; correct what it says:\n  Rollout shop: unknown field \"spec.replica\""},
-		"baseline":      {"this version has no such step", head + "spec:\n" + pods + "  strategy: {canary: {" + routes + "steps: [{baseline: {weight: 5}}]}}\n", nil, `unknown field "spec.strategy.canary.steps[0].baseline"`},
+		"unheard of":    {"this version has no such step", head + "spec:\n" + pods + "  strategy: {canary: {" + routes + "steps: [{shadow: {weight: 5}}]}}\n", nil, `unknown field "spec.strategy.canary.steps[0].shadow"`},
 		"no template":   {"there is no pod to play", head + "spec: {}\n", nil, "Rollout shop: spec: Invalid value: spec: set exactly one of template and workloadRef; remove the other"},
 		"empty step":    {"it would say nothing", head + "spec:\n" + pods + "  strategy: {canary: {" + routes + "steps: [{}]}}\n", nil, "spec.strategy.canary.steps[0]: Invalid value: a step holds exactly one of"},
 		"no analysis":   {"nobody would judge", head + "spec:\n" + pods + "  strategy: {canary: {" + routes + "steps: [{analyze: {}}]}}\n", nil, "spec.strategy.canary.analysis: required"},

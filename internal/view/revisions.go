@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 // revisions joins what the status says with the ReplicaSets and pods there
@@ -78,11 +79,14 @@ func roleOf(hash string, st v1alpha1.RolloutStatus) v1alpha1.RevisionRole {
 	case st.StableRevision:
 		return v1alpha1.RoleStable
 	}
+	if _, is := plan.BaselineOf(hash); is {
+		return v1alpha1.RoleBaseline
+	}
 	return v1alpha1.RoleRetired
 }
 
 func rank(role v1alpha1.RevisionRole) int {
-	return slices.Index([]v1alpha1.RevisionRole{v1alpha1.RoleCanary, v1alpha1.RoleStable, v1alpha1.RoleRetired}, role)
+	return slices.Index([]v1alpha1.RevisionRole{v1alpha1.RoleCanary, v1alpha1.RoleBaseline, v1alpha1.RoleStable, v1alpha1.RoleRetired}, role)
 }
 
 // number is 0 when the annotation is missing or was damaged.

@@ -120,6 +120,10 @@ func describeRequests(s v1alpha1.Step) string {
 		return "match route " + s.MatchRoute.Name
 	case s.Mirror != nil:
 		return fmt.Sprintf("mirror %d %%", s.Mirror.Percent)
+	case s.Baseline != nil && s.Baseline.Replicas == 0:
+		return "end the baseline"
+	case s.Baseline != nil:
+		return fmt.Sprintf("baseline of %d pods at %d %%", s.Baseline.Replicas, s.Baseline.Weight)
 	case s.Gate != nil:
 		return "ask " + s.Gate.URL + patience(s.Gate.Timeout, s.Gate.OnTimeout)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // returnBound is within what an undisturbed abort must reach 0 %, with every lag at its longest.
@@ -32,7 +33,7 @@ func (l *abortLaw) judge() {
 	if l.at < 0 {
 		return
 	}
-	share := l.w.plane.share(l.revision)
+	share := l.w.plane.share(l.revision) + l.w.plane.most(traffic.Baseline) // which ends with its release
 	// While harm from before the abort lasts, a stable kept in full may have no pods either.
 	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && l.shrinks(ro) && !l.capable() {
 		l.capableAt = l.w.now
@@ -114,7 +115,11 @@ func (l *abortLaw) returned(p *pass) {
 	}
 	switch meansOf(p.read.rollout) {
 	case byRoute:
-		if share := requested(l.w, canaryService); share > 0 && !l.shrinks(p.read.rollout) && !unnoticed(p, stableService) && !l.isStable(p, canaryService) {
+		share := requested(l.w, baselineService)
+		if !l.isStable(p, canaryService) {
+			share += requested(l.w, canaryService)
+		}
+		if share > 0 && !l.shrinks(p.read.rollout) && !unnoticed(p, stableService) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
 	case bySelector:

@@ -201,7 +201,7 @@ func (c *cluster) start(hash string, s *podSet) {
 	c.made++
 	p := &pod{hash: hash, name: "pod-" + strconv.Itoa(c.made), created: c.w.now}
 	s.pods = append(s.pods, p)
-	health := c.w.catalogue.byHash[hash].Health
+	health := c.w.catalogue.of(hash).Health
 	delay := c.w.lags.Start
 	switch health {
 	case Broken:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -57,7 +58,7 @@ func (c *court) disturb() { c.disturbedAt = c.w.now }
 // disturbedSince: nothing can be promised about times then.
 func (c *court) disturbedSince(t time.Duration) bool {
 	const before = time.Minute // what went wrong may linger: backoff, absence, slow endpoints
-	return c.harmed || c.disturbedAt >= 0 && c.disturbedAt >= t-before || c.harmedAt >= 0 && c.harmedAt >= t-before
+	return c.harmed || c.w.endpoints.lateUntil > t || c.disturbedAt >= 0 && c.disturbedAt >= t-before || c.harmedAt >= 0 && c.harmedAt >= t-before
 }
 
 // watchSize notes whether the release under way has had stable shrunk to its
@@ -114,7 +115,7 @@ func (c *court) unsteerable() bool {
 		}
 	}
 	for i := range slots {
-		if c.w.live.services[i] == nil && c.w.serviceNames[i] != "" {
+		if i != baselineService && c.w.live.services[i] == nil && c.w.serviceNames[i] != "" {
 			return true
 		}
 	}
@@ -246,7 +247,8 @@ func keeps(o *objects) int32 {
 	return o.replicas()
 }
 
-// aligned reports whether each Service that carries a slot stands for a revision with a role.
+// aligned reports whether each Service that carries a slot stands for a revision
+// with a role; the baseline's need not while it gets nothing.
 func (c *court) aligned() bool {
 	ro := c.w.live.rollout
 	if ro == nil || ro.DeletionTimestamp != nil || ro.Status.StableRevision == "" {
@@ -254,11 +256,16 @@ func (c *court) aligned() bool {
 	}
 	for slot := range slots {
 		svc := c.w.live.services[slot]
-		if svc != nil && bound(ro, svc.Name) && svc.Selects != ro.Status.StableRevision && svc.Selects != ro.Status.CanaryRevision {
+		if svc != nil && bound(ro, svc.Name) && !standsForRole(svc.Selects, slot, ro) && (slot != baselineService || requested(c.w, slot) > 0) {
 			return false
 		}
 	}
 	return true
+}
+
+func standsForRole(revision string, slot int, ro *v1alpha1.Rollout) bool {
+	_, is := plan.BaselineOf(revision)
+	return is && slot == baselineService || revision == ro.Status.StableRevision || revision == ro.Status.CanaryRevision
 }
 
 func same(a, b []*pod) bool {

@@ -35,6 +35,8 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 		return one(func() error { w.laws.rest.letGo(p); return setFinalizer(w, false) })
 	case plan.CreateRevision:
 		return one(func() error { return createRevision(w, p, a) })
+	case plan.CreateBaseline:
+		return one(func() error { return createBaseline(w, p, a) })
 	case plan.ScaleRevision:
 		return locked(func() bool { r, ok := w.live.named(a.Name); return ok && r.Replicas != a.From }, one(func() error { return scaleRevision(w, a) }))
 	case plan.DeleteRevision:
@@ -129,6 +131,20 @@ func createRevision(w *World, p *pass, a plan.CreateRevision) error {
 	return nil
 }
 
+func createBaseline(w *World, p *pass, a plan.CreateBaseline) error {
+	from, ok := w.live.named(a.From)
+	if !ok || w.live.rollout == nil {
+		return errRefused
+	}
+	if _, exists := w.live.set(a.Hash); exists {
+		return nil
+	}
+	w.live.update(plan.Revision{Hash: a.Hash, Name: names.ReplicaSet(p.read.rollout.Name, a.Hash), Images: from.Images, Replicas: a.Replicas}, true)
+	w.touch(replicaSets)
+	w.pods.changed(a.Hash)
+	return nil
+}
+
 func scaleRevision(w *World, a plan.ScaleRevision) error {
 	r, ok := w.live.named(a.Name)
 	switch {
@@ -174,7 +190,7 @@ func (w *World) selects(slot int, revision string) {
 }
 
 func createService(w *World, a plan.CreateService) error {
-	if w.live.services[callerService] == nil {
+	if w.service(a.From) == nil || w.live.rollout == nil {
 		return errRefused
 	}
 	for i, name := range w.serviceNames {

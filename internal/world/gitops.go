@@ -62,5 +62,5 @@ func (g *gitops) restoreServices() {
 // ours: the controller makes the Service itself, so Git knows nothing of it.
 func (g *gitops) ours(slot int) bool {
 	r := g.w.live.rollout
-	return slot != callerService && r != nil && plan.MakesServices(r)
+	return slot == baselineService || slot != callerService && r != nil && plan.MakesServices(r)
 }

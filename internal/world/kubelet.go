@@ -32,5 +32,5 @@ func (k *kubelet) crash(p *pod, restart time.Duration) {
 	p.ready = false
 	k.w.laws.harm()
 	k.w.pods.changed(p.hash)
-	k.w.in(Exactly(restart), "pod restarts", func() { k.up(p, k.w.catalogue.byHash[p.hash].Health) })
+	k.w.in(Exactly(restart), "pod restarts", func() { k.up(p, k.w.catalogue.of(p.hash).Health) })
 }

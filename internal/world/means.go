@@ -56,5 +56,5 @@ func podsSplit(w *World) bool { return w.live.rollout != nil && meansOf(w.live.r
 // bound reports whether a Service carries a slot by the objects in force.
 func bound(ro *v1alpha1.Rollout, name string) bool {
 	b := plan.Bindings(ro)
-	return name != "" && (name == b.StableService || name == b.CanaryService)
+	return name != "" && (name == b.StableService || name == b.CanaryService || name == b.BaselineService)
 }

@@ -5,7 +5,10 @@ package world
 
 import (
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 // fate is what befalls one write.
@@ -229,5 +232,6 @@ func (w *World) name(hash string) string {
 	if hash == "" {
 		return "the Deployment"
 	}
-	return w.catalogue.byHash[hash].image
+	stable, _ := plan.BaselineOf(hash)
+	return w.catalogue.byHash[stable].image + strings.TrimPrefix(hash, stable)
 }

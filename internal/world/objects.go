@@ -29,15 +29,19 @@ const (
 )
 
 // slots in the order in which worlds list them.
-var slots = [...]traffic.Slot{traffic.Stable, traffic.Canary}
+var slots = [...]traffic.Slot{traffic.Stable, traffic.Canary, traffic.Baseline}
 
-// The Services of a world: one for each slot, and one that the slots' are
+// instead is the slot that takes over what another can't serve. Nothing is ever the baseline's to take over.
+var instead = [...]int{stableService: canaryService, canaryService: stableService, baselineService: stableService}
+
+// The Services of a world: one for each slot, by its index, and one that the slots' are
 // copied from where the controller makes them. Whatever the strategy, callers
 // come in by the routes, which a strategy without routes leaves at stable; what
 // it calls active, or the Service of the callers, is the stable slot's.
 const (
 	stableService = iota
 	canaryService
+	baselineService
 	callerService
 	serviceCount
 )
@@ -204,6 +208,7 @@ func (o *objects) snapshot(now time.Time, c Catalogue) plan.Snapshot {
 	}
 	b := plan.Bindings(o.rollout)
 	s.StableService, s.CanaryService, s.CallerService = o.service(&s, b, b.StableService), o.service(&s, b, b.CanaryService), o.service(&s, b, b.Service)
+	s.BaselineService = o.service(&s, b, b.BaselineService)
 	if len(b.Routes) > 0 {
 		s.Traffic = o.observed(&s)
 	}
@@ -220,7 +225,7 @@ func (o *objects) service(s *plan.Snapshot, b v1alpha1.Bindings, name string) pl
 			return *svc
 		}
 	}
-	if name != b.Service && plan.MakesServices(o.rollout) {
+	if name == b.BaselineService || name != b.Service && plan.MakesServices(o.rollout) {
 		return plan.Service{Name: name, Missing: true}
 	}
 	s.Problems = append(s.Problems, plan.Problem{

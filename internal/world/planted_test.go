@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // TestPlantedBugs shows that the laws have teeth: a planner with a bug planted
@@ -33,6 +34,14 @@ func TestPlantedBugs(t *testing.T) {
 		"cursor advanced on intention": {
 			reason: "a step counts as done when its weight is written, not when it is known to be served",
 			decide: eager, laws: []int{5},
+		},
+		"baseline let go before confirmed": {
+			reason: "the baseline's pods leave with the write that takes its share",
+			decide: careless, laws: []int{1, 2},
+		},
+		"baseline before its endpoints": {
+			reason: "the baseline gets its share with the step that asks for it",
+			decide: rash, laws: []int{1, 2},
 		},
 	}
 	for name, tc := range tests {
@@ -74,6 +83,38 @@ func hasty(s plan.Snapshot) plan.Plan {
 			}
 		}
 	}
+	return p
+}
+
+// careless takes the pods of a baseline together with its share.
+func careless(s plan.Snapshot) plan.Plan {
+	p := plan.Decide(s)
+	for _, a := range p.Actions {
+		if shift, ok := a.(plan.ShiftTraffic); !ok || shift.Split.Baseline > 0 || s.Traffic.Most(traffic.Baseline) == 0 {
+			continue
+		}
+		for _, r := range s.Revisions {
+			if _, is := plan.BaselineOf(r.Hash); is && r.Replicas > 0 {
+				p.Actions = append(p.Actions[:len(p.Actions):len(p.Actions)], plan.ScaleRevision{Name: r.Name, From: r.Replicas})
+			}
+		}
+	}
+	return p
+}
+
+// rash gives the baseline its share as soon as a step asks for it.
+func rash(s plan.Snapshot) plan.Plan {
+	p := plan.Decide(s)
+	step, steps := p.Status.CurrentStep, plan.Steps(s.Rollout.Spec)
+	if step == nil || p.Status.Abort != nil || int(step.Index) >= len(steps) || len(s.Traffic.Requested) != 1 {
+		return p
+	}
+	now, asked := s.Traffic.Requested[0], steps[step.Index].Baseline
+	if asked == nil || now.Baseline > 0 || now.Canary+asked.Weight > 100 {
+		return p
+	}
+	now.Baseline = asked.Weight
+	p.Actions = append(p.Actions[:len(p.Actions):len(p.Actions)], plan.ShiftTraffic{Split: now.At(now.Canary)})
 	return p
 }
 

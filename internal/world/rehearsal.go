@@ -103,7 +103,7 @@ func (r Rehearsal) world() (*World, error) {
 		Services: [...]string{cmp.Or(b.StableService, b.Service, r.Rollout.Name), b.CanaryService, ""},
 	}
 	if b.Service != "" && b.StableService != "" {
-		setup.Services[callerService] = b.Service
+		setup.Services[2] = b.Service
 	}
 	if r.Rollout.Spec.WorkloadRef != nil {
 		setup.Workload = max(1, replicasOf(r.Rollout))
@@ -223,7 +223,8 @@ func (p *player) ready(hash string) int32 {
 
 // words says revisions by their role.
 func (p *player) words(message string) string {
-	return times.ReplaceAllString(strings.NewReplacer(p.stable, "old", p.hash, "new").Replace(message), "")
+	fresh := fmt.Sprintf("%s-b%d", p.stable, p.w.live.rollout.Status.Release)
+	return times.ReplaceAllString(strings.NewReplacer(fresh, "baseline", p.stable, "old", p.hash, "new").Replace(message), "")
 }
 
 // times of day mean nothing in a rehearsal.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -173,6 +174,9 @@ func (l *restLaw) placed(s v1alpha1.RolloutStatus) error {
 func (l *restLaw) sized(s v1alpha1.RolloutStatus) error {
 	for _, r := range l.w.live.sets {
 		want := int32(0)
+		if _, is := plan.BaselineOf(r.Hash); is {
+			return l.fails(0, "at rest the baseline %s is still there", l.w.name(r.Hash))
+		}
 		switch {
 		case r.Hash == s.StableRevision:
 			want = l.w.live.replicas()
@@ -189,7 +193,7 @@ func (l *restLaw) sized(s v1alpha1.RolloutStatus) error {
 // handedBack judges a world whose Rollout was deleted.
 func (l *restLaw) handedBack() error {
 	for i, r := range l.w.live.routes {
-		if !r.gone && r.split.Canary > 0 && !l.foreign(i) {
+		if !r.gone && (r.split.Canary > 0 || r.split.Baseline > 0) && !l.foreign(i) {
 			return l.fails(0, "deleted, and route %d still says %s", i+1, r.split)
 		}
 	}

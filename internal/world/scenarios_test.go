@@ -56,6 +56,17 @@ func scenarios() map[string]scenario {
 			strategy: canaryWith([]v1alpha1.Step{scaleTo(2), matchTesters(true), {Mirror: &v1alpha1.Mirror{Percent: 10}}, pauseFor(10 * time.Second),
 				{Mirror: &v1alpha1.Mirror{}}, matchTesters(false), weight(50)}),
 			acts: []act{first}, ends: healthy("v2")},
+		"baseline": {tells: "fresh pods of stable as the fair control, compared with from when they are there",
+			strategy: canaryWith([]v1alpha1.Step{weight(25), baselineOf(1, 25), analyzeFor(5*time.Minute, ""), weight(50), baselineOf(0, 0), weight(75)}, analysed),
+			acts:     []act{first}, ends: healthy("v2")},
+		"baseline-abort": {tells: "an abort ends the baseline with the canary's share",
+			strategy: canaryWith([]v1alpha1.Step{weight(25), baselineOf(1, 25), {Pause: &v1alpha1.Pause{}}}), acts: []act{first, then(at("v2", 3), abort)}, ends: aborted("v2", "v1")},
+		"baseline-newer": {tells: "a newer revision has a baseline of its own, from the first step",
+			strategy: canaryWith([]v1alpha1.Step{baselineOf(2, 30), weight(25), {Pause: &v1alpha1.Pause{}}}, dynamically),
+			acts:     []act{first, then(at("v2", 3), want("v3")), then(at("v3", 3), promote)}, ends: healthy("v3")},
+		"baseline-vanishes": {tells: "the baseline's pods vanish: its share is stable's at once, and comes back with them",
+			strategy: canaryWith([]v1alpha1.Step{baselineOf(2, 30), weight(25), {Pause: &v1alpha1.Pause{}}, weight(50)}),
+			acts:     []act{first, then(at("v2", 3), vanishing("v1-b2")), then(lostAndBack, promote)}, ends: healthy("v2")},
 		"gates": {tells: "a job, an approval by name and a second weight",
 			strategy: canaryWith([]v1alpha1.Step{{Job: &v1alpha1.JobStep{Timeout: minute}}, weight(30), {Approve: &v1alpha1.Approve{}}, weight(60)}),
 			acts:     []act{first, then(at("v2", 3), promote)}, ends: healthy("v2")},
@@ -78,6 +89,24 @@ func scenarios() map[string]scenario {
 		all[name] = s
 	}
 	return all
+}
+
+// vanishing takes away all pods of a revision.
+func vanishing(name string) func(*people) {
+	return func(h *people) {
+		h.w.logf("all pods of %s vanish", name)
+		for _, p := range h.w.mischief.all() {
+			if h.w.name(p.hash) == name {
+				h.w.pods.vanish(p)
+			}
+		}
+	}
+}
+
+// lostAndBack: the baseline has its share again, after having lost it.
+func lostAndBack(w *World) bool {
+	r := w.live.routes[0] // written for the baseline, for the canary, and twice since
+	return r.split.Baseline == 30 && r.ours >= 4
 }
 
 func sized10(w *World) bool {

@@ -61,12 +61,12 @@ func (l *servingLaws) short(n, slot int, share, alive int32) bool {
 	return alive == 0 && l.elsewhere(n, slot)
 }
 
-// elsewhere reports whether the other slot could serve.
+// elsewhere reports whether the slot could serve that is to take over.
 func (l *servingLaws) elsewhere(n, slot int) bool {
 	if ro := l.w.live.rollout; ro == nil || meansOf(ro) != byRoute {
 		return false
 	}
-	for _, p := range l.w.plane.proxies[n].known[1-slot] {
+	for _, p := range l.w.plane.proxies[n].known[instead[slot]] {
 		if p.serves() {
 			return true
 		}

@@ -80,6 +80,14 @@ func NewCatalogue(template *corev1.PodTemplateSpec, selector *metav1.LabelSelect
 	return c, nil
 }
 
+// of finds what a revision runs, or what the fresh pods of one do.
+func (c Catalogue) of(hash string) entry {
+	if stable, is := plan.BaselineOf(hash); is {
+		hash = stable
+	}
+	return c.byHash[hash]
+}
+
 // words replaces hashes by images.
 func (c Catalogue) words() *strings.Replacer {
 	var pairs []string

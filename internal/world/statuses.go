@@ -43,23 +43,34 @@ func (l *statusLaws) within(p *pass, old, now *v1alpha1.RolloutStatus) {
 // served judges the other half of law 5: the cursor moves on facts. A weight is
 // behind it only when every proxy serves that weight.
 func (l *statusLaws) served(p *pass, from, to int32) {
-	steps := plan.Steps(p.read.rollout.Spec)
-	var asked *int32
-	for _, s := range steps[min(int(from), len(steps)):min(int(to), len(steps))] {
-		if s.SetWeight != nil {
-			asked = s.SetWeight
-		}
-	}
-	if asked == nil || l.harmed || meansOf(p.read.rollout) != byRoute || dynamic(p.read.rollout) || p.read.replicas() == 0 || plan.Rebinding(p.read.rollout) {
+	if l.harmed || meansOf(p.read.rollout) != byRoute || dynamic(p.read.rollout) || p.read.replicas() == 0 || plan.Rebinding(p.read.rollout) {
 		return
 	}
+	steps := plan.Steps(p.read.rollout.Spec)
+	canary, baseline := asked(steps[min(int(from), len(steps)):min(int(to), len(steps))])
 	for n := range l.w.plane.proxies {
 		for _, s := range l.w.plane.proxies[n].split {
-			if s.Canary != *asked {
-				l.breaks(5, "step %d asks for %d %% and is left although proxy %d sends %d %%", from+1, *asked, n, s.Canary)
+			if canary != nil && s.Canary != *canary {
+				l.breaks(5, "step %d asks for %d %% and is left although proxy %d sends %d %%", from+1, *canary, n, s.Canary)
+			}
+			if baseline != nil && s.Baseline != baseline.Weight {
+				l.breaks(5, "step %d asks for a baseline at %d %% and is left although proxy %d sends it %d %%", from+1, baseline.Weight, n, s.Baseline)
 			}
 		}
 	}
+}
+
+// asked is what some steps leave behind; nil for what none of them is about.
+func asked(steps []plan.Step) (canary *int32, baseline *v1alpha1.Baseline) {
+	for _, s := range steps {
+		switch {
+		case s.SetWeight != nil:
+			canary = s.SetWeight
+		case s.Baseline != nil:
+			baseline = s.Baseline
+		}
+	}
+	return canary, baseline
 }
 
 // carried reports whether a revision that was wanted a moment ago already gets
@@ -86,11 +97,22 @@ func asks(ro *v1alpha1.Rollout, index int32, carried bool) bool {
 		return false
 	}
 	for _, s := range steps[:min(int(index), len(steps))] {
-		if waits := s.SetWeight == nil && s.SetScale == nil && s.Mirror == nil && s.MatchRoute == nil; waits || s.SetWeight != nil && *s.SetWeight > 0 && !carried {
+		if waits(s) || !carried && moves(s) {
 			return true
 		}
 	}
 	return false
+}
+
+// waits reports whether a step takes time whatever there is.
+func waits(s plan.Step) bool {
+	return s.SetWeight == nil && s.SetScale == nil && s.Mirror == nil && s.MatchRoute == nil && s.Baseline == nil
+}
+
+// moves reports whether a step asks for a share. A baseline is not asked for
+// while the canary carries everything for a stable revision that has no pods.
+func moves(s plan.Step) bool {
+	return s.SetWeight != nil && *s.SetWeight > 0 || s.Baseline != nil && s.Baseline.Replicas > 0
 }
 
 // reasons judges law 8: whatever is waited for is said.

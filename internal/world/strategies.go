@@ -37,6 +37,11 @@ func matchTesters(on bool) v1alpha1.Step {
 	return v1alpha1.Step{MatchRoute: &m}
 }
 
+// baselineOf begins a baseline; without pods it ends one.
+func baselineOf(pods, weight int32) v1alpha1.Step {
+	return v1alpha1.Step{Baseline: &v1alpha1.Baseline{Replicas: pods, Weight: weight}}
+}
+
 // plans are the steps that schedules choose from; those after plain need routes.
 func plans() (plain, all [][]v1alpha1.Step) {
 	minute := &metav1.Duration{Duration: time.Minute}
@@ -57,6 +62,9 @@ func plans() (plain, all [][]v1alpha1.Step) {
 	all = append(slices.Clone(plain), [][]v1alpha1.Step{
 		{scaleTo(3), matchTesters(true), pauseFor(5 * time.Second), weight(20), matchTesters(false), weight(70)},
 		{{Mirror: &v1alpha1.Mirror{Percent: 10}}, bounded, {Mirror: &v1alpha1.Mirror{}}, weight(40), {SetScale: &v1alpha1.SetScale{MatchWeight: true}}, weight(80)},
+		{baselineOf(2, 20), weight(20), analyzeFor(5*time.Minute, ""), weight(50), baselineOf(0, 0), weight(99)},
+		{weight(10), baselineOf(1, 10), pauseFor(10 * time.Second), analyzeFor(3*time.Minute, v1alpha1.OnInconclusiveAbort), weight(60), baselineOf(3, 40), weight(30), approve},
+		{matchTesters(true), baselineOf(1, 5), weight(50), baselineOf(0, 0), pauseFor(5 * time.Second), baselineOf(1, 50), weight(50), weight(25)},
 		{matchTesters(true), approve, scaleTo(1), weight(50), {SetScale: &v1alpha1.SetScale{Percent: new(int32(100))}}, weight(90)},
 	}...)
 	return plain, all

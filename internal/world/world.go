@@ -94,9 +94,11 @@ func (w *World) create(s Setup) {
 		r.Spec.Template, r.Spec.Selector = w.catalogue.entries[first].template, w.catalogue.selector
 	}
 	w.live.rollout, w.live.version = r, 1
-	w.serviceNames = s.Services
-	for i, name := range s.Services {
-		if name != "" && (!s.Bare || i == callerService) {
+	w.serviceNames = [...]string{
+		stableService: s.Services[0], canaryService: s.Services[1], baselineService: r.Name + "-baseline", callerService: s.Services[2],
+	}
+	for i, name := range w.serviceNames {
+		if name != "" && i != baselineService && (!s.Bare || i == callerService) {
 			w.live.services[i] = emptyService(name)
 		}
 	}
@@ -159,6 +161,8 @@ func (w *World) remove() {
 	}
 	w.live.rollout = nil
 	w.live.sets, w.live.runs, w.live.jobs = nil, nil, nil
+	w.live.services[baselineService] = nil
+	w.endpoints.lookAt(baselineService)
 	w.touch(rollouts)
 }
 

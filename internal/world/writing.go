@@ -61,13 +61,18 @@ func (l *writingLaws) least(slot int) int32 {
 func (l *writingLaws) rises(p *pass, slot int, share int32) {
 	l.checked[1]++
 	l.checked[2]++
-	ready, other, need := endpoints(p.read.services[slot]), endpoints(p.read.services[1-slot]), p.read.need(share)
+	ready, other, need := endpoints(p.read.services[slot]), endpoints(p.read.services[instead[slot]]), p.read.need(share)
 	switch {
-	case ready >= need, other == 0, unnoticed(p, 1-slot):
+	case ready >= need:
+	case slots[slot] == traffic.Baseline:
+		l.breaks(2, "gives the baseline %d %% with %d ready endpoints, which needs %d", share, ready, need)
+	case other == 0, unnoticed(p, instead[slot]):
 	case ready == 0:
 		l.breaks(1, "gives %s %d %% without a ready endpoint, although the other slot has %d", slots[slot], share, other)
 	case ready >= p.read.need(share-1) && other < p.read.need(100-share+1):
 		// Neither can carry more, and whole percents are coarser than pods.
+	case slot == stableService && l.orphaned(p, share):
+		// What the baseline has lost its endpoints for is nobody else's.
 	case l.kept(p, slot):
 		// Short by no doing of ours: as fast as it can carry.
 	default:
@@ -75,10 +80,17 @@ func (l *writingLaws) rises(p *pass, slot int, share int32) {
 	}
 }
 
+// orphaned reports whether stable gets no more than what the baseline, which has
+// no endpoints that a data plane need know, can't serve any more.
+func (l *writingLaws) orphaned(p *pass, share int32) bool {
+	lost := endpoints(p.read.services[baselineService]) == 0 || unnoticed(p, baselineService)
+	return lost && share <= l.least(stableService)+requested(l.w, baselineService)
+}
+
 // kept reports whether a slot stands for a revision that is kept in full, or
 // for the same one as the other slot.
 func (l *writingLaws) kept(p *pass, slot int) bool {
-	svc, other, ro := p.read.services[slot], p.read.services[1-slot], p.read.rollout
+	svc, other, ro := p.read.services[slot], p.read.services[instead[slot]], p.read.rollout
 	if svc.Selects == "" || other != nil && svc.Selects == other.Selects {
 		return true
 	}

@@ -60,7 +60,7 @@ func shipped(t *testing.T, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.NewReplacer("shop-stable", "checkout-stable", "shop-canary", "checkout-canary").Replace(string(raw))
+	return strings.NewReplacer("shop-stable", "checkout-stable", "shop-canary", "checkout-canary", "shop-baseline", "checkout-baseline").Replace(string(raw))
 }
 
 // TestArgoCDSeesTheUsersManifest: of every golden route that the router wrote,

@@ -35,6 +35,8 @@ type asked struct {
 	Rules   []string              `json:"rules"`
 	Matches []v1alpha1.MatchRoute `json:"matches"`
 	Mirror  int32                 `json:"mirror"`
+	// Baseline is the share of the third Service.
+	Baseline int32 `json:"baseline"`
 }
 
 // answered is the head of an output. The route follows unless there is a problem.
@@ -88,7 +90,7 @@ func rendered(t *testing.T, head, body string) (answer, after string) {
 	t.Helper()
 	var ask asked
 	decode(t, head, &ask)
-	want := traffic.CanaryAt(ask.Canary)
+	want := traffic.Split{Baseline: ask.Baseline}.At(ask.Canary)
 	want.Matches, want.Mirror = ask.Matches, ask.Mirror
 	v, r := seen(t, ask, body)
 	ops, err := operations(v, r, want)
@@ -142,7 +144,7 @@ func seen(t *testing.T, ask asked, body string) (view, routers.Route) {
 		Ref:           v1alpha1.RouteRef{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Name: o.GetName(), Rules: ask.Rules},
 		Field:         "spec.strategy.canary.routes[0]",
 		StableService: "checkout-stable",
-		CanaryService: "checkout-canary",
+		CanaryService: "checkout-canary", BaselineService: "checkout-baseline",
 	}
 }
 
@@ -153,14 +155,14 @@ func removedWithoutTrace(t *testing.T, head, before, after string) {
 	decode(t, head, &ask)
 	v, r := seen(t, ask, after)
 	rest := after
-	if ops := render(v, known(v, r), traffic.CanaryAt(0), nil); len(ops) > 0 {
+	if ops := render(v, known(v, r), r, traffic.CanaryAt(0), nil); len(ops) > 0 {
 		rest = routertest.Patched(t, after, ops)
 	}
-	if strings.Contains(rest, "sluice.dev") {
+	if strings.Contains(rest, "sluice.dev") || strings.Contains(rest, r.BaselineService) {
 		t.Errorf("after the release something of ours is left:\n%s", rest)
 	}
 	compare := unweighted
-	if strings.Contains(before, v1alpha1.BesideAnnotation) {
+	if strings.Contains(before, v1alpha1.BesideAnnotation) || strings.Contains(before, r.BaselineService) {
 		compare = stripped
 	}
 	if diff := cmp.Diff(compare(t, before), compare(t, rest)); diff != "" {
@@ -175,7 +177,7 @@ func onlyOursChanged(t *testing.T, before, after string) {
 	if diff := cmp.Diff(stripped(t, before), stripped(t, after)); diff != "" {
 		t.Errorf("something that isn't ours changed (-before, +after):\n%s", diff)
 	}
-	if strings.Contains(before+after, v1alpha1.BesideAnnotation) {
+	if strings.Contains(before+after, v1alpha1.BesideAnnotation) || strings.Contains(before+after, "checkout-baseline") {
 		return
 	}
 	if diff := cmp.Diff(others(before), others(after)); diff != "" {
@@ -188,7 +190,7 @@ func stripped(t *testing.T, body string) string {
 	t.Helper()
 	o := &unstructured.Unstructured{}
 	decode(t, body, &o.Object)
-	r := routers.Route{Namespace: "shop", StableService: "checkout-stable", CanaryService: "checkout-canary"}
+	r := routers.Route{Namespace: "shop", StableService: "checkout-stable", CanaryService: "checkout-canary", BaselineService: "checkout-baseline"}
 	if err := strip(r, o); err != nil {
 		t.Fatal(err)
 	}

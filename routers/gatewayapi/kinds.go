@@ -24,7 +24,7 @@ type kind struct {
 
 // requestKinds steer requests, which have headers and can be copied.
 func requestKinds() []kind {
-	of := traffic.Features{Matches: true, Mirror: true}
+	of := traffic.Features{Matches: true, Mirror: true, Baseline: true}
 	return []kind{
 		{name: "HTTPRoute", features: of, empty: func() client.Object { return &gatewayv1.HTTPRoute{} }},
 		{name: "GRPCRoute", features: of, headersOnly: true, empty: func() client.Object { return &gatewayv1.GRPCRoute{} }},
@@ -33,8 +33,9 @@ func requestKinds() []kind {
 
 // streamKinds steer connections, of which nothing is known but where they go.
 func streamKinds() []kind {
+	of := traffic.Features{Baseline: true}
 	return []kind{
-		{name: "TCPRoute", empty: func() client.Object { return &gatewayv1.TCPRoute{} }},
-		{name: "TLSRoute", empty: func() client.Object { return &gatewayv1.TLSRoute{} }},
+		{name: "TCPRoute", features: of, empty: func() client.Object { return &gatewayv1.TCPRoute{} }},
+		{name: "TLSRoute", features: of, empty: func() client.Object { return &gatewayv1.TLSRoute{} }},
 	}
 }

@@ -23,12 +23,26 @@ func TestLaws(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
+	controlled := 0
+	defer func() {
+		if controlled < 1_000 {
+			t.Errorf("only %d splits with a baseline were carried", controlled)
+		}
+	}()
 	for range 20_000 {
 		v, want := randomView(random), traffic.CanaryAt(random.Int32N(101))
+		if random.IntN(2) == 0 {
+			want.Baseline = random.Int32N(101 - want.Canary)
+			want = want.At(want.Canary)
+		}
+		v.kind = requestKinds()[0]
 		before := describe(t, v)
 		ops, err := operations(v, shop(), want)
 		if err != nil {
 			continue // refused: TestGolden and TestRead say when
+		}
+		if want.Baseline > 0 {
+			controlled++
 		}
 		after := carried(t, v, ops)
 		again, err := operations(after, shop(), want)
@@ -41,11 +55,14 @@ func TestLaws(t *testing.T) {
 		}
 		for _, p := range ps {
 			switch got := p.splits(); {
-			case p.others > 0 && p.total() < fine && (want.Canary == 0 || want.Canary == 100):
+			case p.others > 0 && p.total() < fine && want.Baseline == 0 && (want.Canary == 0 || want.Canary == 100):
 			case len(got) != 1 || !got[0].Equal(want):
 				t.Fatalf("%v on %s: reads back as %v", want, before, got)
 			}
-			if p.weight(p.stable) > heaviest || p.weight(p.canary) > heaviest {
+			if (p.baseline >= 0) != (want.Baseline > 0) {
+				t.Fatalf("%v on %s: the third Service is at %d", want, before, p.baseline)
+			}
+			if p.weight(p.stable) > heaviest || p.weight(p.canary) > heaviest || third(p) > heaviest {
 				t.Fatalf("%v on %s: a weight is more than %d", want, before, heaviest)
 			}
 		}
@@ -72,7 +89,7 @@ func TestNeverUnderstated(t *testing.T) {
 				continue
 			}
 			o := traffic.Observed{Requested: p.splits(), Confirmed: p.splits()}
-			for slot, weight := range map[traffic.Slot]int64{traffic.Stable: p.weight(p.stable), traffic.Canary: p.weight(p.canary)} {
+			for slot, weight := range map[traffic.Slot]int64{traffic.Stable: p.weight(p.stable), traffic.Canary: p.weight(p.canary), traffic.Baseline: third(p)} {
 				most := int64(o.Most(slot))
 				if weight > 0 && most == 0 || p.others == 0 && most*p.total() < weight*100 {
 					t.Fatalf("%s of %s: at most %d %% is said of weight %d of %d", slot, describe(t, v), most, weight, p.total())
@@ -98,6 +115,9 @@ func randomView(random *rand.Rand) view {
 	var rules [][]gatewayv1.BackendRef
 	for range 1 + random.IntN(3) {
 		backends := []gatewayv1.BackendRef{backend("stable", weight()), backend("canary", weight())}
+		if random.IntN(3) == 0 {
+			backends = append(backends, backend("baseline", weight()))
+		}
 		for range random.IntN(3) {
 			backends = append(backends, backend("legacy", weight()))
 		}
@@ -125,9 +145,22 @@ func carried(t *testing.T, v view, ops []operation) view {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if third, ok := op.Value.(map[string]any); ok && parts[5] == "-" {
+			weight, _ := third["weight"].(int64)
+			name, _ := third["name"].(string)
+			after.rules[i].backends = append(after.rules[i].backends, backend(name, int32(weight)))
+			continue
+		}
 		j, err := strconv.Atoi(parts[5])
 		if err != nil {
 			t.Fatal(err)
+		}
+		if op.Op == "remove" {
+			if name := after.rules[i].backends[j].Name; name != "baseline" {
+				t.Fatalf("operation %+v removes %s", op, name)
+			}
+			after.rules[i].backends = append(after.rules[i].backends[:j], after.rules[i].backends[j+1:]...)
+			continue
 		}
 		value, ok := op.Value.(int64)
 		if !ok || value < 0 {

@@ -52,7 +52,8 @@ func (p pair) gives(want traffic.Split) traffic.Form {
 	if p.own != nil && (p.released || p.own.Says(want, p.others, absent)) {
 		return *p.own
 	}
-	return traffic.Written(p.share(want))
+	give := p.share(want)
+	return traffic.Written(give.stable, give.canary)
 }
 
 // release lists what gives each rule the user's own weights, and stable
@@ -62,5 +63,5 @@ func release(v view, r routers.Route) []operation {
 	for i := range ps {
 		ps[i].released = true
 	}
-	return render(v, ps, traffic.CanaryAt(0), nil)
+	return render(v, ps, r, traffic.CanaryAt(0), nil)
 }

@@ -72,23 +72,34 @@ const unknown = "unknown"
 // fits, otherwise the two that enclose it, so that neither slot is understated
 // and the rule counts as carrying neither.
 func (p pair) splits() []traffic.Split {
-	total, canary := p.total(), p.weight(p.canary)
-	floor := canary * 100 / total
-	if canary*100%total == 0 {
-		return []traffic.Split{traffic.CanaryAt(int32(floor))}
+	var enclosing []traffic.Split
+	for _, baseline := range percents(third(p), p.total()) {
+		for _, canary := range percents(p.weight(p.canary), p.total()) {
+			if baseline+canary <= 100 {
+				enclosing = append(enclosing, traffic.Split{Baseline: baseline}.At(canary))
+			}
+		}
 	}
-	enclosing := []traffic.Split{traffic.CanaryAt(int32(floor)), traffic.CanaryAt(int32(floor + 1))}
 	if p.others == 0 {
 		return enclosing
 	}
 	// Beside other backends the total is not ours to choose; what render would
 	// write is as exact as it gets.
 	for _, s := range enclosing {
-		if _, written := p.share(s); written == canary {
+		if give := p.share(s); give.canary == p.weight(p.canary) && give.baseline == third(p) {
 			return []traffic.Split{s}
 		}
 	}
 	return enclosing
+}
+
+// percents are the whole percentages of a total that a weight is, or lies between.
+func percents(weight, total int64) []int32 {
+	floor := int32(weight * 100 / total)
+	if weight*100%total == 0 {
+		return []int32{floor}
+	}
+	return []int32{floor, floor + 1}
 }
 
 // differing says what each rule carries when they don't all carry the same whole percentage.

@@ -29,7 +29,7 @@ func shop() routers.Route {
 		Ref:           v1alpha1.RouteRef{APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", Name: "checkout"},
 		Field:         "spec.strategy.canary.routes[0]",
 		StableService: "stable",
-		CanaryService: "canary",
+		CanaryService: "canary", BaselineService: "baseline",
 	}
 }
 
@@ -46,7 +46,11 @@ func backend(name string, weight int32) gatewayv1.BackendRef {
 func accepted(rules ...[]gatewayv1.BackendRef) view {
 	v := view{generation: 7, version: "1", parents: []gatewayv1.RouteParentStatus{answer()}}
 	for i, backends := range rules {
-		v.rules = append(v.rules, rule{index: i, backends: backends})
+		entries := make([]any, len(backends))
+		for n := range backends {
+			entries[n] = map[string]any{"name": string(backends[n].Name)}
+		}
+		v.rules = append(v.rules, rule{index: i, backends: backends, raw: map[string]any{"backendRefs": entries}})
 	}
 	return v
 }
@@ -240,13 +244,14 @@ func TestRelease(t *testing.T) {
 		"CanaryRemoved": {reason: "there is nothing to take back", view: accepted([]gatewayv1.BackendRef{backend("stable", 75)}), route: shop()},
 		"OneRuleSpoilt": {reason: "the other is released all the same", view: accepted(append(share(1, 1), backend("canary", 1)), share(50, 50)), route: shop(), want: []string{"/spec/rules/1/backendRefs/0/weight=100", "/spec/rules/1/backendRefs/1/weight=0"}},
 		"Coarse":        {reason: "all or nothing needs no fine weights", view: accepted(append(share(3, 2), backend("legacy", 1))), route: shop(), want: []string{"/spec/rules/0/backendRefs/0/weight=5", "/spec/rules/0/backendRefs/1/weight=0"}},
+		"Baseline":      {reason: "its weight is stable's again", view: accepted(append(share(60, 20), backend("baseline", 20))), route: shop(), want: []string{"/spec/rules/0/backendRefs/0/weight=100", "/spec/rules/0/backendRefs/1/weight=0"}},
 		"NameGone":      {reason: "a rule renamed is not ours any more", view: accepted(share(50, 50)), route: named},
 		"NoRules":       {reason: "an empty route is released", view: accepted(), route: shop()},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, op := range render(tc.view, known(tc.view, tc.route), traffic.CanaryAt(0), nil) {
+			for _, op := range render(tc.view, known(tc.view, tc.route), tc.route, traffic.CanaryAt(0), nil) {
 				if op.Op == "add" {
 					got = append(got, fmt.Sprintf("%s=%v", op.Path, op.Value))
 				}

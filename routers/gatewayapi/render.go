@@ -5,6 +5,7 @@ package gatewayapi
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"k8s.io/utils/ptr"
@@ -38,9 +39,15 @@ func operations(v view, r routers.Route, want traffic.Split) ([]operation, error
 	if err != nil {
 		return nil, err
 	}
+	if want.Baseline > 0 && r.BaselineService == "" {
+		return nil, fmt.Errorf("steer %s: there is no Service for the baseline's share", r)
+	}
 	for _, p := range ps {
 		if !p.carries(want) {
 			return nil, coarse(p, r)
+		}
+		if err := full(p, r); err != nil && want.Baseline > 0 {
+			return nil, err
 		}
 		if err := crowded(p, v, r); err != nil && want.Mirror > 0 {
 			return nil, err
@@ -50,18 +57,19 @@ func operations(v view, r routers.Route, want traffic.Split) ([]operation, error
 	if err != nil {
 		return nil, err
 	}
-	return render(v, ps, want, added), nil
+	return render(v, ps, r, want, added), nil
 }
 
 // render lists the operations that make the object carry want, led by a test
 // of the version they were computed from. None when it carries want already.
 // Whatever changes the positions of rules comes last.
-func render(v view, ps []pair, want traffic.Split, added []any) []operation {
+func render(v view, ps []pair, r routers.Route, want traffic.Split, added []any) []operation {
 	var ops []operation
 	for _, p := range ps {
 		give := p.gives(want)
 		ops = append(ops, p.set(p.stable, give.Stable)...)
 		ops = append(ops, p.set(p.canary, give.Canary)...)
+		ops = append(ops, addThird(p, r.BaselineService, want.Baseline > 0, p.share(want).baseline)...)
 		ops = append(ops, p.mirror(v, want.Mirror)...)
 	}
 	ops = append(ops, v.prepend(added)...)
@@ -105,15 +113,42 @@ func (v view) note(b beside) []operation {
 	return []operation{{Op: "add", Path: one, Value: text}}
 }
 
-// share turns a split into the weights of both Services. Alone in their rule
+// given are the weights of our Services in a rule.
+type given struct{ stable, canary, baseline int64 }
+
+// share turns a split into the weights of our Services. Alone in their rule
 // they get 100 together, else what they have together, if one of them can carry it.
-func (p pair) share(want traffic.Split) (stable, canary int64) {
+func (p pair) share(want traffic.Split) given {
 	total := min(p.total(), heaviest)
 	if p.others == 0 {
 		total = fine
 	}
-	canary = nearest(total*int64(want.Canary), 100)
-	return total - canary, canary
+	canary := nearest(total*int64(want.Canary), 100)
+	baseline := min(nearest(total*int64(want.Baseline), 100), total-canary)
+	if want.Stable == 0 && want.Baseline > 0 {
+		baseline = total - canary
+	}
+	return given{total - canary - baseline, canary, baseline}
+}
+
+// addThird brings the third Service into the rule, as a copy of what it says of the
+// stable one, or takes it out: a route that names a Service that is gone is
+// accepted by nobody.
+func addThird(p pair, service string, wanted bool, weight int64) []operation {
+	path := fmt.Sprintf("/spec/rules/%d/backendRefs", p.index)
+	switch {
+	case wanted && p.baseline >= 0:
+		return p.set(p.baseline, ptr.To(int32(weight)))
+	case wanted:
+		backends, _ := p.raw["backendRefs"].([]any)
+		stable, _ := backends[p.stable].(map[string]any)
+		third := maps.Clone(stable)
+		third["name"], third["weight"] = service, weight
+		return []operation{{Op: "add", Path: path + "/-", Value: third}}
+	case p.baseline >= 0:
+		return []operation{{Op: "remove", Path: fmt.Sprintf("%s/%d", path, p.baseline)}}
+	}
+	return nil
 }
 
 // set writes one weight, or takes it out, unless it is so already.
@@ -135,7 +170,7 @@ func (p pair) carries(want traffic.Split) bool {
 	if p.others == 0 || p.total() >= fine {
 		return true
 	}
-	return p.total() > 0 && (want.Canary == 0 || want.Canary == 100)
+	return p.total() > 0 && want.Baseline == 0 && (want.Canary == 0 || want.Canary == 100)
 }
 
 // refuse is the problem of a split that this kind of route can't carry, whatever the object says.
@@ -162,6 +197,18 @@ func coarse(p pair, r routers.Route) error {
 		Field: r.Field,
 		Message: fmt.Sprintf("in %s of %s the weights of Services %s and %s sum to %d beside other backends; give your backends weights such that these two sum to at least %d",
 			p, r, r.StableService, r.CanaryService, p.total(), fine),
+	}
+}
+
+// full is the problem of a rule that has no room for a third Service.
+func full(p pair, r routers.Route) error {
+	const most = 16
+	if p.baseline >= 0 || len(p.backends) < most {
+		return nil
+	}
+	return &routers.Problem{
+		Field:   r.Field,
+		Message: fmt.Sprintf("step baseline needs a backend in %s of %s, which has %d already; remove one", p, r, most),
 	}
 }
 

@@ -179,7 +179,7 @@ func creating(manifest string) func(context.Context, client.Client, string) (rou
 			Ref:           v1alpha1.RouteRef{APIVersion: route.GetAPIVersion(), Kind: route.GetKind(), Name: route.GetName()},
 			Field:         "spec.strategy.canary.routes[0]",
 			StableService: "checkout-stable",
-			CanaryService: "checkout-canary",
+			CanaryService: "checkout-canary", BaselineService: "checkout-baseline",
 		}, nil
 	}
 }
@@ -249,7 +249,7 @@ func sharesOf(r routers.Route, o *unstructured.Unstructured) ([]traffic.Split, e
 	}
 	var splits []traffic.Split
 	for _, one := range rules {
-		var stable, canary int64
+		var stable, canary, baseline int64
 		rule, _ := one.(map[string]any)
 		backends, _ := rule["backendRefs"].([]any)
 		for _, b := range backends {
@@ -260,17 +260,19 @@ func sharesOf(r routers.Route, o *unstructured.Unstructured) ([]traffic.Split, e
 				stable = weight
 			case r.CanaryService:
 				canary = weight
+			case r.BaselineService:
+				baseline = weight
 			}
 		}
 		name, _ := rule["name"].(string)
-		if total := stable + canary; total > 0 && !strings.HasPrefix(name, "sluice.dev.") {
-			splits = append(splits, traffic.Split{Stable: int32(stable * 100 / total), Canary: int32(canary * 100 / total)})
+		if total := stable + canary + baseline; total > 0 && !strings.HasPrefix(name, "sluice.dev.") {
+			splits = append(splits, traffic.Split{Stable: int32(stable * 100 / total), Canary: int32(canary * 100 / total), Baseline: int32(baseline * 100 / total)})
 		}
 	}
 	return splits, nil
 }
 
-// strip removes what the router may write: the weights of the two Services, by
+// strip removes what the router may write: the third Service, the weights of the two Services, by
 // name and not by position; and, where the note says that there is something
 // beside them, the note, the rules with our names and the last filter that mirrors.
 func strip(r routers.Route, o *unstructured.Unstructured) error {
@@ -289,6 +291,11 @@ func strip(r routers.Route, o *unstructured.Unstructured) error {
 		if strings.Contains(note, `"mirror"`) {
 			stripMirror(r, rule)
 		}
+		backends, _ := rule["backendRefs"].([]any)
+		rule["backendRefs"] = slices.DeleteFunc(backends, func(b any) bool {
+			backend, _ := b.(map[string]any)
+			return namesAny(backend, r.Namespace, r.BaselineService)
+		})
 		kept = append(kept, rule)
 	}
 	if err := unstructured.SetNestedSlice(o.Object, kept, "spec", "rules"); err != nil {

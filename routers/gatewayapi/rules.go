@@ -20,6 +20,8 @@ type pair struct {
 	rule
 	// stable and canary are indexes into the rule's backends.
 	stable, canary int
+	// baseline is the same of the third Service; -1 while the rule has none.
+	baseline int
 	// others is the sum of the other backends' weights.
 	others int64
 	// list is its name, see [traffic.ListName].
@@ -155,9 +157,18 @@ func match(one rule, r routers.Route) (pair, error) {
 	if len(canary) == 0 {
 		return pair{}, missing(one, r, r.CanaryService, 0)
 	}
-	p := pair{rule: one, stable: stable[0], canary: canary[0]}
+	p := pair{rule: one, stable: stable[0], canary: canary[0], baseline: -1}
+	if r.BaselineService != "" {
+		switch found := refs(one, r, r.BaselineService); len(found) {
+		case 0:
+		case 1:
+			p.baseline = found[0]
+		default:
+			return pair{}, repeated(one, r, r.BaselineService)
+		}
+	}
 	for i := range one.backends {
-		if i != p.stable && i != p.canary {
+		if i != p.stable && i != p.canary && i != p.baseline {
 			p.others += p.weight(i)
 		}
 	}
@@ -196,8 +207,16 @@ func (one rule) weight(backend int) int64 {
 	return int64(ptr.Deref(one.backends[backend].Weight, 1))
 }
 
-// total of both Services' weights.
-func (p pair) total() int64 { return p.weight(p.stable) + p.weight(p.canary) }
+// total of our Services' weights.
+func (p pair) total() int64 { return p.weight(p.stable) + p.weight(p.canary) + third(p) }
+
+// third is the weight of the baseline's Service.
+func third(p pair) int64 {
+	if p.baseline < 0 {
+		return 0
+	}
+	return p.weight(p.baseline)
+}
 
 // String names the rule as it is found in the object.
 func (one rule) String() string {

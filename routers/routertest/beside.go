@@ -27,12 +27,18 @@ func besides() []traffic.Split {
 		s.Mirror, s.Matches = mirror, matches
 		return s
 	}
+	control := func(weight, baseline int32, matches ...v1alpha1.MatchRoute) traffic.Split {
+		s := traffic.Split{Baseline: baseline}.At(weight)
+		s.Matches = matches
+		return s
+	}
 	testers := v1alpha1.MatchRoute{Name: "testers", Match: header("X-Canary", "1")}
 	staff := v1alpha1.MatchRoute{Name: "staff", Match: append(header("X-Staff", "a"), header("X-Staff", "b")...)}
 	return []traffic.Split{
 		at(0, 0, testers), at(25, 0, testers), at(25, 0, staff, testers), at(100, 0, testers), at(0, 0),
 		at(0, 10), at(50, 10), at(50, 100), at(0, 0),
 		at(1, 5, testers, staff), at(99, 0, testers), at(99, 50), at(0, 5, staff), at(0, 0),
+		control(0, 5), control(5, 5), control(5, 20), control(50, 50), control(20, 20, testers), control(0, 1, staff), at(0, 0),
 	}
 }
 
@@ -45,7 +51,7 @@ func besideOrRefused(t *testing.T, b bench) {
 			continue
 		}
 		b.apply(t, want)
-		b.carries(t, traffic.CanaryAt(want.Canary))
+		b.carries(t, traffic.Split{Baseline: want.Baseline}.At(want.Canary))
 		b.settle(t)
 		if got := b.observe(t); !b.carried(got, want) {
 			t.Fatalf("Observe after Apply(%v) = %+v", want, got)

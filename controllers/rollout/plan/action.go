@@ -46,6 +46,23 @@ func (a CreateRevision) String() string {
 	return fmt.Sprintf("create revision %s with %s", a.Hash, count(a.Replicas, "replica"))
 }
 
+// CreateBaseline creates a ReplicaSet of fresh pods of the stable revision: the
+// stable one's pod template under another label.
+type CreateBaseline struct {
+	why
+	// Hash tells its pods from the stable ones.
+	Hash string
+	// From is the ReplicaSet that it copies.
+	From string
+	// Replicas to start with.
+	Replicas int32
+}
+
+// String implements Action.
+func (a CreateBaseline) String() string {
+	return fmt.Sprintf("create baseline %s of %s with %d replicas", a.Hash, a.From, a.Replicas)
+}
+
 // ScaleRevision sets the replicas of a ReplicaSet.
 type ScaleRevision struct {
 	why

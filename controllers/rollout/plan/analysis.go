@@ -89,18 +89,29 @@ func subject(c cursor, f facts) *v1alpha1.Subject {
 		return s
 	}
 	if c.stable != "" {
-		s.Stable = &v1alpha1.SubjectArm{Service: f.StableService.Name, Workload: f.revisions.of(c.stable).Name, Revision: c.stable}
+		control := controlAt(c, f)
+		s.Stable = &control
 	}
 	return s
+}
+
+// controlAt is what the canary is compared with at the cursor: the stable pods,
+// or the fresh ones of the baseline from when that is known to be in place.
+func controlAt(c cursor, f facts) v1alpha1.SubjectArm {
+	if stepAt(c, f).control.baseline {
+		return v1alpha1.SubjectArm{Service: f.BaselineService.Name, Workload: names.ReplicaSet(f.Rollout.Name, baselineName(c)), Revision: baselineName(c)}
+	}
+	return v1alpha1.SubjectArm{Service: f.StableService.Name, Workload: f.revisions.of(c.stable).Name, Revision: c.stable}
 }
 
 // args resolves what fills $(name): what every analysis has, then the
 // templates' defaults, then the analysis' own values.
 func args(c cursor, f facts, templates []Template) []v1alpha1.ResolvedArg {
+	control := controlAt(c, f)
 	values := map[string]string{
 		"rollout": f.Rollout.Name, "namespace": f.Rollout.Namespace,
-		"canary": c.canary, "stable": c.stable,
-		"canaryService": f.CanaryService.Name, "stableService": f.StableService.Name,
+		"canary": c.canary, "stable": control.Revision,
+		"canaryService": f.CanaryService.Name, "stableService": control.Service,
 	}
 	for _, t := range slices.Backward(templates) { // the one referred to first counts
 		for _, arg := range t.Spec.Args {
@@ -133,7 +144,7 @@ func resolve(c cursor, f facts, arg v1alpha1.Arg) string {
 	case arg.ValueFrom == nil:
 		return ""
 	case arg.ValueFrom.Revision == v1alpha1.RoleStable:
-		return c.stable
+		return controlAt(c, f).Revision
 	case arg.ValueFrom.Revision == v1alpha1.RoleCanary:
 		return c.canary
 	case arg.ValueFrom.FieldRef != nil:
@@ -160,16 +171,28 @@ func field(r *v1alpha1.Rollout, path string) (string, bool) {
 	return "", false
 }
 
-// whereAt says which of the release's analyses speaks at the cursor.
-func whereAt(c cursor, f facts) where {
+// stepAt is the step that says which of the release's analyses speaks at the
+// cursor, and with which pods it compares. Past the last one that is the run
+// there was: a full promotion may have skipped what later steps would compare with.
+func stepAt(c cursor, f facts) Step {
 	if step, ok := c.current(f); ok {
-		return step.where
+		return step
 	}
-	if n := len(f.strategy.steps); n > 0 {
-		return f.strategy.steps[n-1].where
+	n := len(f.strategy.steps)
+	if n == 0 {
+		return Step{}
 	}
-	return ""
+	last := f.strategy.steps[n-1]
+	for _, step := range slices.Backward(f.strategy.steps) {
+		if step.where == last.where && runNamed(f, step.Run(f.Rollout.Name, c.release)) != nil {
+			return step
+		}
+	}
+	return Step{where: last.where}
 }
+
+// whereAt says which of the release's analyses speaks at the cursor.
+func whereAt(c cursor, f facts) where { return stepAt(c, f).where }
 
 // analysisAt is what speaks at the cursor; nil when there is none, or somebody skips it.
 func analysisAt(c cursor, f facts) *v1alpha1.Analysis {
@@ -184,7 +207,10 @@ func runAt(c cursor, f facts) *v1alpha1.AnalysisRun {
 	if len(f.Runs) == 0 {
 		return nil
 	}
-	name := runName(c, f)
+	return runNamed(f, runName(c, f))
+}
+
+func runNamed(f facts, name string) *v1alpha1.AnalysisRun {
 	for i := range f.Runs {
 		if f.Runs[i].Name == name {
 			return &f.Runs[i]
@@ -195,5 +221,5 @@ func runAt(c cursor, f facts) *v1alpha1.AnalysisRun {
 
 // runName names the AnalysisRun that speaks for the cursor.
 func runName(c cursor, f facts) string {
-	return names.AnalysisRun(f.Rollout.Name, c.release, string(whereAt(c, f)))
+	return stepAt(c, f).Run(f.Rollout.Name, c.release)
 }

@@ -19,6 +19,8 @@ type asks struct {
 	// pods of the canary: what the weight needs, at least one for what goes
 	// beside it, or more by setScale.
 	pods int32
+	// baseline is the fair control: its pods and their share. Without pods there is none.
+	baseline v1alpha1.Baseline
 }
 
 // Asked lists what the steps of a spec ask the routes to carry, each once.
@@ -37,10 +39,11 @@ func Asked(spec v1alpha1.RolloutSpec) []traffic.Split {
 // beside the weight.
 func (c cursor) asks(f facts) asks {
 	if c.promoting(f) {
-		return asks{100, traffic.CanaryAt(100), f.replicas}
+		return asks{weight: 100, split: traffic.CanaryAt(100), pods: f.replicas}
 	}
 	var weight, scaled int32
 	var beside traffic.Split
+	var baseline v1alpha1.Baseline
 	for _, step := range f.strategy.steps[:c.step+1] {
 		switch {
 		case step.SetWeight != nil:
@@ -51,11 +54,15 @@ func (c cursor) asks(f facts) asks {
 			beside.Mirror = step.Mirror.Percent
 		case step.MatchRoute != nil:
 			beside.Matches = withMatch(beside.Matches, *step.MatchRoute)
+		case step.Baseline != nil:
+			baseline = *step.Baseline
 		}
 	}
-	a := asks{weight: weight, split: beside.At(weight), pods: max(scaled, f.need(weight))}
+	beside.Baseline, baseline.Replicas = baseline.Weight, max(baseline.Replicas, f.need(baseline.Weight))
+	a := asks{weight: weight, split: beside.At(weight), pods: max(scaled, f.need(weight)), baseline: baseline}
 	switch {
 	case deserted(c, f):
+		a.baseline, a.split.Baseline = v1alpha1.Baseline{}, 0
 		a.weight, a.split, a.pods = 100, a.split.At(100), f.replicas
 	case f.replicas > 0 && a.split.Reaches(traffic.Canary):
 		a.pods = max(a.pods, 1)

@@ -45,6 +45,8 @@ type said struct {
 	// revisions with no more pods ready than wanted; Snapshot.Revisions lists
 	// them, in the same order, as read.
 	revisions revisions
+	// baselines are the same of the revisions that are fresh pods of a stable one.
+	baselines revisions
 	// shiftedAt is since when the routes carry what they carry now.
 	shiftedAt time.Time
 	// acceptedAt is since when every route reports that as accepted; zero while one does not.
@@ -61,16 +63,13 @@ func assess(s Snapshot) facts {
 		bound: Bindings(s.Rollout), wanted: WantedBindings(s.Rollout),
 		replicas: 1,
 	}}
-	f.Revisions = byNumber(s.Revisions)
+	f.Revisions, f.baselines = apart(byNumber(s.Revisions))
 	f.means, f.rebinding = meansOf(f.bound), !sameBindings(f.bound, f.wanted)
 	if s.Rollout.Spec.Replicas != nil {
 		f.replicas = *s.Rollout.Spec.Replicas
 	}
 	f.revisions = slices.Clone(f.Revisions)
-	for i := range f.revisions { // a ReplicaSet's status lags behind what was asked of it
-		r := &f.revisions[i]
-		r.Ready, r.Available = min(r.Ready, r.Replicas), min(r.Available, r.Replicas)
-	}
+	f.revisions.clamp()
 	if s.Rollout.DeletionTimestamp == nil {
 		f.Problems = append(slices.Clip(f.Problems), mistakes(f)...)
 	}
@@ -126,10 +125,19 @@ func sameShares(f facts, before, now []v1alpha1.RevisionWeight) bool {
 }
 
 // slots in the order in which they are looked at.
-var slots = []traffic.Slot{traffic.Stable, traffic.Canary}
+var slots = []traffic.Slot{traffic.Stable, traffic.Canary, traffic.Baseline}
 
 // revisions are found by their hashes.
 type revisions []Revision
+
+// clamp counts no more pods than are wanted: a ReplicaSet's status lags behind
+// what was asked of it.
+func (rs revisions) clamp() {
+	for i := range rs {
+		r := &rs[i]
+		r.Ready, r.Available = min(r.Ready, r.Replicas), min(r.Available, r.Replicas)
+	}
+}
 
 // find gives a revision; false when there is none.
 func (rs revisions) find(hash string) (Revision, bool) {
@@ -148,8 +156,12 @@ func (rs revisions) of(hash string) Revision {
 }
 
 func (f facts) slot(slot traffic.Slot) Service {
-	if slot == traffic.Canary {
+	switch slot {
+	case traffic.Canary:
 		return f.CanaryService
+	case traffic.Baseline:
+		return f.BaselineService
+	case traffic.Stable:
 	}
 	return f.StableService
 }
@@ -181,6 +193,8 @@ func (f facts) most(slot traffic.Slot) int32 {
 	switch {
 	case f.means == bySelector && slot == traffic.Canary:
 		return 0 // nobody but testers calls the preview
+	case slot == traffic.Baseline && (f.means != byRoute || f.BaselineService.Name == ""):
+		return 0
 	case f.means == byRoute && f.settled():
 		return f.Traffic.Most(slot)
 	}
@@ -205,10 +219,11 @@ func (f facts) reachesCanary() bool {
 }
 
 // exposed reports whether pods of a revision may be getting requests: a slot
-// stands for it and has weight, or lists its endpoints.
+// stands for it and may have weight, or lists its endpoints. The baseline's is
+// looked at only while it has weight: it need not stand for anything else.
 func (f facts) exposed(hash string) bool {
-	return f.StableService.Selects == hash || f.CanaryService.Selects == hash ||
-		f.StableService.Ready[hash] > 0 || f.CanaryService.Ready[hash] > 0
+	return f.StableService.reaches(hash) || f.CanaryService.reaches(hash) ||
+		f.BaselineService.reaches(hash) && f.most(traffic.Baseline) > 0
 }
 
 // carrying counts the pods of a revision that callers can reach. Where pods are

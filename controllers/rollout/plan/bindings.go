@@ -5,6 +5,7 @@ package plan
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -35,6 +36,9 @@ func WantedBindings(ro *v1alpha1.Rollout) v1alpha1.Bindings {
 		}
 		if len(b.Routes) > 0 && b.StableService == "" {
 			b.StableService, b.CanaryService = ro.Name+"-stable", ro.Name+"-canary"
+		}
+		if len(b.Routes) > 0 && saysBaseline(s.Canary.Steps) {
+			b.BaselineService = ro.Name + "-baseline"
 		}
 		return b
 	case s.BlueGreen != nil:
@@ -83,8 +87,8 @@ func released(c cursor, f facts) bool {
 	if !lonely(c, f) {
 		return false
 	}
-	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Name != "" && s.Selects != "" && !keeps(f, s.Name) {
+	for _, s := range narrowed(f) {
+		if !keeps(f, s.Name) {
 			return false
 		}
 	}
@@ -104,7 +108,12 @@ func lingers(f facts) bool {
 
 // keeps reports whether the wanted bindings name a Service too.
 func keeps(f facts, service string) bool {
-	return service == f.wanted.StableService || service == f.wanted.CanaryService
+	return service == f.wanted.StableService || service == f.wanted.CanaryService || service == f.wanted.BaselineService
+}
+
+// narrowed are the Services of the slots that stand for a revision.
+func narrowed(f facts) []Service {
+	return slices.DeleteFunc([]Service{f.StableService, f.CanaryService, f.BaselineService}, func(s Service) bool { return s.Name == "" || s.Selects == "" })
 }
 
 func rebind(c cursor, f facts) cursor {
@@ -115,7 +124,7 @@ func rebind(c cursor, f facts) cursor {
 
 // lonely: no revision but stable has pods that a widened Service could reach.
 func lonely(c cursor, f facts) bool {
-	for _, r := range f.revisions {
+	for _, r := range allRevisions(f) {
 		if r.Hash != c.stable && (r.Current > 0 || r.Replicas > 0) && c.stable != "" {
 			return false
 		}
@@ -137,8 +146,8 @@ func handOver(c cursor, f facts) []Action {
 	if f.means == byRoute && !returned(f) {
 		actions = append(actions, ReleaseTraffic{"the strategy names other routes now", returnable(f)})
 	}
-	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Name != "" && s.Selects != "" && !keeps(f, s.Name) {
+	for _, s := range narrowed(f) {
+		if !keeps(f, s.Name) {
 			actions = append(actions, SelectRevision{why: "the strategy names other Services now", Service: s.Name, Version: s.Version})
 		}
 	}

@@ -16,7 +16,7 @@ func desireWeight(d *desired, c cursor, f facts) {
 	if f.most(traffic.Canary) == 0 || f.CanaryService.Selects == c.canary {
 		d.canarySelects = c.canary
 	}
-	d.split = affordable(c, f)
+	d.split = keepBaseline(affordable(c, f), c, f)
 	if c.promoting(f) {
 		desirePromotion(d, c, f)
 	}
@@ -26,15 +26,19 @@ func desireWeight(d *desired, c cursor, f facts) {
 // affordable is what may be given to the canary slot now: what the steps ask
 // for as far as both sides can carry it.
 func affordable(c cursor, f facts) traffic.Split {
-	want, has, least := c.asks(f).split, f.requestedCanary(), leastCanary(c, f)
+	a, has, least := c.asks(f), f.requestedCanary(), leastCanary(c, f)
+	bare := traffic.Split{Baseline: affordableBaseline(c, f)}
+	want := a.split
+	want.Baseline = bare.Baseline
+	want = want.At(a.weight)
 	canary, n := f.CanaryService, f.need(want.Canary)
 	switch {
 	case torn(f, least):
 		return traffic.Split{}
 	case canary.Selects != c.canary || canary.Ready[c.canary] == 0:
-		return traffic.CanaryAt(least)
+		return bare.At(least)
 	case !f.reachesCanary() && want.Reaches(traffic.Canary) && !f.serves(traffic.Canary, c.canary, 1):
-		return stableOnly()
+		return bare.At(0)
 	case !c.free(f):
 		return held(want, f, max(min(want.Canary, has), least))
 	case !follows(f), !f.serves(traffic.Canary, c.canary, n), f.revisions.of(c.canary).Available < n:
@@ -46,7 +50,9 @@ func affordable(c cursor, f facts) traffic.Split {
 // held keeps what the routes carry beside the shares while the release is held.
 func held(want traffic.Split, f facts, weight int32) traffic.Split {
 	if len(f.Traffic.Requested) == 1 {
-		return f.Traffic.Requested[0].At(weight)
+		baseline := want.Baseline
+		want = f.Traffic.Requested[0]
+		want.Baseline = baseline
 	}
 	return want.At(weight)
 }
@@ -69,9 +75,15 @@ func leastCanary(c cursor, f facts) int32 {
 	case !f.shrinks():
 		return 0
 	}
-	r := f.revisions.of(c.stable) // EndpointSlices may still list pods that were told to end
-	ready := min(f.noticed(traffic.Stable, c.stable), r.Ready, r.Replicas)
-	return min(has, 100-min(ready, f.replicas)*100/f.replicas)
+	return min(has, 100-carriedBy(f, c.stable)-leastBaseline(c, f))
+}
+
+// carriedBy is the share that the pods of the stable revision can carry, in
+// percent. EndpointSlices may still list pods that were told to end.
+func carriedBy(f facts, stable string) int32 {
+	r := f.revisions.of(stable)
+	ready := min(f.noticed(traffic.Stable, stable), r.Ready, r.Replicas)
+	return min(ready, f.replicas) * 100 / f.replicas
 }
 
 // shrinks: stable is kept at its share, or has not been known to be there in full
@@ -116,15 +128,17 @@ func stranded(f facts) bool {
 
 // serve moves traffic off a slot whose endpoints have vanished, to the slot
 // that can serve. It changes nothing while both or neither can, nor where no
-// pods are wanted: what is left then serves nobody.
+// pods are wanted: what is left then serves nobody. The baseline takes nothing
+// over, and what it can't serve is stable's again.
 func serve(want traffic.Split, f facts) traffic.Split {
 	stable, canary := f.StableService.ready() > 0, f.CanaryService.ready() > 0
+	want = orphaned(want, f)
 	switch {
 	case f.replicas == 0:
 	case want.Stable > 0 && !stable && canary:
 		return want.At(100)
 	case want.Reaches(traffic.Canary) && !canary && stable:
-		return stableOnly()
+		return traffic.Split{Baseline: want.Baseline}.At(0)
 	}
 	return want
 }

@@ -83,7 +83,7 @@ func paused(_ cursor, _ facts, h hold) (metav1.Condition, bool) {
 func available(c cursor, f facts, _ hold) (metav1.Condition, bool) {
 	var carried []string
 	ok := true
-	for _, r := range f.Revisions {
+	for _, r := range allRevisions(f) {
 		share, serving := servedShare(c, f, r.Hash)
 		if !serving {
 			continue
@@ -107,7 +107,7 @@ func digits(n int32) string { return strconv.FormatInt(int64(n), 10) }
 
 // servedShare is the share that a revision with a role carries now, in percent.
 func servedShare(c cursor, f facts, hash string) (share int32, serving bool) {
-	if hash != c.stable && hash != c.canary || f.means != byReplicas && !f.exposed(hash) {
+	if role(c, hash) == v1alpha1.RoleRetired || f.means != byReplicas && !f.exposed(hash) {
 		return 0, false
 	}
 	switch f.means {

@@ -22,6 +22,10 @@ type desired struct {
 	// stableSelects and canarySelects are the revisions that the Services should
 	// stand for; empty leaves the Service alone.
 	stableSelects, canarySelects string
+	// baselineSelects is the same for the baseline's Service.
+	baselineSelects string
+	// control are the fresh pods of stable that are to be made; nil makes none.
+	control *CreateBaseline
 	// split that the routes should carry; unknown leaves the routes alone.
 	split traffic.Split
 	// workload is the number of replicas of the referenced workload; nil leaves it alone.
@@ -42,6 +46,7 @@ type sized struct {
 func desire(c cursor, f facts) desired {
 	d := desired{replicas: map[string]sized{}, retired: map[string]time.Time{}}
 	d.workload = desireWorkload(c, f)
+	desireBaseline(&d, c, f)
 	if f.means == byReplicas {
 		desireRatio(&d, c, f)
 		desireAdoption(&d, c, f)
@@ -119,8 +124,9 @@ func stableSize(c cursor, f facts) sized {
 	if has, ok := f.revisions.find(c.stable); ok && f.StableService.Selects == c.canary {
 		return sized{has.Replicas, "left as it is: the stable Service stands for the promoted revision"}
 	}
-	n := max(f.need(f.most(traffic.Stable)), f.need(100-c.asks(f).weight))
-	return sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", n, f.replicas, max(f.most(traffic.Stable), 100-c.asks(f).weight))}
+	// The baseline's share is counted in, so that stable can take it back at any time.
+	share := max(min(100, f.most(traffic.Stable)+f.most(traffic.Baseline)), 100-c.asks(f).weight)
+	return sized{f.need(share), fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", f.need(share), f.replicas, share)}
 }
 
 // canarySize is what the steps ask for, and never less than what the weight
@@ -156,8 +162,9 @@ func desireForward(d *desired, c cursor, f facts) {
 	} else {
 		desireWeight(d, c, f)
 	}
-	if n := f.need(d.split.Stable); d.split.Known() && f.StableService.Selects != c.canary && n > d.replicas[c.stable].n {
-		d.replicas[c.stable] = sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that it is given back", n, f.replicas, d.split.Stable)}
+	back := d.split.Stable + d.split.Baseline
+	if n := f.need(back); d.split.Known() && f.StableService.Selects != c.canary && n > d.replicas[c.stable].n {
+		d.replicas[c.stable] = sized{n, fmt.Sprintf("%d of %d replicas carry the %d %% that it is given back", n, f.replicas, back)}
 	}
 	d.run = desireRun(c, f, d.split)
 }
@@ -190,7 +197,7 @@ func homeward(c cursor, f facts) traffic.Split {
 	if torn(f, least) {
 		return traffic.Split{}
 	}
-	return traffic.CanaryAt(least)
+	return keepBaseline(traffic.CanaryAt(least), c, f)
 }
 
 func scaleDown(f facts) v1alpha1.ScaleDown {

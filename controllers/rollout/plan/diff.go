@@ -69,6 +69,9 @@ func makeServices(f facts) []Action {
 			actions = append(actions, CreateService{"routes need a Service for each slot", s.Name, f.bound.Service})
 		}
 	}
+	if s := f.BaselineService; s.Missing && f.StableService.Version != "" {
+		actions = append(actions, CreateService{"a step says baseline", s.Name, f.StableService.Name})
+	}
 	return actions
 }
 
@@ -97,7 +100,10 @@ func grow(c cursor, f facts, d desired) []Action {
 		want := d.replicas[d.created]
 		actions = append(actions, CreateRevision{why(want.why), d.created, nextNumber(f), want.n, markFor(c, f, d.created)})
 	}
-	for _, r := range f.Revisions {
+	if d.control != nil {
+		actions = append(actions, *d.control)
+	}
+	for _, r := range allRevisions(f) {
 		if want, ok := d.replicas[r.Hash]; ok && want.n > r.Replicas {
 			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, resized(c, f, r, want.n)})
 		}
@@ -114,8 +120,11 @@ func point(c cursor, f facts, d desired) []Action {
 		slot    traffic.Slot
 		service Service
 		want    string
-	}{{traffic.Stable, f.StableService, d.stableSelects}, {traffic.Canary, f.CanaryService, d.canarySelects}} {
-		r, exists := f.revisions.find(s.want)
+	}{
+		{traffic.Stable, f.StableService, d.stableSelects}, {traffic.Canary, f.CanaryService, d.canarySelects},
+		{traffic.Baseline, f.BaselineService, d.baselineSelects},
+	} {
+		r, exists := findAny(f, s.want)
 		if s.want == "" || s.want == s.service.Selects || !exists || s.service.Name == "" || s.service.Missing || s.service.Absent {
 			continue
 		}
@@ -232,6 +241,8 @@ func shiftReason(c cursor, f facts, s traffic.Split) string {
 		return fmt.Sprintf("Service %s has no ready endpoint, and %s has %d", f.StableService.Name, f.CanaryService.Name, f.CanaryService.ready())
 	case c.mode(f) == returning:
 		return "all traffic returns to stable"
+	case s.Baseline > requestedBaseline(f):
+		return fmt.Sprintf("%d ready endpoints of %s can carry the baseline's share", f.BaselineService.Ready[baselineName(c)], baselineName(c))
 	case s.Canary == 0 && s.Plain() && c.mode(f) == forward && f.StableService.Selects == c.canary:
 		return "both Services stand for the promoted revision"
 	case s.Canary == 0 && s.Plain():
@@ -248,7 +259,7 @@ func judge(c cursor, f facts, d desired) []Action {
 	name := runName(c, f)
 	for _, run := range f.Runs {
 		if (run.Name != name || d.run == nil) && !run.Spec.Stop && run.Status.CompletedAt == nil {
-			actions = append(actions, StopRun{"its release has ended", run.Name})
+			actions = append(actions, StopRun{stopReason(c, f, d, run.Name), run.Name})
 		}
 	}
 	slices.SortFunc(actions, func(a, b Action) int { return cmp.Compare(a.String(), b.String()) })
@@ -345,7 +356,7 @@ func sameQuestion(a, b *v1alpha1.Question) bool {
 
 func shrink(c cursor, f facts, d desired) []Action {
 	var actions []Action
-	for _, r := range f.Revisions {
+	for _, r := range allRevisions(f) {
 		if want, ok := d.replicas[r.Hash]; ok && want.n < r.Replicas {
 			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, resized(c, f, r, want.n)})
 		}
@@ -357,7 +368,7 @@ func shrink(c cursor, f facts, d desired) []Action {
 			Drift: w.ScaledTo != nil && w.Replicas > *w.ScaledTo,
 		})
 	}
-	return append(actions, forget(c, f)...)
+	return slices.Concat(actions, forget(c, f), dismiss(c, f))
 }
 
 // forget deletes the oldest revisions without pods beyond the history limit.

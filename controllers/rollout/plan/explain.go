@@ -346,10 +346,6 @@ func describe(step Step) string {
 		return fmt.Sprintf("weight %d %%", *step.SetWeight)
 	case step.SetScale != nil:
 		return "scale"
-	case step.MatchRoute != nil:
-		return "match route " + step.MatchRoute.Name
-	case step.Mirror != nil:
-		return fmt.Sprintf("mirror %d %%", step.Mirror.Percent)
 	case step.Pause != nil:
 		return "pause"
 	case step.Job != nil:
@@ -358,7 +354,8 @@ func describe(step Step) string {
 		return "gate " + step.Gate.URL
 	case step.Approve != nil:
 		return "approval"
-	default:
+	case step.Analyze != nil:
 		return "analyze"
 	}
+	return describeBeside(step)
 }

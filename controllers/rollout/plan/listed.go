@@ -49,7 +49,7 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 }
 
 // perSlot is the same of each slot.
-type perSlot [2]listed
+type perSlot [3]listed
 
 // in is what is known of a slot's endpoints; false while they are not of one revision alone.
 func (p perSlot) in(slot traffic.Slot) (listed, bool) {
@@ -103,7 +103,7 @@ func (l listed) become(s Service, f facts) listed {
 func (l listed) leaving(s Service, f facts) int32 {
 	n := s.Ready[l.revision]
 	var told int32
-	if r, ours := f.revisions.find(l.revision); ours {
+	if r, ours := findAny(f, l.revision); ours {
 		told = max(0, n-r.Replicas)
 	}
 	switch {

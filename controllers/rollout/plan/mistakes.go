@@ -21,6 +21,7 @@ func mistakes(f facts) []Problem {
 			"Deployment %s runs %d replicas but the Rollout asks for %d; raise spec.replicas or scale the Deployment down first",
 			w.Name, w.Replicas, f.replicas)})
 	}
+	found = append(found, overfull(f)...)
 	if f.Template == nil || f.Selector == nil {
 		return found
 	}

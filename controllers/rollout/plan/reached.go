@@ -67,6 +67,9 @@ func routeMissing(c cursor, f facts) (hold, bool) {
 	if h, missing := endpointsMissing(c, f, o); missing {
 		return h, true
 	}
+	if h, missing := baselineMissing(c, f, o); missing {
+		return h, true
+	}
 	if f.confirmed(o.split) {
 		if c.promoting(f) && c.mode(f) == forward && f.StableService.Selects != c.canary {
 			return waits(v1alpha1.ReasonWaitingForEndpoints, "promoting: pointing Service %s at %s", f.StableService.Name, c.canary), true

@@ -86,8 +86,8 @@ func regrow(f facts) []Action {
 // widen gives the Services back.
 func widen(f facts) []Action {
 	var actions []Action
-	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if s.Name != "" && s.Selects != "" && !taken(f, s) {
+	for _, s := range narrowed(f) {
+		if s.Name != f.BaselineService.Name && !taken(f, s) { // that one goes with the Rollout
 			actions = append(actions, SelectRevision{why: "the Rollout is deleted", Service: s.Name, Version: s.Version})
 		}
 	}

@@ -38,6 +38,9 @@ type Snapshot struct {
 	StableService Service
 	// CanaryService is the Service behind the canary slot.
 	CanaryService Service
+	// BaselineService is the Service behind the baseline slot; without a name
+	// while no step says baseline.
+	BaselineService Service
 	// CallerService is the Service that callers use where its pods are the
 	// split; without a name when there is none.
 	CallerService Service
@@ -179,6 +182,9 @@ func (s Service) only(revision string, n int32) bool {
 	}
 	return true
 }
+
+// reaches reports whether the Service stands for a revision, or lists ready endpoints of it.
+func (s Service) reaches(revision string) bool { return s.Selects == revision || s.Ready[revision] > 0 }
 
 // alone is the one revision of which the Service lists ready endpoints; empty
 // when it lists none of ours, or of several.

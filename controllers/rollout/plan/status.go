@@ -53,7 +53,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 	if f.Template != nil && len(f.Template.Spec.Containers) > 0 {
 		s.Image = f.Template.Spec.Containers[0].Image
 	}
-	for _, r := range f.Revisions {
+	for _, r := range allRevisions(f) {
 		s.Replicas += r.Current
 		s.ReadyReplicas += r.Ready
 		if r.Hash == f.Target {
@@ -150,7 +150,7 @@ func canaryWeight(c cursor, f facts, t *v1alpha1.TrafficStatus) int32 {
 
 func endpointsStatus(f facts) []v1alpha1.ServiceEndpoints {
 	var all []v1alpha1.ServiceEndpoints
-	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable} {
+	for _, slot := range []traffic.Slot{traffic.Canary, traffic.Stable, traffic.Baseline} {
 		if l, ok := f.listed.in(slot); ok {
 			all = append(all, v1alpha1.ServiceEndpoints{
 				Service: f.slot(slot).Name, Revision: l.revision, Ready: l.ready, Since: metav1.NewTime(l.since), Before: l.before, Ending: l.ending, Evicted: l.evicted,
@@ -196,6 +196,12 @@ func revisionStatuses(c cursor, f facts, d desired) []v1alpha1.RevisionStatus {
 		all = append(all, s)
 	}
 	slices.Reverse(all)
+	for _, r := range f.baselines {
+		all = append(all, v1alpha1.RevisionStatus{
+			Hash: r.Hash, Role: v1alpha1.RoleBaseline, Images: r.Images,
+			Replicas: r.Replicas, ReadyReplicas: r.Ready, AvailableReplicas: r.Available,
+		})
+	}
 	return all
 }
 
@@ -205,6 +211,9 @@ func role(c cursor, hash string) v1alpha1.RevisionRole {
 		return v1alpha1.RoleStable
 	case c.canary:
 		return v1alpha1.RoleCanary
+	}
+	if _, is := BaselineOf(hash); is {
+		return v1alpha1.RoleBaseline
 	}
 	return v1alpha1.RoleRetired
 }
@@ -231,6 +240,9 @@ func shareOf(f facts, s traffic.Split, revision string) int32 {
 	}
 	if f.CanaryService.Selects == revision {
 		share += s.Canary
+	}
+	if f.BaselineService.Selects == revision {
+		share += s.Baseline
 	}
 	return share
 }

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -21,7 +22,7 @@ const (
 // moves reports whether a step asks the cluster for pods or traffic; any other
 // waits for time, evidence or permission.
 func (s Step) moves() bool {
-	return s.SetWeight != nil || s.SetScale != nil || s.MatchRoute != nil || s.Mirror != nil
+	return s.SetWeight != nil || s.SetScale != nil || s.MatchRoute != nil || s.Mirror != nil || s.Baseline != nil
 }
 
 // Judged reports whether the analyses of a spec have a say at a step.
@@ -31,7 +32,7 @@ func (s Step) Judged(spec v1alpha1.RolloutSpec) bool {
 
 // Run names the AnalysisRun that speaks at a step of a Rollout's n-th release.
 func (s Step) Run(rollout string, release int64) string {
-	return names.AnalysisRun(rollout, release, string(s.where))
+	return names.AnalysisRun(rollout, release, cmp.Or(s.control.suffix(), string(s.where)))
 }
 
 // stepDone: the current step has what it waits for and no gate holds it.

@@ -78,6 +78,8 @@ type Step struct {
 	Name string
 
 	where where
+	// control is what the canary is compared with at this step.
+	control control
 }
 
 // Steps gives the plan that a spec amounts to: the steps or ramp of a canary, or
@@ -116,6 +118,7 @@ func canaryStrategy(c v1alpha1.CanaryStrategy) strategy {
 	if c.Ramp != nil {
 		s.steps = ramp(*c.Ramp, c.Analysis != nil)
 	}
+	controls(s.steps)
 	return s
 }
 

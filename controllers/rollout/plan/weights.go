@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -20,11 +21,15 @@ func (f facts) weights(splits []traffic.Split) []v1alpha1.RevisionWeight {
 	if len(splits) == 0 {
 		return nil
 	}
-	s := slices.MaxFunc(splits, func(a, b traffic.Split) int { return int(a.Canary - b.Canary) })
-	return []v1alpha1.RevisionWeight{
+	s := slices.MaxFunc(splits, func(a, b traffic.Split) int { return cmp.Or(int(a.Canary-b.Canary), int(a.Baseline-b.Baseline)) })
+	all := []v1alpha1.RevisionWeight{
 		{Service: f.StableService.Name, Revision: f.StableService.Selects, Weight: s.Stable},
 		{Service: f.CanaryService.Name, Revision: f.CanaryService.Selects, Weight: s.Canary},
 	}
+	if s.Baseline > 0 {
+		all = append(all, v1alpha1.RevisionWeight{Service: f.BaselineService.Name, Revision: f.BaselineService.Selects, Weight: s.Baseline})
+	}
+	return all
 }
 
 // beside says what routes carry apart from shares.
