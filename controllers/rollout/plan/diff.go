@@ -390,20 +390,3 @@ func forget(c cursor, f facts) []Action {
 	}
 	return actions
 }
-
-// byNumber gives the revisions oldest first, so that plans do not depend on the order of reading.
-func byNumber(rs []Revision) []Revision {
-	older := func(a, b Revision) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Hash, b.Hash)) }
-	if slices.IsSortedFunc(rs, older) {
-		return rs
-	}
-	return slices.SortedFunc(slices.Values(rs), older)
-}
-
-func nextNumber(f facts) int64 {
-	var most int64
-	for _, r := range f.Revisions {
-		most = max(most, r.Number)
-	}
-	return most + 1
-}

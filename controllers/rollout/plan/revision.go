@@ -4,9 +4,11 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -69,4 +71,21 @@ func prune(v any) any {
 		}
 	}
 	return v
+}
+
+// byNumber gives the revisions oldest first, so that plans do not depend on the order of reading.
+func byNumber(rs []Revision) []Revision {
+	older := func(a, b Revision) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Hash, b.Hash)) }
+	if slices.IsSortedFunc(rs, older) {
+		return rs
+	}
+	return slices.SortedFunc(slices.Values(rs), older)
+}
+
+func nextNumber(f facts) int64 {
+	var most int64
+	for _, r := range f.Revisions {
+		most = max(most, r.Number)
+	}
+	return most + 1
 }
