@@ -96,7 +96,8 @@ func (s Schedules) play(w *World, h *people) error {
 // draw makes the world of a seed and the people in it.
 func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	r := rolloutOf(rng, strategyOf(rng, s.plain, s.all))
+	dice := rand.New(rand.NewPCG(seed, 1))
+	r := rolloutOf(rng, perhapsControlled(dice, strategyOf(rng, s.plain, s.all)))
 	setup := Setup{
 		Rollout: r, Catalogue: s.catalogue, Lags: lagsOf(rng), Routes: 1 + rng.IntN(4)/3,
 		Services: [...]string{stableName, canaryName, callerName}, Seed: seed, Transcript: transcript, Decide: s.decide,
@@ -116,7 +117,7 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	h := newPeople(w)
 	h.stranger.deletes = rng.IntN(2) == 0
 	for range 4 {
-		h.strategies = append(h.strategies, strategyOf(rng, s.plain, s.all))
+		h.strategies = append(h.strategies, perhapsControlled(dice, strategyOf(rng, s.plain, s.all)))
 	}
 	if rng.IntN(6) == 0 {
 		h.hpa.load = 1 + 5*rng.Float64()

@@ -62,9 +62,6 @@ func plans() (plain, all [][]v1alpha1.Step) {
 	all = append(slices.Clone(plain), [][]v1alpha1.Step{
 		{scaleTo(3), matchTesters(true), pauseFor(5 * time.Second), weight(20), matchTesters(false), weight(70)},
 		{{Mirror: &v1alpha1.Mirror{Percent: 10}}, bounded, {Mirror: &v1alpha1.Mirror{}}, weight(40), {SetScale: &v1alpha1.SetScale{MatchWeight: true}}, weight(80)},
-		{baselineOf(2, 20), weight(20), analyzeFor(5*time.Minute, ""), weight(50), baselineOf(0, 0), weight(99)},
-		{weight(10), baselineOf(1, 10), pauseFor(10 * time.Second), analyzeFor(3*time.Minute, v1alpha1.OnInconclusiveAbort), weight(60), baselineOf(3, 40), weight(30), approve},
-		{matchTesters(true), baselineOf(1, 5), weight(50), baselineOf(0, 0), pauseFor(5 * time.Second), baselineOf(1, 50), weight(50), weight(25)},
 		{matchTesters(true), approve, scaleTo(1), weight(50), {SetScale: &v1alpha1.SetScale{Percent: new(int32(100))}}, weight(90)},
 	}...)
 	return plain, all
@@ -81,6 +78,27 @@ func routeRefs() []v1alpha1.RouteRef {
 
 func analysis() *v1alpha1.Analysis {
 	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "errors"}}, Block: &metav1.Duration{Duration: 30 * time.Second}}
+}
+
+// controlled are plans with a baseline.
+func controlled() [][]v1alpha1.Step {
+	approve := v1alpha1.Step{Approve: &v1alpha1.Approve{Timeout: &metav1.Duration{Duration: 2 * time.Minute}, OnTimeout: v1alpha1.OnTimeoutPromote}}
+	return [][]v1alpha1.Step{
+		{baselineOf(2, 20), weight(20), analyzeFor(5*time.Minute, ""), weight(50), baselineOf(0, 0), weight(99)},
+		{weight(10), baselineOf(1, 10), pauseFor(10 * time.Second), analyzeFor(3*time.Minute, v1alpha1.OnInconclusiveAbort), weight(60), baselineOf(3, 40), weight(30), approve},
+		{matchTesters(true), baselineOf(1, 5), weight(50), baselineOf(0, 0), pauseFor(5 * time.Second), baselineOf(1, 50), weight(50), weight(25)},
+	}
+}
+
+// perhapsControlled has one of eight canaries by routes have a baseline. Its dice
+// are its own, so that what is drawn otherwise is what it was without that.
+func perhapsControlled(dice *rand.Rand, s v1alpha1.Strategy) v1alpha1.Strategy {
+	if s.Canary == nil || len(s.Canary.Routes) == 0 || dice.IntN(8) > 0 {
+		return s
+	}
+	c := *s.Canary
+	c.Steps, c.Ramp, c.Analysis = pick(dice, controlled()...), nil, analysis()
+	return v1alpha1.Strategy{Canary: &c}
 }
 
 // strategyOf draws a strategy.

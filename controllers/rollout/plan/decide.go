@@ -97,14 +97,18 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	}
 	wakeForRestart(c, f, consider)
 	wakeForSilence(f, consider)
-	switch c.mode(f) {
-	case initial, forward:
-		wakeForStep(c, f, consider)
-	case rebinding:
-		consider(f.shiftedAt.Add(f.strategy.timeout))
-	case resting, returning:
-	}
+	wakeForMode(c, f, consider)
 	return next
+}
+
+// wakeForMode looks again for the step under way, or for routes that are given back.
+func wakeForMode(c cursor, f facts, consider func(time.Time)) {
+	switch m := c.mode(f); {
+	case m == initial, m == forward:
+		wakeForStep(c, f, consider)
+	case m == rebinding && f.means == byRoute:
+		consider(f.shiftedAt.Add(f.strategy.timeout))
+	}
 }
 
 // wakeForSilence looks again at what no event tells of.
