@@ -201,7 +201,7 @@ func TestPlansAtTheirEdges(t *testing.T) {
 			s.until("promoted", func() bool { return s.name(s.status().StableRevision) == "v4-slow" })
 		}, "v4-slow"},
 		"FirstRelease": {"both Services stand for the first revision", canaryBy(weight(50)), nil, func(s *stage) {
-			for i := range slots {
+			for _, i := range []int{stableService, canaryService} {
 				if got := s.live.services[i].Selects; got != s.catalogue.entries["v1"].hash {
 					s.t.Errorf("Service %s stands for %q", slots[i], got)
 				}
