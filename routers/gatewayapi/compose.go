@@ -4,10 +4,6 @@
 package gatewayapi
 
 import (
-	"encoding/json"
-	"fmt"
-
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-dev/sluice/routers"
@@ -24,21 +20,5 @@ func (g *router) Compose(r routers.Route, object *unstructured.Unstructured, wan
 	if err != nil || len(ops) == 0 {
 		return err
 	}
-	patch, err := json.Marshal(ops[1:]) // without the test of a version, which there is not yet
-	if err != nil {
-		return fmt.Errorf("encode the patch of %s: %w", r, err)
-	}
-	decoded, err := jsonpatch.DecodePatch(patch)
-	if err != nil {
-		return fmt.Errorf("decode the patch of %s: %w", r, err)
-	}
-	before, err := object.MarshalJSON()
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", r, err)
-	}
-	after, err := decoded.Apply(before)
-	if err != nil {
-		return fmt.Errorf("patch %s: %w", r, err)
-	}
-	return object.UnmarshalJSON(after)
+	return routers.Patch(r, object, ops[1:]) // without the test of a version, which there is not yet
 }
