@@ -84,10 +84,7 @@ func TestAHandOnTheAdoptedDeploymentIsTold(t *testing.T) {
 // TestAHandOnASelectorIsTold: the same of a Service.
 func TestAHandOnASelectorIsTold(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	startController(t, testenv.Start(t), s.ns)
-	s.create(s.rollout(weight(25), pause()))
-	s.untilPhase(v1alpha1.PhaseHealthy)
+	s, _ := opened(t, nil, weight(25), pause())
 	s.release("shop:v2")
 	s.untilPhase(v1alpha1.PhasePaused)
 	s.command(`{"id":"1","verb":"promote-full","by":"ann"}`)
@@ -115,10 +112,7 @@ func TestAHandOnASelectorIsTold(t *testing.T) {
 // back waits for, and its words stay until it is there.
 func TestAnAbortKeepsSayingWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	s := newShop(t)
-	startController(t, testenv.Start(t), s.ns)
-	s.create(s.rollout(weight(25), pause()))
-	s.untilPhase(v1alpha1.PhaseHealthy)
+	s, _ := opened(t, nil, weight(25), pause())
 	s.release("shop:v2")
 	s.untilPhase(v1alpha1.PhasePaused)
 	if err := s.client.Delete(s.ctx, route(s.ns)); err != nil {

@@ -177,7 +177,7 @@ func shrinkBaselines(d *desired, c cursor, f facts, wanted bool) {
 // less than what the share that may still be served needs.
 func growBaseline(d *desired, c cursor, f facts) {
 	n := c.asks(f).baseline.Replicas
-	reason := fmt.Sprintf("%d fresh pods of %s for step %s", n, c.stable, c.position(f))
+	reason := fmt.Sprintf("%s of %s for step %s", count(n, "fresh pod"), c.stable, c.position(f))
 	r, exists := findAny(f, baselineName(c))
 	stable := f.revisions.of(c.stable)
 	switch floor := min(r.Replicas, f.need(f.most(traffic.Baseline))); {
@@ -261,10 +261,10 @@ func baselineMissing(c cursor, f facts, o owed) (hold, bool) {
 	case r.Available < n:
 		return waits(v1alpha1.ReasonWaitingForPods, "waiting for fresh pods of %s: %s", c.stable, pods(r, n)), true
 	case !s.only(baselineName(c), n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %d ready endpoints of %s alone, has %d",
-			s.Name, n, baselineName(c), s.Ready[baselineName(c)]), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone, has %d",
+			s.Name, count(n, endpoint), baselineName(c), s.Ready[baselineName(c)]), true
 	case !f.Traffic.RequestedAll(o.split) && !f.serves(traffic.Baseline, baselineName(c), n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "%d ready endpoints of %s in Service %s, settling for %s", n, baselineName(c), s.Name, f.strategy.settle), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "%s of %s in Service %s, settling for %s", count(n, endpoint), baselineName(c), s.Name, f.strategy.settle), true
 	}
 	return hold{}, false
 }
@@ -301,7 +301,7 @@ func describeBeside(step Step) string {
 	case step.Mirror != nil:
 		return fmt.Sprintf("mirror %d %%", step.Mirror.Percent)
 	case step.Baseline != nil && step.Baseline.Replicas > 0:
-		return fmt.Sprintf("baseline of %d pods at %d %%", step.Baseline.Replicas, step.Baseline.Weight)
+		return fmt.Sprintf("baseline of %s at %d %%", count(step.Baseline.Replicas, "pod"), step.Baseline.Weight)
 	}
 	return "end of the baseline"
 }
