@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/sluice-dev/sluice/analysis"
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/analysisrun"
 	"github.com/sluice-dev/sluice/controllers/rollout"
 	"github.com/sluice-dev/sluice/internal/kube"
@@ -44,7 +45,10 @@ func SetUp(ctx context.Context, mgr manager.Manager, p Parts) error {
 		setUp func() error
 	}{
 		{"rollout", func() error {
-			return rollout.SetUp(ctx, mgr, rollout.Parts{Routers: p.Routers, Memory: p.Memory, Clock: p.Clock, Metrics: p.Metrics})
+			return rollout.SetUp(ctx, mgr, rollout.Parts{
+				Routers: p.Routers, Memory: p.Memory, Clock: p.Clock, Metrics: p.Metrics,
+				Vet: func(spec v1alpha1.AnalysisRunSpec) error { return analysisrun.Vet(p.Providers, spec) },
+			})
 		}},
 		{"analysisrun", func() error {
 			o := analysisrun.Options{PrometheusAddress: p.PrometheusAddress, AllowedHosts: p.AnalysisHosts, Secrets: mgr.GetAPIReader()}

@@ -41,28 +41,19 @@ type counted struct {
 }
 
 // tasks gives the counted metrics for which something is due. The error says
-// that one of the run's metrics can't be counted as it is written.
+// that one of the run's metrics can't be asked for as it is written.
 func (r *Reconciler) tasks(run *v1alpha1.AnalysisRun, now time.Time) ([]task, error) {
 	var due []task
 	learnAt, learnable := schedule.Learnable(run.Spec, run.Status, now)
 	for _, j := range judge.List(run.Spec) {
+		t, err := taskOf(r.providers, run, j)
+		if err != nil {
+			return nil, err
+		}
 		if !j.Counted() {
-			if err := checkMetric(r.providers, j); err != nil {
-				return nil, err
-			}
 			continue
 		}
-		t := task{judged: j, learnAt: learnAt}
-		var err error
-		if t.counter, err = r.providers.CounterFor(j.Name, j.Metric); err != nil {
-			return nil, err
-		}
-		if t.what, err = what(run, j); err != nil {
-			return nil, err
-		}
-		if err := t.counter.Check(t.what); err != nil {
-			return nil, fmt.Errorf("metric %q: %w", j.Name, err)
-		}
+		t.learnAt = learnAt
 		i := slices.IndexFunc(run.Status.Metrics, func(m v1alpha1.MetricStatus) bool { return m.Name == j.Name })
 		if i >= 0 {
 			t.evidence = run.Status.Metrics[i].Evidence
@@ -72,6 +63,44 @@ func (r *Reconciler) tasks(run *v1alpha1.AnalysisRun, now time.Time) ([]task, er
 		}
 	}
 	return due, nil
+}
+
+// taskOf is what there is to do for a counted metric, and nothing for others.
+// The error says that the metric can't be asked for as it is written.
+func taskOf(providers analysis.Registry, run *v1alpha1.AnalysisRun, j judge.Judged) (task, error) {
+	t := task{judged: j}
+	if !j.Counted() {
+		return t, checkMetric(providers, j)
+	}
+	var err error
+	if t.counter, err = providers.CounterFor(j.Name, j.Metric); err != nil {
+		return t, err
+	}
+	if t.what, err = what(run, j); err != nil {
+		return t, err
+	}
+	if err := t.counter.Check(t.what); err != nil {
+		return t, fmt.Errorf("metric %q: %w", j.Name, err)
+	}
+	return t, nil
+}
+
+// Vet says what is wrong with the metrics that a run lists itself, without
+// asking anybody. The error names the metric and the remedy. What a preset
+// makes is right unless an object is missing, and that is said elsewhere.
+func Vet(providers analysis.Registry, spec v1alpha1.AnalysisRunSpec) error {
+	if err := judge.Check(spec); err != nil {
+		return err
+	}
+	for _, j := range judge.List(spec) {
+		if j.Metric.Name == "" {
+			continue
+		}
+		if _, err := taskOf(providers, &v1alpha1.AnalysisRun{Spec: spec}, j); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkMetric has the provider of a metric look for mistakes in it.

@@ -50,11 +50,11 @@ func TestNothingIsPromotedByAMistake(t *testing.T) {
 		condition string
 		says      []string
 	}{
-		"MetricDoesNotParse": {"a typo in a metric", func(a *v1alpha1.Analysis) { a.Metrics = metric(`requests_total{arm="$(arm)"`) }, unhealthy,
+		"MetricDoesNotParse": {"a typo in a metric", func(a *v1alpha1.Analysis) { a.Metrics = metric(`requests_total{arm="$(arm)"`) }, invalid,
 			[]string{`metric "errors"`, "is not PromQL"}},
 		"MetricOfNoSeries": {"a typo in the name of a metric", func(a *v1alpha1.Analysis) { a.Metrics = metric(`reqests_total{arm="$(arm)"}`) }, unhealthy,
 			[]string{"errors", "NoSeries", "the canary has no series", "check that it is scraped"}},
-		"UnknownVariable": {"a typo in a variable", func(a *v1alpha1.Analysis) { a.Metrics = metric(`requests_total{arm="$(arn)"}`) }, unhealthy,
+		"UnknownVariable": {"a typo in a variable", func(a *v1alpha1.Analysis) { a.Metrics = metric(`requests_total{arm="$(arn)"}`) }, invalid,
 			[]string{`metric "errors": proportion.total`, "$(arn) is unknown; known are $(arm)"}},
 		"NoTemplate": {"a template that does not exist", func(a *v1alpha1.Analysis) { a.Templates = []v1alpha1.TemplateRef{{Name: "http-slo"}} }, invalid,
 			[]string{"spec.strategy.canary.analysis.templates[0].name", "AnalysisTemplate http-slo does not exist", "create it"}},

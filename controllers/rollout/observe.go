@@ -41,7 +41,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 	}
 	ro := r.drafts.latest(stored)
 	o := &observation{
-		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)}, rival: map[string]string{},
+		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, vet: r.vet, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)}, rival: map[string]string{},
 		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
@@ -75,6 +75,7 @@ type observation struct {
 	indexed client.Reader
 	routers *routers.Registry
 	makes   managed
+	vet     plan.Vet
 	// bound are the objects that carry the traffic.
 	bound v1alpha1.Bindings
 	s     plan.Snapshot
@@ -338,7 +339,7 @@ func (o *observation) analysis(ctx context.Context) error {
 	if err := readTemplates(ctx, o, refs); err != nil {
 		return err
 	}
-	o.found = append(o.found, plan.CheckAnalysis(o.s.Rollout, o.s.Templates)...)
+	o.found = append(o.found, plan.CheckAnalysis(o.s.Rollout, o.s.Templates, o.vet)...)
 	o.found = append(o.found, plan.CheckPlaces(o.s)...)
 	return nil
 }

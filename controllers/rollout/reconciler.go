@@ -32,6 +32,7 @@ type Reconciler struct {
 	gates    *gates
 	drafts   *drafts
 	known    *known
+	vet      plan.Vet
 	writer   writer
 }
 

@@ -49,6 +49,8 @@ type Parts struct {
 	Clock clock.PassiveClock
 	// Metrics is where the controller registers its own.
 	Metrics prometheus.Registerer
+	// Vet knows what the providers can be asked.
+	Vet plan.Vet
 }
 
 // SetUp builds the Reconciler and registers it, its indexes and its watches with
@@ -68,7 +70,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 	r := &Reconciler{
 		client: writes, cached: parts.Memory.Reader(mgr.GetClient(), live), live: live, routers: registry,
 		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: parts.Clock, metrics: m, gates: gates,
-		drafts: drafts, known: known,
+		drafts: drafts, known: known, vet: parts.Vet,
 		writer: writer{client: writes, live: live, routers: registry, managed: managed{writes, registry}, gates: gates, forget: func(uid types.UID) {
 			gates.forget(uid)
 			drafts.drop(uid)

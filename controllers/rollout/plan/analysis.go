@@ -104,14 +104,18 @@ func controlAt(c cursor, f facts) v1alpha1.SubjectArm {
 	return v1alpha1.SubjectArm{Service: f.StableService.Name, Workload: f.revisions.of(c.stable).Name, Revision: c.stable}
 }
 
-// args resolves what fills $(name): what every analysis has, then the
-// templates' defaults, then the analysis' own values.
+// args resolves what fills $(name) at the cursor.
 func args(c cursor, f facts, templates []Template) []v1alpha1.ResolvedArg {
-	control := controlAt(c, f)
+	return argsOf(f.Rollout, analysisAt(c, f), templates, v1alpha1.SubjectArm{Service: f.CanaryService.Name, Revision: c.canary}, controlAt(c, f))
+}
+
+// argsOf resolves what fills $(name) when these two are compared: what every
+// analysis has, then the templates' defaults, then the analysis' own values.
+func argsOf(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Template, canary, stable v1alpha1.SubjectArm) []v1alpha1.ResolvedArg {
 	values := map[string]string{
-		"rollout": f.Rollout.Name, "namespace": f.Rollout.Namespace,
-		"canary": c.canary, "stable": control.Revision,
-		"canaryService": f.CanaryService.Name, "stableService": control.Service,
+		"rollout": r.Name, "namespace": r.Namespace,
+		"canary": canary.Revision, "stable": stable.Revision,
+		"canaryService": canary.Service, "stableService": stable.Service,
 	}
 	for _, t := range slices.Backward(templates) { // the one referred to first counts
 		for _, arg := range t.Spec.Args {
@@ -121,13 +125,13 @@ func args(c cursor, f facts, templates []Template) []v1alpha1.ResolvedArg {
 		}
 	}
 	var secret []v1alpha1.ResolvedArg
-	for _, arg := range analysisAt(c, f).Args {
+	for _, arg := range a.Args {
 		if arg.ValueFrom != nil && arg.ValueFrom.SecretKeyRef != nil {
 			delete(values, arg.Name)
 			secret = append(secret, v1alpha1.ResolvedArg{Name: arg.Name, SecretKeyRef: arg.ValueFrom.SecretKeyRef})
 			continue
 		}
-		values[arg.Name] = resolve(c, f, arg)
+		values[arg.Name] = resolve(r, arg, canary.Revision, stable.Revision)
 	}
 	resolved := secret
 	for name, value := range values {
@@ -137,18 +141,18 @@ func args(c cursor, f facts, templates []Template) []v1alpha1.ResolvedArg {
 	return resolved
 }
 
-func resolve(c cursor, f facts, arg v1alpha1.Arg) string {
+func resolve(r *v1alpha1.Rollout, arg v1alpha1.Arg, canary, stable string) string {
 	switch {
 	case arg.Value != nil:
 		return *arg.Value
 	case arg.ValueFrom == nil:
 		return ""
 	case arg.ValueFrom.Revision == v1alpha1.RoleStable:
-		return controlAt(c, f).Revision
+		return stable
 	case arg.ValueFrom.Revision == v1alpha1.RoleCanary:
-		return c.canary
+		return canary
 	case arg.ValueFrom.FieldRef != nil:
-		value, _ := field(f.Rollout, arg.ValueFrom.FieldRef.FieldPath)
+		value, _ := field(r, arg.ValueFrom.FieldRef.FieldPath)
 		return value
 	}
 	return ""

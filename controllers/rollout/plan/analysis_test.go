@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -204,17 +205,54 @@ func TestCheckAnalysis(t *testing.T) {
 			"nobody knows which series count", with(func(a *v1alpha1.Analysis) { a.Preset = "" }), nil,
 			[]string{"spec.strategy.canary.analysis.preset: no template sets a preset, and objectives need one to know which series count requests; set it to your data plane's"},
 		},
+		"vetted": {
+			"what can't be asked is known at rest", with(func(a *v1alpha1.Analysis) { a.Metrics = []v1alpha1.Metric{{Name: "odd"}} }), nil,
+			[]string{`spec.strategy.canary.analysis: metric "odd": no kind is set; correct it there, or in the template that it is from`},
+		},
+	}
+	vet := func(spec v1alpha1.AnalysisRunSpec) error {
+		if len(spec.Metrics) > 0 && spec.Metrics[0].Name == "odd" {
+			return errors.New(`metric "odd": no kind is set`)
+		}
+		return nil
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, p := range CheckAnalysis(withAnalysis(tc.analysis).Rollout, tc.templates) {
+			for _, p := range CheckAnalysis(withAnalysis(tc.analysis).Rollout, tc.templates, vet) {
 				got = append(got, p.Field+": "+p.Message)
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s: -want +got:\n%s", tc.reason, diff)
 			}
 		})
+	}
+}
+
+// TestVettedAsItRuns: what is vetted at rest has the variables of the run that is started later.
+func TestVettedAsItRuns(t *testing.T) {
+	a := slo()
+	a.Args = []v1alpha1.Arg{{Name: "shard", Value: ptr.To("1")}, {Name: "of", ValueFrom: &v1alpha1.ArgSource{Revision: v1alpha1.RoleStable}}}
+	s := withAnalysis(a)
+	runs := []v1alpha1.AnalysisRunSpec{runOf(t, s)}
+	CheckAnalysis(s.Rollout, s.Templates, func(spec v1alpha1.AnalysisRunSpec) error {
+		runs = append(runs, spec)
+		return nil
+	})
+	if len(runs) != 2 {
+		t.Fatalf("%d runs, want one started and one vetted", len(runs))
+	}
+	for i := range runs {
+		runs[i] = *runs[i].DeepCopy()
+		for j := range runs[i].Args {
+			runs[i].Args[j].Value = ""
+		}
+	}
+	if diff := cmp.Diff(runs[0].Args, runs[1].Args); diff != "" {
+		t.Errorf("arguments: -started +vetted:\n%s", diff)
+	}
+	if diff := cmp.Diff([]any{runs[0].Judgement, runs[0].Metrics, runs[0].Subject.Stable != nil}, []any{runs[1].Judgement, runs[1].Metrics, runs[1].Subject.Stable != nil}); diff != "" {
+		t.Errorf("what is judged: -started +vetted:\n%s", diff)
 	}
 }
 

@@ -119,12 +119,17 @@ func Analyses(spec v1alpha1.RolloutSpec) map[string]*v1alpha1.Analysis {
 
 // CheckAnalysis finds mistakes in analyses that only the templates they refer
 // to can show: unknown templates, a metric named twice, a missing argument, an
-// absent field.
-func CheckAnalysis(r *v1alpha1.Rollout, templates []Template) []Problem {
+// absent field. Those that lack nothing are vetted, so that a query which can't
+// be asked is known before a release meets it.
+func CheckAnalysis(r *v1alpha1.Rollout, templates []Template, vet Vet) []Problem {
 	var found []Problem
 	all := Analyses(r.Spec)
 	for _, at := range slices.Sorted(maps.Keys(all)) {
-		found = append(found, checkAnalysis(r, all[at], templates, at)...)
+		own := checkAnalysis(r, all[at], templates, at)
+		if len(own) == 0 {
+			own = vet.vetted(r, all[at], templates, at)
+		}
+		found = append(found, own...)
 	}
 	return found
 }
