@@ -32,6 +32,9 @@ func Check(spec v1alpha1.AnalysisRunSpec) error {
 				return err
 			}
 		}
+		if j.Kind == Job && j.Metric.Job.Template.Unreadable != "" {
+			return fmt.Errorf("metric %q: job.template is no template of a batch/v1 Job (%s); correct it", j.Name, clip(j.Metric.Job.Template.Unreadable))
+		}
 		if _, err := boundsOf(j.Metric); j.Kind == Threshold && err != nil {
 			return fmt.Errorf("metric %q: %w", j.Name, err)
 		}

@@ -102,6 +102,10 @@ func TestRun(t *testing.T) {
 			"as is a metric of nothing", spec(v1alpha1.Metric{Name: "errors"}), "", 0, false,
 			want{v1alpha1.AnalysisError, `metric "errors": no kind is set; set proportion, scalar, threshold or job`, true},
 		},
+		"no template of a Job": {
+			"the API server takes any", spec(v1alpha1.Metric{Name: "smoke", Job: &v1alpha1.JobMetric{Template: v1alpha1.JobTemplate{Unreadable: "spec is a text"}}}), "", 0, false,
+			want{v1alpha1.AnalysisError, `metric "smoke": job.template is no template of a batch/v1 Job (spec is a text); correct it`, true},
+		},
 		"many metrics": {
 			"a message stays short", spec(threshold("a", "", "1", 3), threshold("b", "", "1", 3), threshold("c", "", "1", 3), threshold("d", "", "1", 3)),
 			"i", 0, false,

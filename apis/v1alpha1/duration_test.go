@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,7 +24,10 @@ func TestEveryDurationIsCheckedByTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const pattern = "// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`"
+	const pattern = "// +kubebuilder:validation:Pattern=`^(0|" +
+		`[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|` +
+		`[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|` +
+		`([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4}` + ")$`"
 	found := 0
 	for _, name := range sources {
 		if strings.HasSuffix(name, "_test.go") {
@@ -48,6 +52,42 @@ func TestEveryDurationIsCheckedByTheServer(t *testing.T) {
 	}
 }
 
+// The longest that the pattern allows is what Go can parse.
+func TestLongestDuration(t *testing.T) {
+	if _, err := time.ParseDuration("999999.9h9999999.9m" + strings.Repeat("999999999.9s", 4)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUnreadableIsRefused: what else Go can't read stops as many.
+func TestUnreadableIsRefused(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		value  any
+		path   []string
+	}{
+		"time in small letters": {"the schema's format takes them", "2026-01-01t00:00:00z", []string{"restartAt"}},
+		"time zone":             {"no day has 99 hours", "2026-01-01T00:00:00+99:99", []string{"restartAt"}},
+		"surge":                 {"32 bits", int64(99999999999), []string{"strategy", "canary", "maxSurge"}},
+		"port": {"wherever a number may be a text", []any{map[string]any{
+			"name": "a", "image": "a", "livenessProbe": map[string]any{"httpGet": map[string]any{"port": int64(99999999999)}},
+		}}, []string{"template", "spec", "containers"}},
+	}
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := readmeRollout(t)
+			if err := unstructured.SetNestedField(o, tc.value, append([]string{"spec"}, tc.path...)...); err != nil {
+				t.Fatal(err)
+			}
+			if err := create(t, c, ns, o); err == nil || !strings.Contains(err.Error(), tc.path[len(tc.path)-1]) {
+				t.Errorf("%s: got %v, want a refusal that names %s", tc.reason, err, tc.path[len(tc.path)-1])
+			}
+		})
+	}
+}
+
 // TestDurationsOfTheRelease asks the API server.
 func TestDurationsOfTheRelease(t *testing.T) {
 	tests := map[string]struct {
@@ -61,6 +101,10 @@ func TestDurationsOfTheRelease(t *testing.T) {
 		"Day":      {"Go knows no days", "1d", true},
 		"Negative": {"nobody waits backwards", "-5s", true},
 		"Number":   {"seconds or minutes?", "5", true},
+		"Long":     {"a century is long enough", "999999h9999999m999999999s", false},
+		"Endless":  {"Go's durations end after 292 years", "9999999h", true},
+		"Repeated": {"nor may they add up to more", "999999h999999h999999h", true},
+		"Empty":    {"no time at all", "", true},
 	}
 	env := testenv.Start(t)
 	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)

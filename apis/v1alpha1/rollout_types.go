@@ -112,6 +112,9 @@ type RolloutSpec struct {
 	// restartAt asks for the replacement of every pod created before this
 	// time: one by one, by eviction, with a pod more than usual meanwhile.
 	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:Pattern=`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	RestartAt *metav1.Time `json:"restartAt,omitempty"`
 
 	// trackConfig makes the content of the ConfigMaps and Secrets that the pod

@@ -28,7 +28,7 @@ func smoke(run *v1alpha1.AnalysisRun) {
 	container := corev1.Container{Name: "smoke", Image: "smoke:1", Args: []string{"$(target)"}, Env: []corev1.EnvVar{{Name: "arm", Value: "own"}}}
 	run.Spec.Metrics = []v1alpha1.Metric{{Name: "smoke", Job: &v1alpha1.JobMetric{
 		Timeout: &metav1.Duration{Duration: time.Minute},
-		Template: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
+		Template: v1alpha1.JobTemplate{Spec: batchv1.JobSpec{
 			BackoffLimit: ptr.To[int32](0),
 			Template:     corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{container}}},
 		}},

@@ -21,7 +21,7 @@ import (
 )
 
 func jobStep() v1alpha1.JobStep {
-	return v1alpha1.JobStep{Template: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{
+	return v1alpha1.JobStep{Template: v1alpha1.JobTemplate{Spec: batchv1.JobSpec{
 		BackoffLimit: ptr.To(int32(0)),
 		Template:     corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "check", Image: "check:1"}}}},
 	}}}

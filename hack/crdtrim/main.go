@@ -4,11 +4,16 @@
 // Command crdtrim removes from generated CRDs the descriptions below embedded
 // pod templates. They repeat Kubernetes' own documentation and are nine tenths
 // of the file; with them the CRD would not fit into the annotation of a
-// client-side kubectl apply. What is validated does not change.
+// client-side kubectl apply.
+//
+// It also bounds what may be a number or a text, such as a port, by 32 bits. That
+// is what Go reads it into, and one object that can't be read stops every
+// controller that lists its kind.
 package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 
 	"sigs.k8s.io/yaml"
@@ -46,6 +51,9 @@ func trim(node any, below bool) {
 	case map[string]any:
 		if _, isText := node["description"].(string); isText && below {
 			delete(node, "description")
+		}
+		if either, _ := node["x-kubernetes-int-or-string"].(bool); either && node["pattern"] == nil {
+			node["minimum"], node["maximum"] = math.MinInt32, math.MaxInt32
 		}
 		for key, child := range node {
 			trim(child, below || key == "template")

@@ -6,8 +6,6 @@ package plan
 import (
 	"fmt"
 
-	batchv1 "k8s.io/api/batch/v1"
-
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
@@ -156,7 +154,7 @@ type StartJob struct {
 	// Revision it is run for.
 	Revision string
 	// Template of it.
-	Template batchv1.JobTemplateSpec
+	Template v1alpha1.JobTemplate
 }
 
 // String implements Action.

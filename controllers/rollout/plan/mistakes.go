@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -21,7 +22,7 @@ func mistakes(f facts) []Problem {
 			"Deployment %s runs %d replicas but the Rollout asks for %d; raise spec.replicas or scale the Deployment down first",
 			w.Name, w.Replicas, f.replicas)})
 	}
-	found = append(found, overfull(f)...)
+	found = slices.Concat(found, overfull(f), unreadableJobs(f))
 	if f.Template == nil || f.Selector == nil {
 		return found
 	}
@@ -29,6 +30,18 @@ func mistakes(f facts) []Problem {
 		found = append(found, selectorMistakes(f)...)
 	}
 	return append(found, metadataMistakes(f)...)
+}
+
+// unreadableJobs finds job steps whose template is none.
+func unreadableJobs(f facts) []Problem {
+	var found []Problem
+	for i, step := range f.strategy.steps {
+		if step.Job != nil && step.Job.Template.Unreadable != "" {
+			found = append(found, Problem{Field: fmt.Sprintf("%s.steps[%d].job.template", f.strategy.at, i), Message: fmt.Sprintf(
+				"is no template of a batch/v1 Job (%s); correct it", step.Job.Template.Unreadable)})
+		}
+	}
+	return found
 }
 
 // plainlyMatches reports whether a selector of nothing but labels matches. It
