@@ -100,7 +100,7 @@ func verdictOf(in Input, j Judged, st v1alpha1.MetricStatus) v1alpha1.MetricVerd
 		return v1alpha1.MetricFailed
 	case st.DryRun && overLimit(in.Spec, ev):
 		return v1alpha1.MetricFailed
-	case !idle(j, st) && silent(in, st):
+	case !idle(j, st) && silent(in, st) && !accused(in.Spec, j, ev):
 		return v1alpha1.MetricNoData
 	case ev == nil || ev.LastBlockEnd == nil:
 		return v1alpha1.MetricPending
@@ -120,6 +120,12 @@ func overLimit(spec v1alpha1.AnalysisRunSpec, ev *v1alpha1.MetricEvidence) bool 
 	}
 	value, ok := number(ev.Fail)
 	return ok && value >= rulesOf(spec.Judgement).failAt()
+}
+
+// accused reports whether what is known of a canary forbids to ignore that
+// nothing more comes: a canary that was bad and vanished has not become good.
+func accused(spec v1alpha1.AnalysisRunSpec, j Judged, ev *v1alpha1.MetricEvidence) bool {
+	return spec.OnNoData == v1alpha1.OnNoDataIgnore && ev != nil && (doubtful(ev) || relapse(spec, j, ev))
 }
 
 func doubtful(ev *v1alpha1.MetricEvidence) bool {

@@ -62,7 +62,7 @@ func ran(in Input, j Judged, st v1alpha1.MetricStatus) v1alpha1.MetricStatus {
 	case s.Failed:
 		st.Verdict, st.Message = v1alpha1.MetricFailed, fmt.Sprintf("Job %s failed: %s; see the logs of its pods", s.Name, clip(s.Message))
 	case s.Problem != "":
-		st.Verdict, st.Message = v1alpha1.MetricNoData, clip(s.Problem)
+		st.Verdict, st.Message = patient(in, st, v1alpha1.MetricNoData), clip(s.Problem)
 	case s.Name != "":
 		st.Verdict, st.Message = v1alpha1.MetricPending, fmt.Sprintf("Job %s runs, for %s at most", s.Name, span(JobTimeout(j.Metric)))
 	default:

@@ -190,11 +190,24 @@ func measured(in Input, m v1alpha1.Metric, st v1alpha1.MetricStatus) v1alpha1.Me
 		st = cutRow(m, st, q.Since.Time)
 	}
 	failedBefore := st.Verdict == v1alpha1.MetricFailed
-	st.Verdict = Metric(m, st)
+	st.Verdict = patient(in, st, Metric(m, st))
 	if !failedBefore { // the message of a failure stays the one of its moment
 		st.Message = explain(m, st)
 	}
 	return st
+}
+
+// patient is the verdict of a metric that is measured, until a lack of data has
+// lasted for noDataTimeout: what is to be ignored then is undecided until then.
+func patient(in Input, st v1alpha1.MetricStatus, v v1alpha1.MetricVerdict) v1alpha1.MetricVerdict {
+	switch {
+	case v != v1alpha1.MetricNoData || in.Spec.OnNoData != v1alpha1.OnNoDataIgnore || st.NoDataSince == nil,
+		!in.Now.Before(st.NoDataSince.Add(noDataTimeout(in.Spec))):
+		return v
+	case st.InBounds+st.OutOfBounds == 0:
+		return v1alpha1.MetricPending
+	}
+	return v1alpha1.MetricUndecided
 }
 
 // phase gives the verdict of the whole run; the first that applies counts.
@@ -283,6 +296,8 @@ func summary(spec v1alpha1.AnalysisRunSpec, metrics []v1alpha1.MetricStatus) str
 			text += " (dry run)"
 		case m.Verdict == v1alpha1.MetricNoData:
 			text += consequence(spec)
+		case m.NoDataSince != nil && spec.OnNoData == v1alpha1.OnNoDataIgnore:
+			text += fmt.Sprintf("; the other metrics decide after %s without a value", span(noDataTimeout(spec)))
 		}
 		texts = append(texts, text)
 	}
@@ -310,6 +325,9 @@ func rank(m v1alpha1.MetricStatus) int {
 	}
 	return place
 }
+
+// Decides reports whether a metric of a run is no dry run.
+func Decides(spec v1alpha1.AnalysisRunSpec, metric string) bool { return !dryRun(spec.DryRun, metric) }
 
 // dryRun reports whether a name is on the list, where a trailing * matches any rest.
 func dryRun(list []string, name string) bool {
