@@ -50,12 +50,10 @@ func (r *Reconciler) observe(ctx context.Context, key client.ObjectKey) (snapsho
 	}
 	if s.tasks, err = r.tasks(run, s.now); err != nil {
 		s.invalid, s.tasks = err.Error(), nil
-	} else if s.obstacle == "" {
+	} else { // with an obstacle too: each metric then says what it lacks, and waits for it
 		var names []string
 		s.at, names = schedule.Due(run.Spec, run.Status, s.now)
 		s.due = filled(run.Spec, names)
-	} else {
-		s.tasks = nil
 	}
 	return s, nil
 }

@@ -32,8 +32,8 @@ type reach struct {
 
 // observeReach finds out where each metric is asked for, and reads what lets us
 // in there. What is missing holds up the metrics that need it, and is looked for
-// again in each pass, as new contents are; when it holds up all of them it is an
-// obstacle.
+// again in each pass, as new contents are; when it holds up all that decide it is
+// an obstacle.
 func (r *Reconciler) observeReach(ctx context.Context, s *snapshot) error {
 	f := finder{
 		options: r.options, spec: s.run.Spec, servers: map[string]reach{},
@@ -41,6 +41,7 @@ func (r *Reconciler) observeReach(ctx context.Context, s *snapshot) error {
 	}
 	s.reach = map[string]reach{}
 	var held []string
+	deciding := 0
 	for _, j := range judge.List(s.run.Spec) {
 		if j.Kind == judge.Job {
 			continue
@@ -50,11 +51,14 @@ func (r *Reconciler) observeReach(ctx context.Context, s *snapshot) error {
 			return fmt.Errorf("read the Secrets of AnalysisRun %s/%s: %w", s.run.Namespace, s.run.Name, err)
 		}
 		s.reach[j.Name] = at
-		if at.why != "" {
+		if !judge.Decides(s.run.Spec, j.Name) {
+			continue
+		}
+		if deciding++; at.why != "" {
 			held = append(held, at.why)
 		}
 	}
-	if len(held) > 0 && len(held) == len(s.reach) {
+	if len(held) > 0 && len(held) == deciding {
 		s.obstacle = held[0]
 	}
 	return nil
