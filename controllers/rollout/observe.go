@@ -34,7 +34,7 @@ type seen struct {
 // from the API server, the others from the cache. What a person has to mend
 // becomes a problem of the snapshot; an error means that it could not be read.
 func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live plan.Kinds) (seen, error) {
-	from := readers{cached: r.cached, live: r.live, kinds: live}
+	from := readers{cached: r.cached, live: r.live, endpoints: r.endpoints, kinds: live}
 	stored := &v1alpha1.Rollout{}
 	if err := from.of(plan.Rollouts).Get(ctx, key, stored); err != nil {
 		return seen{}, err
@@ -56,16 +56,19 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 
 // readers choose where a kind of object is read from.
 type readers struct {
-	cached, live client.Reader
+	cached, live, endpoints client.Reader
 	// kinds that are read live.
 	kinds plan.Kinds
 }
 
 func (r readers) of(kind plan.Kinds) client.Reader {
-	if r.kinds.Has(kind) {
-		return r.live
+	switch {
+	case !r.kinds.Has(kind):
+		return r.cached
+	case kind == plan.Endpoints:
+		return r.endpoints
 	}
-	return r.cached
+	return r.live
 }
 
 // observation is a snapshot in the making.

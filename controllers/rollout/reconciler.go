@@ -23,17 +23,20 @@ import (
 type Reconciler struct {
 	client client.Client
 	// cached is fed by watches; it is never behind our own writes.
-	cached   client.Reader
-	live     client.Reader
-	routers  *routers.Registry
-	recorder recorder
-	clock    clock.PassiveClock
-	metrics  *metrics
-	gates    *gates
-	drafts   *drafts
-	known    *known
-	vet      plan.Vet
-	writer   writer
+	cached client.Reader
+	live   client.Reader
+	// endpoints lists EndpointSlices live, and has cached not fall behind that: which
+	// pods took the place of others is told by their numbers in the order in which they were so.
+	endpoints client.Reader
+	routers   *routers.Registry
+	recorder  recorder
+	clock     clock.PassiveClock
+	metrics   *metrics
+	gates     *gates
+	drafts    *drafts
+	known     *known
+	vet       plan.Vet
+	writer    writer
 }
 
 // Reconcile takes one Rollout one pass further.

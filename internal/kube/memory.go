@@ -21,16 +21,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
 
-// ErrBehind means that a cache has not heard yet of what we wrote ourselves. It
-// soon will, and tells so by an event.
-var ErrBehind = errors.New("the cache has not caught up with our own writes")
+// ErrBehind means that a cache has not heard yet of what we wrote or read
+// ourselves. It soon will, and tells so by an event.
+var ErrBehind = errors.New("the cache has not caught up with what was written or read live")
 
 // patience is how long a cache may be behind before the API server is asked instead.
 const patience = time.Second
 
-// Memory remembers which versions our own writes made, so that a cache can be
-// trusted where the only doubt is whether it has seen them. One process's
-// Memory knows nothing of another's writes.
+// Memory remembers which versions our own writes made, and which live lists
+// showed, so that a cache can be trusted where the only doubt is whether it has
+// seen them. One process's Memory knows nothing of another's.
 type Memory struct {
 	clock  clock.PassiveClock
 	scheme *runtime.Scheme
@@ -58,11 +58,15 @@ func NewMemory(clk clock.PassiveClock, scheme *runtime.Scheme) *Memory {
 // Client gives a client whose writes are remembered. It reads as c does.
 func (m *Memory) Client(c client.Client) client.Client { return remembering{c, m} }
 
-// Reader reads from a cache. While that is behind our own writes the error is
+// Reader reads from a cache. While that is behind what is remembered the error is
 // [ErrBehind]; when it stays behind, the API server is read instead.
 func (m *Memory) Reader(cache, live client.Reader) client.Reader { return trusting{cache, live, m} }
 
-// remember notes what a write answered.
+// Live lists from the API server, and remembers what a cache has not heard of
+// yet: whoever goes on from that must not see a cache say again what was so before.
+func (m *Memory) Live(cache, live client.Reader) client.Reader { return noting{live, cache, m} }
+
+// remember notes what a write answered, or a live list showed.
 func (m *Memory) remember(obj client.Object) {
 	gvk, err := apiutil.GVKForObject(obj, m.scheme)
 	if err != nil || obj.GetResourceVersion() == "" {
@@ -70,7 +74,10 @@ func (m *Memory) remember(obj client.Object) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.writes[object{gvk.GroupKind(), client.ObjectKeyFromObject(obj)}] = written{obj.GetResourceVersion(), obj.GetLabels(), m.clock.Now()}
+	id := object{gvk.GroupKind(), client.ObjectKeyFromObject(obj)}
+	if m.writes[id].version != obj.GetResourceVersion() { // else it has been waited for already
+		m.writes[id] = written{obj.GetResourceVersion(), obj.GetLabels(), m.clock.Now()}
+	}
 }
 
 // behind reports whether what was read is older than what we wrote, and for how
@@ -254,4 +261,42 @@ func versions(list client.ObjectList) (map[types.NamespacedName]string, error) {
 		return nil
 	})
 	return found, err
+}
+
+// noting is a reader of the API server whose lists are remembered.
+type noting struct {
+	client.Reader
+	cache  client.Reader
+	memory *Memory
+}
+
+// List implements client.Reader.
+func (n noting) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	if err := n.Reader.List(ctx, list, opts...); err != nil {
+		return err //nolint:wrapcheck // as the reader that it stands for
+	}
+	cached, ok := list.DeepCopyObject().(client.ObjectList)
+	if !ok {
+		return nil
+	}
+	if err := meta.SetList(cached, nil); err != nil {
+		return fmt.Errorf("list what is cached: %w", err)
+	}
+	if err := n.cache.List(ctx, cached, opts...); err != nil {
+		return err //nolint:wrapcheck // as the cache that it asks
+	}
+	heard, err := versions(cached)
+	if err != nil {
+		return err
+	}
+	return meta.EachListItem(list, func(o runtime.Object) error { //nolint:wrapcheck // its own function's error
+		obj, ok := o.(client.Object)
+		if !ok {
+			return nil
+		}
+		if v := heard[client.ObjectKeyFromObject(obj)]; v == "" || older(v, obj.GetResourceVersion()) {
+			n.memory.remember(obj)
+		}
+		return nil
+	})
 }

@@ -104,6 +104,44 @@ func TestMemoryTrustsACacheThatHasSeenOurWrites(t *testing.T) {
 	}
 }
 
+// TestMemoryKeepsTimeFromGoingBack: what a live list has shown is not unsaid by a cache.
+func TestMemoryKeepsTimeFromGoingBack(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason      string
+		cache, live *corev1.Service
+		behind      bool
+	}{
+		"Older":   {reason: "The cache has not heard of it.", cache: at("6"), live: at("7"), behind: true},
+		"Unheard": {reason: "Nor of what is new.", live: at("7"), behind: true},
+		"Same":    {reason: "It has heard of all there is.", cache: at("7"), live: at("7")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clk := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
+			m := kube.NewMemory(clk, scheme.Scheme)
+			cache, api := &shelf{service: tc.cache}, shelf{service: tc.live}
+			opts := []client.ListOption{client.InNamespace("test"), client.MatchingLabels{"app": "shop"}}
+			read := func(from client.Reader) error { return from.List(t.Context(), &corev1.ServiceList{}, opts...) }
+			for range 2 { // a second look does not have the first one's wait begin anew
+				if err := read(m.Live(cache, api)); err != nil {
+					t.Fatal(err)
+				}
+				if err := read(m.Reader(cache, api)); errors.Is(err, kube.ErrBehind) != tc.behind || !tc.behind && err != nil {
+					t.Errorf("%s List: %v", tc.reason, err)
+				}
+				clk.SetTime(clk.Now().Add(600 * time.Millisecond))
+			}
+			var list corev1.ServiceList
+			if err := m.Reader(cache, api).List(t.Context(), &list, opts...); err != nil || list.Items[0].ResourceVersion != "7" {
+				t.Errorf("%s After more than a second: %v, %v", tc.reason, list.Items, err)
+			}
+			cache.service = at("8")
+			if err := read(m.Reader(cache, api)); err != nil {
+				t.Errorf("%s Once it has caught up: %v", tc.reason, err)
+			}
+		})
+	}
+}
+
 func TestMemoryWaitsForNothingElse(t *testing.T) {
 	m := kube.NewMemory(clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)), scheme.Scheme)
 	if err := m.Client(shelf{}).Patch(t.Context(), at("6"), client.RawPatch("", nil)); err != nil {

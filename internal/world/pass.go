@@ -5,6 +5,7 @@ package world
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -103,7 +104,17 @@ func (p *pass) readFirst() {
 
 func (p *pass) readSecond() {
 	p.take(services, routes, runs, jobs)
+	if p.live.Has(plan.Endpoints) && !p.c.outrun.any && !sameEndpoints(&p.c.cache, &p.read) {
+		p.c.outrun = marked{true, p.c.w.now}
+	}
 	p.decide()
+}
+
+// sameEndpoints reports whether all Services list the same pods.
+func sameEndpoints(a, b *objects) bool {
+	return slices.EqualFunc(a.services[:], b.services[:], func(x, y *plan.Service) bool {
+		return x == y || x != nil && y != nil && slices.Equal(x.Listed, y.Listed)
+	})
 }
 
 // bits name the kinds as the planner does. Services stand for their EndpointSlices too.
