@@ -235,6 +235,17 @@ func shrunk(s *Snapshot) {
 	dynamicStable(s)
 }
 
+// lagging has the stable Service stand for v1 again while its EndpointSlices list
+// others still, and have for a minute.
+func lagging(hash string, n int32) edit {
+	return func(s *Snapshot) {
+		s.StableService = Service{Name: "stable", Version: "7", Selects: "v1", Ready: map[string]int32{hash: n}}
+		s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{
+			{Service: "stable", Revision: hash, Ready: n, Since: metav1.NewTime(noon.Add(-time.Minute))},
+		}
+	}
+}
+
 // TestWayBack: whatever else is so, an abort and a rollback bring the traffic home.
 func TestWayBack(t *testing.T) {
 	aborted := latched(v1alpha1.ReasonAbortedByCommand)
@@ -245,6 +256,8 @@ func TestWayBack(t *testing.T) {
 		"AbortDuringPause":     {"a pause holds no way back", scene(canaryOf(1, 1, 25), pausedBySpec, says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, nil},
 		"AbortDuringPromotion": {"all steps are done and stable has not moved yet", scene(canaryOf(3, 4, 100), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"point Service stable at revision v2"}},
 		"AbortAfterMove":       {"stable's Service goes back under stable", scene(canaryOf(3, 4, 100), behind("v2", 4), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", "point Service stable at revision v1"}, nil},
+		"AbortUnheard":         {"what is listed there is one pod of another revision", scene(canaryOf(3, 4, 100), aborted, settledNow, lagging("v3", 1)), nil, []string{toStable}},
+		"AbortToTheSamePods":   {"the canary's own four carry it until stable's are listed", scene(canaryOf(3, 4, 100), aborted, settledNow, lagging("v2", 4)), []string{toStable}, nil},
 		"AbortWithProblems":    {"a mistake in the spec holds no way back", scene(canaryOf(2, 2, 50), aborted, problem, settledNow), []string{toStable}, nil},
 		"AbortWithoutRelease":  {"there is nothing to abort, and nothing changes", scene(says(v1alpha1.VerbAbort), settledNow), []string{"abort Refused", "Healthy"}, []string{"scale", "shift"}},
 		"AbortThenNewer":       {"a newer template is a release of its own", scene(canaryOf(2, 2, 50), aborted, wants("v3"), settledNow), []string{"canary v3", "release 3", "create revision v3"}, []string{"scale shop-v2"}},

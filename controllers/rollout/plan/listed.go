@@ -186,11 +186,16 @@ func (f facts) noticed(slot traffic.Slot, revision string) int32 {
 	return l.sure(f)
 }
 
-// blind reports whether the data plane knows none of the endpoints that a slot lists.
+// blind reports whether the data plane knows none of the endpoints that a slot
+// lists. While EndpointSlices have not followed a Service that was pointed
+// elsewhere, it carries what those carry that it pointed at before: unless that
+// is everything, or they are stable's, it counts for nothing.
 func blind(f facts, slot traffic.Slot) bool {
 	l, ok := f.listed.in(slot)
-	s := f.slot(slot).Selects
-	return ok && (s == "" || s == l.revision) && l.sure(f) == 0
+	if s := f.slot(slot).Selects; s != "" && s != l.revision {
+		return ok && l.revision != f.Rollout.Status.StableRevision && l.sure(f) < f.need(100)
+	}
+	return ok && l.sure(f) == 0
 }
 
 // serves reports whether a slot can be given what n pods carry: it lists ready
