@@ -45,7 +45,7 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 	}
 	svc := &corev1.Service{}
 	err := o.from.of(plan.Services).Get(ctx, o.namespaced(name), svc)
-	if apierrors.IsNotFound(err) && (name == o.bound.BaselineService || name != o.bound.Service && plan.MakesServices(o.s.Rollout)) {
+	if apierrors.IsNotFound(err) && (name == o.bound.BaselineService || plan.Makes(o.s.Rollout, name)) {
 		seen.Missing = true
 		return seen, nil
 	}

@@ -225,7 +225,7 @@ func (o *objects) service(s *plan.Snapshot, b v1alpha1.Bindings, name string) pl
 			return *svc
 		}
 	}
-	if name == b.BaselineService || name != b.Service && plan.MakesServices(o.rollout) {
+	if name == b.BaselineService || plan.Makes(o.rollout, name) {
 		return plan.Service{Name: name, Missing: true}
 	}
 	s.Problems = append(s.Problems, plan.Problem{

@@ -168,7 +168,7 @@ func waitsForCluster(c cursor, f facts) bool {
 	if !c.free(f) || (m != forward && m != initial) {
 		return false
 	}
-	if step, ok := c.current(f); ok && m == forward && !step.moves() {
+	if step, ok := c.current(f); ok && m == forward && !step.moves() && !unfed(c, f) {
 		return false
 	}
 	return !c.reached(f)

@@ -57,6 +57,13 @@ func MakesServices(ro *v1alpha1.Rollout) bool {
 	return c != nil && len(c.Routes)+len(c.ManagedRoutes) > 0 && c.StableService == ""
 }
 
+// Makes reports whether a Service is the controller's own to create: one for a
+// slot that the spec leaves unnamed, be it bound by that name before.
+func Makes(ro *v1alpha1.Rollout, service string) bool {
+	b := WantedBindings(ro)
+	return MakesServices(ro) && service != b.Service && (service == b.StableService || service == b.CanaryService)
+}
+
 // Rebinding reports whether the spec names other objects than those in force.
 func Rebinding(ro *v1alpha1.Rollout) bool {
 	return !sameBindings(Bindings(ro), WantedBindings(ro))

@@ -66,7 +66,7 @@ func makeServices(f facts) []Action {
 	var actions []Action
 	for _, s := range []Service{f.StableService, f.CanaryService} {
 		if s.Missing {
-			actions = append(actions, CreateService{"routes need a Service for each slot", s.Name, f.bound.Service})
+			actions = append(actions, CreateService{"routes need a Service for each slot", s.Name, f.wanted.Service})
 		}
 	}
 	if s := f.BaselineService; s.Missing && f.StableService.Version != "" {

@@ -227,7 +227,7 @@ func overdueGate(c cursor, f facts) (hold, bool) {
 
 func clusterGate(c cursor, f facts) (hold, bool) {
 	step, walking := c.current(f)
-	if c.mode(f) == forward && walking && (!step.moves() || c.reached(f)) {
+	if c.mode(f) == forward && walking && (!step.moves() && !unfed(c, f) || c.reached(f)) {
 		return hold{}, false
 	}
 	h := waitingFor(c, f)

@@ -81,8 +81,7 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 		return hold{}, false
 	}
 	run := runAt(c, f)
-	steps := f.strategy.steps
-	last := int(c.step) == len(steps)-1 || steps[c.step+1].where != step.where
+	steps, last := f.strategy.steps, lastJudged(c, f)
 	if run == nil {
 		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonAnalyzing, "waiting for the analysis to start"}, last && step.Analyze == nil && watched(c, f)
 	}
@@ -95,6 +94,23 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 		h.message = fmt.Sprintf("%s; see %s.%s", h.message, analysisPath(c, f), sourceOf(run, h.message))
 	}
 	return h, held
+}
+
+// lastJudged: no later step has the analysis that speaks at the current one.
+func lastJudged(c cursor, f facts) bool {
+	steps := f.strategy.steps
+	return int(c.step) == len(steps)-1 || steps[c.step+1].where != steps[c.step].where
+}
+
+// unfed: the current step waits for an analysis that has not started because the
+// canary lacks the traffic that earlier steps asked for, as after it was scaled up
+// from zero. Then the step waits for the cluster.
+func unfed(c cursor, f facts) bool {
+	step, ok := c.current(f)
+	if !ok || analysisAt(c, f) == nil || nobodyToJudge(c, f) || runAt(c, f) != nil || !watched(c, f) {
+		return false
+	}
+	return step.Analyze != nil || lastJudged(c, f)
 }
 
 // nobodyToJudge: the Rollout was scaled to zero before anything was measured.

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,25 @@ func TestScaledToZero(t *testing.T) {
 				if stop, ok := a.(StopRun); ok {
 					t.Errorf("%s, which ends the evidence for good", stop)
 				}
+			}
+		})
+	}
+}
+
+// TestUnfedAnalysisWaitsForTheCluster: what was scaled up from zero may owe a step
+// that asks for no pods the canary of the steps before it. That is said, and bounded.
+func TestUnfedAnalysisWaitsForTheCluster(t *testing.T) {
+	approve := v1alpha1.Step{Approve: &v1alpha1.Approve{}}
+	for name, last := range map[string]v1alpha1.Step{"approval": approve, "analyze": analyzeStep("")} {
+		t.Run(name, func(t *testing.T) {
+			unfed := []edit{canaryOf(1, 1, 0), inSteps(weightStep(25), last), analysed(1, "", ""), canaryPods(1, 0), endpoints(0), settledNow}
+			p := Decide(scene(unfed...))
+			if !strings.Contains(p.Status.Message, "waiting for pods: 0 of 1 available") || p.Wake == 0 {
+				t.Errorf("says %q and looks again in %s", p.Status.Message, p.Wake)
+			}
+			p = Decide(scene(append(unfed, waitingFor11Minutes)...))
+			if a := p.Status.Abort; a == nil || a.Reason != v1alpha1.ReasonDeadlineExceeded {
+				t.Errorf("after the deadline: %s: %s", p.Status.Phase, p.Status.Message)
 			}
 		})
 	}
@@ -151,5 +171,27 @@ func TestWhatIsNotThereIsNotWritten(t *testing.T) {
 	}
 	if want := "before the next release mend spec.strategy.canary.canaryService: Service canary does not exist"; !strings.Contains(p.Status.Message, want) {
 		t.Errorf("says %q, want %q in it", p.Status.Message, want)
+	}
+}
+
+// TestAServiceIsCopiedFromTheOneThatTheSpecNames: Services that were a person's and
+// are the controller's to make by now may be deleted before the spec is followed.
+func TestAServiceIsCopiedFromTheOneThatTheSpecNames(t *testing.T) {
+	s := scene(canaryOf(2, 2, 50), latched(v1alpha1.ReasonStrategyChanged), settledNow, func(s *Snapshot) {
+		c := s.Rollout.Spec.Strategy.Canary
+		c.StableService, c.CanaryService = "shop-stable", "shop-canary"
+		b := WantedBindings(s.Rollout)
+		s.Rollout.Status.Bindings = &b
+		c.StableService, c.CanaryService, c.Service = "", "", "shop"
+		s.StableService, s.CanaryService.Name = Service{Name: "shop-stable", Missing: true}, "shop-canary"
+	})
+	for name, makes := range map[string]bool{"shop-stable": true, "shop-canary": true, "shop": false, "stable": false} {
+		if got := Makes(s.Rollout, name); got != makes {
+			t.Errorf("makes Service %s: %t", name, got)
+		}
+	}
+	want := "create Service shop-stable as a copy of shop"
+	if p := Decide(s); !slices.ContainsFunc(p.Actions, func(a Action) bool { return a.String() == want }) {
+		t.Errorf("want %q: %v", want, p.Actions)
 	}
 }
