@@ -38,17 +38,17 @@ func (l *abortLaw) judge() {
 	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && l.shrinks(ro) && !l.capable() {
 		l.capableAt = l.w.now
 	}
-	took := l.w.now - l.capableAt
+	took := l.w.now - max(l.capableAt, l.undisturbed())
 	if share == 0 {
 		l.slowest = max(l.slowest, l.w.now-l.at)
-		if !l.disturbedSince(l.at) {
+		if !l.harmed && l.undisturbed() <= l.at {
 			l.slowestCalm = max(l.slowestCalm, took)
 		}
 		l.at = -1
 		return
 	}
-	if took > l.bound() && !l.disturbedSince(l.at) {
-		l.breaks(4, "%s after an abort that nothing disturbed %s still gets %d %%", took, l.w.name(l.revision), share)
+	if took > l.bound() {
+		l.breaks(4, "%s after an abort that nothing disturbs %s still gets %d %%", took, l.w.name(l.revision), share)
 	}
 }
 
@@ -89,6 +89,14 @@ func (l *abortLaw) latch(old, now *v1alpha1.RolloutStatus) {
 		case now.Abort == nil && now.CanaryRevision == old.CanaryRevision:
 			l.breaks(4, "the abort of %s is forgotten", l.w.name(old.Abort.Revision))
 		}
+	}
+	l.time(old, now)
+}
+
+// time has the clock run from a new abort until its revision is released once more.
+func (l *abortLaw) time(old, now *v1alpha1.RolloutStatus) {
+	if now.Abort == nil && now.CanaryRevision == l.revision {
+		l.at = -1
 	}
 	if now.Abort == nil || old.Abort != nil && old.Abort.Revision == now.Abort.Revision && old.Release == now.Release {
 		return
@@ -135,15 +143,21 @@ func (l *abortLaw) isStable(p *pass, slot int) bool {
 	return svc != nil && svc.Selects == stable && endpoints(svc) == svc.Ready[stable] && l.w.plane.share(l.revision) == 0
 }
 
-// servable counts the endpoints of stable that a pass has read; none when it
-// could not know what is asked for now.
+// servable counts the endpoints of stable that a pass has read and whose pods are
+// there; none when it could not know what is asked for now.
 func (l *abortLaw) servable(p *pass) int32 {
 	svc := p.read.services[stableService]
 	if svc == nil || l.harmedAt >= p.began || l.unsteerable() || len(l.w.leaders) > 1 ||
 		!slices.Equal(generations(p.read.routes), generations(l.w.live.routes)) {
 		return 0
 	}
-	return svc.Ready[p.plan.Status.StableRevision]
+	var n int32
+	for _, pod := range l.w.pods.set(p.plan.Status.StableRevision).pods {
+		if pod.serves() && slices.Contains(svc.Listed, pod.name) {
+			n++
+		}
+	}
+	return n
 }
 
 // switchedBack judges where a selector moves everything.

@@ -55,10 +55,19 @@ func (c *court) harm() {
 // disturb says that something goes wrong for the controller.
 func (c *court) disturb() { c.disturbedAt = c.w.now }
 
-// disturbedSince: nothing can be promised about times then.
-func (c *court) disturbedSince(t time.Duration) bool {
-	const before = time.Minute // what went wrong may linger: backoff, absence, slow endpoints
-	return c.harmed || c.w.endpoints.lateUntil > t || c.disturbedAt >= 0 && c.disturbedAt >= t-before || c.harmedAt >= 0 && c.harmedAt >= t-before
+// lingers is for how long what went wrong may still be felt: backoff, absence, gateways and caches that stand still.
+const lingers = time.Minute
+
+// undisturbed is since when times can be promised: nothing went wrong lately, all
+// EndpointSlices that were slow to come are there, and gateways accept what is written.
+func (c *court) undisturbed() time.Duration {
+	at := max(c.w.endpoints.lateUntil, c.w.plane.stuck)
+	for _, last := range []time.Duration{c.disturbedAt, c.harmedAt} {
+		if last >= 0 {
+			at = max(at, last+lingers)
+		}
+	}
+	return at
 }
 
 // watchSize notes whether the release under way has had stable shrunk to its
