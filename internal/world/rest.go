@@ -41,6 +41,8 @@ func (l *restLaw) letGo(p *pass) {
 		switch late := at >= p.began; {
 		case l.holds(p.read.rollout, t):
 			l.theirs[t] = late
+		case p.stored.Status.Bindings == nil: // the first bindings do not name it
+			l.theirs[t] = true
 		case t.kind == services && late: // none of its two, but of its callers
 			l.theirs[t] = true
 		}
