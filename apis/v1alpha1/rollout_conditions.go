@@ -44,6 +44,8 @@ const (
 	ReasonWaitingForTraffic = "WaitingForTraffic"
 	// ReasonTrafficUnconfirmed: the data plane has not confirmed the written split in time.
 	ReasonTrafficUnconfirmed = "TrafficUnconfirmed"
+	// ReasonTrafficNotObserved: the requests counted contradict the written split.
+	ReasonTrafficNotObserved = "TrafficNotObserved"
 	// ReasonPauseStep: a pause step holds the release.
 	ReasonPauseStep = "PauseStep"
 	// ReasonPausedBySpec: spec.paused holds the release.

@@ -165,7 +165,7 @@ func keepTime(c cursor, f facts) cursor {
 
 func waitsForCluster(c cursor, f facts) bool {
 	m := c.mode(f)
-	if !c.free(f) || (m != forward && m != initial) {
+	if !c.free(f) || (m != forward && m != initial) || astray(c, f) {
 		return false
 	}
 	if step, ok := c.current(f); ok && m == forward && !step.moves() && !unfed(c, f) {
@@ -283,7 +283,7 @@ func abortOnDeadline(c cursor, f facts) cursor {
 
 // canaryCarriesAll: the canary has taken the stable revision's place in full.
 func canaryCarriesAll(c cursor, f facts) bool {
-	return c.promoting(f) && c.free(f) && c.reached(f)
+	return c.promoting(f) && c.free(f) && c.reached(f) && !astray(c, f)
 }
 
 func nextStep(c cursor, f facts) cursor {

@@ -51,6 +51,9 @@ type said struct {
 	shiftedAt time.Time
 	// acceptedAt is since when every route reports that as accepted; zero while one does not.
 	acceptedAt time.Time
+	// observed are the figures of the requests counted, and sight what they say of the split.
+	observed *v1alpha1.ObservedTraffic
+	sight    sight
 	// listed is what the endpoints of each slot have been for how long, see
 	// [perSlot.in]; of no time while they are not of one revision alone.
 	listed perSlot
@@ -102,9 +105,13 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 		return f
 	}
 	f.acceptedAt = stamp(f.Now)
-	if same && old.AcceptedAt != nil {
+	if !same {
+		return f
+	}
+	if old.AcceptedAt != nil {
 		f.acceptedAt = old.AcceptedAt.Time
 	}
+	f.observed, f.sight = observe(f, old.Observed)
 	return f
 }
 
@@ -188,14 +195,15 @@ func follows(f facts) bool {
 }
 
 // most is the largest share that a slot may be getting, in percent. Until the
-// data plane has settled that may be anything.
+// data plane has settled that may be anything, as it may where the requests
+// that were counted contradict the routes.
 func (f facts) most(slot traffic.Slot) int32 {
 	switch {
 	case f.means == bySelector && slot == traffic.Canary:
 		return 0 // nobody but testers calls the preview
 	case slot == traffic.Baseline && (f.means != byRoute || f.BaselineService.Name == ""):
 		return 0
-	case f.means == byRoute && f.settled():
+	case f.means == byRoute && f.settled() && (f.sight != contradicting || slot == traffic.Baseline):
 		return f.Traffic.Most(slot)
 	}
 	return 100

@@ -39,7 +39,7 @@ func affordable(c cursor, f facts) traffic.Split {
 		return bare.At(least)
 	case !f.reachesCanary() && want.Reaches(traffic.Canary) && !f.serves(traffic.Canary, c.canary, 1):
 		return bare.At(0)
-	case !c.free(f):
+	case !c.free(f), astray(c, f):
 		return held(want, f, max(min(want.Canary, has), least))
 	case !follows(f), !f.serves(traffic.Canary, c.canary, n), f.revisions.of(c.canary).Available < n:
 		return want.At(max(min(want.Canary, has), least))
@@ -109,8 +109,7 @@ func torn(f facts, least int32) bool {
 // same pods by then, so no pod is touched.
 func desirePromotion(d *desired, c cursor, f facts) {
 	moved := f.StableService.Selects == c.canary && f.CanaryService.Selects == c.canary
-	carriesAll := f.CanaryService.Selects == c.canary && f.confirmed(traffic.CanaryAt(100)) // a canary before it may be what carries all
-	if moved || carriesAll || (f.replicas == 0 && f.revisions.of(c.canary).Name != "") {
+	if moved || carriesAll(c, f) || (f.replicas == 0 && f.revisions.of(c.canary).Name != "") {
 		d.stableSelects = c.canary
 	}
 	switch {
@@ -119,6 +118,11 @@ func desirePromotion(d *desired, c cursor, f facts) {
 	case moved && f.Traffic.RequestedAll(stableOnly()):
 		d.split = stableOnly()
 	}
+}
+
+// carriesAll: all traffic is known to go to the canary, and to no canary before it.
+func carriesAll(c cursor, f facts) bool {
+	return f.CanaryService.Selects == c.canary && f.confirmed(traffic.CanaryAt(100)) && !astray(c, f)
 }
 
 // stranded: stable has no ready endpoint, and the canary has.

@@ -131,7 +131,7 @@ func servedShare(c cursor, f facts, hash string) (share int32, serving bool) {
 }
 
 func converged(c cursor, f facts, _ hold) (metav1.Condition, bool) {
-	ok := f.settled() && len(f.Traffic.Requested) == 1 && len(f.Traffic.Confirmed) == 1
+	ok := f.settled() && f.sight != contradicting && len(f.Traffic.Requested) == 1 && len(f.Traffic.Confirmed) == 1
 	switch f.means {
 	case byRoute:
 	case bySelector:

@@ -69,6 +69,10 @@ var gates = []gate{
 		[]standing{{v1alpha1.PhaseDegraded, v1alpha1.ReasonDeadlineExceeded}}, overdueGate,
 	},
 	{
+		"Observed", "The requests that the analysis counted contradict what the routes give the canary, where the data plane reports nothing itself.",
+		[]standing{{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic}, {v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficNotObserved}}, observedGate,
+	},
+	{
 		"Cluster", "The cluster still owes pods, endpoints or traffic, in this order.",
 		[]standing{
 			{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForPods}, {v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForEndpoints},

@@ -109,6 +109,18 @@ func TestWorth(t *testing.T) {
 			t.Errorf("%s Progress of an analysis is not worth a write for each block. Got %s, want %s.", reason, got, wordsOfProgress)
 		}
 	}
+	split := func(by v1alpha1.Evidence, weight int32, seen *v1alpha1.ObservedTraffic) v1alpha1.RolloutStatus {
+		return with(underWay(1), func(s *v1alpha1.RolloutStatus) {
+			s.Traffic = &v1alpha1.TrafficStatus{Confirmed: []v1alpha1.RevisionWeight{{Revision: "v2", Weight: weight}}, ConfirmedBy: by, Observed: seen}
+		})
+	}
+	timed, watched := split(v1alpha1.EvidenceSettleTime, 25, nil), split(v1alpha1.EvidenceObservedShare, 25, &v1alpha1.ObservedTraffic{Canary: 25, Requests: 100})
+	if got := Worth(timed, watched); got != wordsOfProgress {
+		t.Errorf("That requests agree is not worth a write of its own. Got %s, want %s.", got, wordsOfProgress)
+	}
+	if got := Worth(split(v1alpha1.EvidenceSettleTime, 10, nil), watched); got != wordsUnderWay {
+		t.Errorf("Another split is told with the next step. Got %s, want %s.", got, wordsUnderWay)
+	}
 	rest := func(s *v1alpha1.RolloutStatus) {
 		s.CanaryRevision, s.CurrentStep, s.Phase = "", nil, v1alpha1.PhaseHealthy
 	}

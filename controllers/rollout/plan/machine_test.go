@@ -217,6 +217,9 @@ func gateCases() map[string]Snapshot {
 
 		"Overdue/Degraded/DeadlineExceeded": scene(degrades, canaryOf(2, 1, 25), settledNow, waitingFor11Minutes),
 
+		"Observed/Progressing/WaitingForTraffic": scene(watchedBy(counts("errors", five(share(0, 1000))...))...),
+		"Observed/Holding/TrafficNotObserved":    scene(append(watchedBy(counts("errors", five(share(0, 1000))...)), writtenAt(5*time.Minute))...),
+
 		"Cluster/Progressing/WaitingForPods":      scene(canaryOf(2, 1, 25), settledNow),
 		"Cluster/Progressing/WaitingForEndpoints": scene(canaryOf(2, 2, 25), unlisted, settledNow),
 		"Cluster/Progressing/WaitingForTraffic":   scene(canaryOf(2, 2, 25), settledNow),

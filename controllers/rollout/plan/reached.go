@@ -159,6 +159,8 @@ func trafficText(f facts) string {
 		return fmt.Sprintf("%s written, settling for %s: the data plane does not report what it serves", f.Traffic.Requested[0], f.strategy.settle)
 	case !f.settled():
 		return fmt.Sprintf("%s accepted, settling for %s", f.Traffic.Requested[0], f.strategy.settle)
+	case f.sight == contradicting:
+		return strayText(f)
 	default:
 		return f.Traffic.Requested[0].String() + " confirmed"
 	}

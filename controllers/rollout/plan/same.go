@@ -142,9 +142,14 @@ func sameTraffic(a, b *v1alpha1.TrafficStatus) bool {
 	if a == nil || b == nil || a == b {
 		return a == b
 	}
-	return a.Message == b.Message && a.ConfirmedBy == b.ConfirmedBy && a.Beside == b.Beside && a.CanaryWeight == b.CanaryWeight &&
-		slices.Equal(a.Requested, b.Requested) && slices.Equal(a.Confirmed, b.Confirmed) &&
+	return a.Message == b.Message && sameConfirmation(a, b) && a.Beside == b.Beside && a.CanaryWeight == b.CanaryWeight &&
 		sameTime(a.Since, b.Since) && sameTime(a.AcceptedAt, b.AcceptedAt) && slices.EqualFunc(a.Endpoints, b.Endpoints, sameEndpoints)
+}
+
+// sameConfirmation compares what is known of the split, and by what.
+func sameConfirmation(a, b *v1alpha1.TrafficStatus) bool {
+	return a.ConfirmedBy == b.ConfirmedBy && slices.Equal(a.Requested, b.Requested) && slices.Equal(a.Confirmed, b.Confirmed) &&
+		same(a.Observed, b.Observed)
 }
 
 func sameEndpoints(a, b v1alpha1.ServiceEndpoints) bool {

@@ -104,7 +104,7 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	}
 	t := &v1alpha1.TrafficStatus{
 		Requested: requestedWeights(c, f), Confirmed: confirmedWeights(c, f),
-		Beside: beside(f.Traffic.Requested), AcceptedAt: timed(f.acceptedAt),
+		Beside: beside(f.Traffic.Requested), AcceptedAt: timed(f.acceptedAt), Observed: f.observed,
 	}
 	if f.means == byRoute {
 		t.Since = timed(f.shiftedAt)
@@ -127,6 +127,8 @@ func evidence(f facts) v1alpha1.Evidence {
 		return v1alpha1.EvidenceEndpoints
 	case f.means == byReplicas:
 		return v1alpha1.EvidencePods
+	case f.sight == agreeing:
+		return v1alpha1.EvidenceObservedShare
 	case f.Traffic.Silent:
 		return v1alpha1.EvidenceSettleTime
 	}
@@ -173,7 +175,7 @@ func lastSeen(f facts) *v1alpha1.TrafficStatus {
 	}
 	t := old.DeepCopy()
 	t.Endpoints = endpoints
-	t.Confirmed, t.ConfirmedBy, t.AcceptedAt, t.Message = nil, "", nil, "the routes can't be read; these are the weights last seen"
+	t.Confirmed, t.ConfirmedBy, t.Observed, t.AcceptedAt, t.Message = nil, "", nil, nil, "the routes can't be read; these are the weights last seen"
 	return t
 }
 

@@ -38,7 +38,7 @@ func (s Step) Run(rollout string, release int64) string {
 // stepDone: the current step has what it waits for and no gate holds it.
 func stepDone(c cursor, f facts) bool {
 	step, ok := c.current(f)
-	if !ok || !c.free(f) {
+	if !ok || !c.free(f) || astray(c, f) {
 		return false
 	}
 	if _, held := analysisHold(c, f); held {

@@ -94,7 +94,7 @@ func confirmedWeights(c cursor, f facts) []v1alpha1.RevisionWeight {
 		return podWeights(c, f)
 	case byRoute:
 	}
-	if !f.settled() {
+	if !f.settled() || f.sight == contradicting {
 		return nil
 	}
 	return f.weights(f.Traffic.Confirmed)

@@ -20,8 +20,9 @@ const (
 	// wordsAtRest is how long they wait otherwise, so that what changes together is told together.
 	wordsAtRest = 2 * time.Second
 	// wordsOfProgress is how long they wait when all they say is how far an
-	// analysis is, which changes with every block: its run has them at once, and
-	// whatever else is written takes them along.
+	// analysis is, which changes with every block, or that the requests it counted
+	// agree with the routes: its run has them at once, and whatever else is
+	// written takes them along.
 	wordsOfProgress = time.Minute
 )
 
@@ -33,13 +34,26 @@ func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
 	if !sameEssence(&stored, &now) {
 		return 0
 	}
-	if sameRest(&stored, &now) && sameButProgress(&stored, &now) {
+	if known := unobserved(stored, now); sameRest(&stored, &known) && sameButProgress(&stored, &known) {
 		return wordsOfProgress
 	}
 	if now.Phase == v1alpha1.PhaseProgressing && now.CanaryRevision != "" && now.StableRevision != "" {
 		return wordsUnderWay
 	}
 	return wordsAtRest
+}
+
+// unobserved is a status with the evidence for its split that the stored one
+// has, if both know the same split.
+func unobserved(stored, now v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
+	a, b := stored.Traffic, now.Traffic
+	if a == nil || b == nil || len(b.Confirmed) == 0 || !slices.Equal(a.Confirmed, b.Confirmed) {
+		return now
+	}
+	t := *b
+	t.ConfirmedBy, t.Observed = a.ConfirmedBy, a.Observed
+	now.Traffic = &t
+	return now
 }
 
 // sameButProgress reports whether words differ only in how far an analysis is.

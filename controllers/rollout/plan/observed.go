@@ -1,0 +1,280 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// sight is what the requests that an analysis counted say of the split, where
+// no data plane reports it.
+type sight int
+
+const (
+	// unsure: nobody counted, too few requests, or a share in between.
+	unsure sight = iota
+	// agreeing: the canary gets about what the routes give it, beyond doubt.
+	agreeing
+	// contradicting: it gets something else, beyond doubt.
+	contradicting
+)
+
+// observe says what the requests counted since the routes have carried what
+// they carry now say of that, and the figures. The figures are those of when it
+// was first said: renewing them would be a write of the status for every block.
+// A contradiction lasts until a block shows otherwise, not until nobody calls any more.
+func observe(f facts, old *v1alpha1.ObservedTraffic) (*v1alpha1.ObservedTraffic, sight) {
+	if !derivable(f) {
+		return nil, unsure
+	}
+	split := f.Traffic.Requested[0]
+	tallies := counted(f)
+	fresh, now := mildest(tallies, split.Canary)
+	before := unsure
+	if old != nil {
+		before = judged(split.Canary, float64(old.Canary), float64(old.Requests))
+	}
+	switch {
+	case now != unsure && now != before:
+		return fresh.figures(), now
+	case now != unsure, before == agreeing, before == contradicting && len(tallies) > 0 && !slices.ContainsFunc(tallies, func(t tally) bool { return t.follows(split.Canary) }):
+		return old, before
+	}
+	return nil, unsure
+}
+
+// derivable: the routes give plain shares to two revisions, have done for long
+// enough, and nobody but time says that they get them. Matches, mirrors, cookies
+// and a baseline change who gets what.
+func derivable(f facts) bool {
+	stable, canary, st := f.StableService.Selects, f.CanaryService.Selects, f.Rollout.Status
+	return f.means == byRoute && f.Traffic.Silent && len(f.Traffic.Requested) == 1 && f.Traffic.Requested[0].Plain() && f.settled() &&
+		stable != "" && canary != "" && stable != canary && st.Abort == nil && st.AnalysisSkipped == nil
+}
+
+// counted are the requests of the runs under way that compare the very
+// revisions between which the routes split, by metric, from blocks that lie
+// wholly after the split had settled.
+func counted(f facts) []tally {
+	var all []tally
+	for i := range f.Runs {
+		run := &f.Runs[i]
+		if !compares(run, f.StableService.Selects, f.CanaryService.Selects) {
+			continue
+		}
+		for _, m := range run.Status.Metrics {
+			if t := tallyOf(m, f.settlesAt(), run.Spec.OnNoData == v1alpha1.OnNoDataIgnore); t.requests > 0 && !m.DryRun && !ofLogs(run, m.Name) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+func compares(run *v1alpha1.AnalysisRun, stable, canary string) bool {
+	s := run.Spec.Subject
+	return !run.Spec.Stop && run.Status.CompletedAt == nil && s != nil && s.Stable != nil && s.Stable.Revision == stable && s.Canary.Revision == canary
+}
+
+// ofLogs: lines of logs are no requests; one version may write more of them than another.
+func ofLogs(run *v1alpha1.AnalysisRun, metric string) bool {
+	return slices.ContainsFunc(run.Spec.Metrics, func(m v1alpha1.Metric) bool {
+		return m.Name == metric && m.Proportion != nil && m.Proportion.Provider == v1alpha1.ProviderLoki
+	})
+}
+
+// tally is what one metric counted of the requests.
+type tally struct {
+	metric string
+	// canary are those of the requests that the canary got.
+	canary, requests float64
+	// latest and latestCanary are the same of the last block that had any.
+	latestCanary, latest float64
+	since, until         time.Time
+}
+
+// tallyOf adds up blocks. Where the canary has no series while stable has, it
+// got nothing, or is not scraped; where a lack of data is to be ignored that says nothing.
+func tallyOf(m v1alpha1.MetricStatus, from time.Time, lenient bool) tally {
+	t := tally{metric: m.Name}
+	if m.Evidence == nil || m.Evidence.NoStable {
+		return t
+	}
+	for _, b := range m.Evidence.Blocks {
+		begin := b.At.Add(-m.Evidence.Block.Duration)
+		canary, known := total(b.Canary)
+		stable, compared := total(b.Stable)
+		if b.Reason == v1alpha1.BlockNoSeries && b.Canary == "" {
+			known = !lenient
+		}
+		useless := b.Reason == v1alpha1.BlockInvalidSample || b.Reason == v1alpha1.BlockImplausibleCount
+		if begin.Before(from) || !known || !compared || useless {
+			continue
+		}
+		t = t.plus(canary, canary+stable, begin, b.At.Time)
+	}
+	return t
+}
+
+func (t tally) plus(canary, requests float64, begin, end time.Time) tally {
+	if t.since.IsZero() {
+		t.since = begin
+	}
+	t.canary, t.requests, t.until = t.canary+canary, t.requests+requests, end
+	if requests > 0 {
+		t.latestCanary, t.latest = canary, requests
+	}
+	return t
+}
+
+// total reads the second number of bad/total. Values that are no counts have none.
+func total(text string) (float64, bool) {
+	_, after, found := strings.Cut(text, "/")
+	n, err := strconv.ParseFloat(after, 64)
+	return n, found && err == nil && n >= 0 && !math.IsInf(n, 0)
+}
+
+func (t tally) figures() *v1alpha1.ObservedTraffic {
+	o := &v1alpha1.ObservedTraffic{
+		Metric: t.metric, Canary: int64(math.Round(t.canary)), Requests: int64(math.Round(t.requests)),
+		Since: metav1.NewTime(t.since), Until: metav1.NewTime(t.until),
+	}
+	o.Share = v1alpha1.Percentage(strconv.FormatFloat(math.Round(1000*t.canary/t.requests)/10, 'f', -1, 64) + "%")
+	return o
+}
+
+// says judges a tally. What the latest block has put right is no contradiction any more.
+func (t tally) says(weight int32) sight {
+	s := judged(weight, math.Round(t.canary), math.Round(t.requests))
+	if s == contradicting && t.follows(weight) {
+		return unsure
+	}
+	return s
+}
+
+// follows reports whether the latest block's share is within the limits.
+func (t tally) follows(weight int32) bool {
+	low, high := limits(weight, farOff)
+	share := t.latestCanary / t.latest
+	return t.latest > 0 && share >= low && share <= high
+}
+
+// mildest has all metrics contradict before that counts, and one that agrees suffice.
+func mildest(tallies []tally, weight int32) (tally, sight) {
+	var worst tally
+	s := unsure
+	for i, t := range tallies {
+		switch says := t.says(weight); {
+		case says == agreeing:
+			return t, agreeing
+		case i == 0:
+			worst, s = t, says
+		case says == unsure:
+			s = unsure
+		}
+	}
+	return worst, s
+}
+
+const (
+	// farOff is how many times the odds that the routes ask for are another
+	// matter than what retries, callers outside the mesh and pods that are not
+	// scraped yet make of them; near is what the figures of an agreement may differ by.
+	farOff, near = 5, 2
+	// edgeOdds: a share of nothing, or everything, is judged as this many percent from it.
+	edgeOdds = 5
+	// bunch is how many requests are taken for one, since they come in bunches
+	// that share a fate: connections, users, scrapes.
+	bunch = 4
+	// doubt is the probability at which none is left.
+	doubt = 1e-6
+)
+
+// judged compares a share of requests with the weight asked for, in percent.
+func judged(weight int32, canary, requests float64) sight {
+	if requests <= 0 || canary > requests {
+		return unsure
+	}
+	low, high := limits(weight, farOff)
+	share := canary / requests
+	below, above := share < low && differs(share, low, requests), share > high && differs(share, high, requests)
+	if below || above {
+		return contradicting
+	}
+	least, most := limits(weight, near)
+	if share >= least && share <= most && differs(share, low, requests) && differs(share, high, requests) {
+		return agreeing
+	}
+	return unsure
+}
+
+// differs reports whether a share of so many requests can't be that of requests
+// which go to the canary with probability p. By Chernoff's bound a tail of the
+// binomial distribution is at most exp(-n*KL), where KL is the divergence of
+// the share from p; the exact tail is smaller.
+func differs(share, p, requests float64) bool {
+	if p <= 0 || p >= 1 {
+		return true // a limit that no share can be beyond
+	}
+	return requests/bunch*(part(share, p)+part(1-share, 1-p)) >= -math.Log(doubt)
+}
+
+func part(q, p float64) float64 {
+	if q == 0 {
+		return 0
+	}
+	return q * math.Log(q/p)
+}
+
+// limits are the shares whose odds are a factor below and above those of a weight.
+func limits(weight int32, factor float64) (low, high float64) {
+	odds := func(percent int32, by float64) float64 {
+		p := float64(percent) / 100
+		return p * by / (1 - p + p*by)
+	}
+	return odds(min(weight, 100-edgeOdds), 1/factor), odds(max(weight, edgeOdds), factor)
+}
+
+// astray: the requests counted contradict the routes while a release is under
+// way. It goes no further, and nothing is taken away. The way back, and the
+// rescue from a stable revision without pods, never ask.
+func astray(c cursor, f facts) bool {
+	return f.sight == contradicting && c.mode(f) == forward && c.skipped == nil && !deserted(c, f)
+}
+
+// observedGate speaks while requests go another way than the routes say.
+func observedGate(c cursor, f facts) (hold, bool) {
+	if !astray(c, f) {
+		return hold{}, false
+	}
+	h := waits(v1alpha1.ReasonWaitingForTraffic, "%s: %s; %s", stepText(c, f), strayText(f), strayRemedy(f))
+	if f.Now.After(f.shiftedAt.Add(f.strategy.timeout)) {
+		h.phase, h.reason = v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficNotObserved
+	}
+	return h, true
+}
+
+func strayText(f facts) string {
+	o := f.observed
+	return fmt.Sprintf("the routes give the canary %d %%, but metric %s saw it get %s of %d requests (%d, from %s to %s)",
+		f.Traffic.Requested[0].Canary, o.Metric, strings.Replace(string(o.Share), "%", " %", 1), o.Requests, o.Canary,
+		o.Since.UTC().Format(time.TimeOnly), clockTime(o.Until.Time))
+}
+
+func strayRemedy(f facts) string {
+	var routes []string
+	for _, r := range f.bound.Routes {
+		routes = append(routes, r.Kind+" "+r.Name)
+	}
+	return fmt.Sprintf("look whether the proxies follow %s, callers go around it, or the metric's labels miss pods; abort, or skip-analysis to go on without", strings.Join(routes, ", "))
+}
