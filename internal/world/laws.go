@@ -92,6 +92,7 @@ func (l *laws) signed(p *pass, old, now *v1alpha1.RolloutStatus) {
 	l.abort.latch(old, now)
 	l.status.reasons(now)
 	l.status.evidence(p, old, now)
+	l.status.heeded(p, old, now)
 }
 
 // done judges a pass that carried out all it wanted.

@@ -127,9 +127,7 @@ func (m *mischief) some() {
 	case 3:
 		m.change(m.w.chance(75))
 	case 4:
-		w.logf("no gateway accepts anything for %s", d)
-		w.plane.stuck = w.now + d
-		w.laws.disturb()
+		w.plane.stick(d)
 	case 5:
 		w.logf("the API server can't be read for %s", d)
 		m.unreadableUntil = w.now + d

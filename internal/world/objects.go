@@ -83,6 +83,8 @@ type route struct {
 	ours int64
 	// accepted is the generation that its gateway reports as accepted.
 	accepted int64
+	// silent: no data plane ever reports it, as with Istio.
+	silent bool
 }
 
 // take copies one kind from another set of objects, as a cache does.
@@ -245,7 +247,11 @@ func (o *objects) observed(s *plan.Snapshot) traffic.Observed {
 			return traffic.Observed{}
 		}
 		requested := []traffic.Split{r.split}
-		if r.accepted == r.generation {
+		switch {
+		case r.silent:
+			seen = append(seen, traffic.Observed{Requested: requested, Silent: true})
+			continue
+		case r.accepted == r.generation:
 			seen = append(seen, traffic.Observed{Requested: requested, Confirmed: requested})
 			continue
 		}

@@ -25,8 +25,11 @@ type plane struct {
 	w       *World
 	proxies [2]proxy
 	heard   [len(slots)]int
-	// stuck is until when no gateway accepts anything.
+	// stuck is until when no gateway accepts anything, and no proxy follows where
+	// gateways don't report.
 	stuck time.Duration
+	// silent: nobody reports what is served. It is within convergence.settle all the same.
+	silent bool
 }
 
 func (p *plane) begin(routes int) {
@@ -39,7 +42,8 @@ func (p *plane) begin(routes int) {
 }
 
 // write stores a split in a route. Some proxies serve it before the gateway
-// says that it is accepted, all of them at the latest Serve after that.
+// says that it is accepted, all of them at the latest Serve after that. Where
+// nobody says so they do within the settle time.
 func (p *plane) write(i int, s traffic.Split) {
 	w := p.w
 	rs := append([]route(nil), w.live.routes...)
@@ -49,6 +53,12 @@ func (p *plane) write(i int, s traffic.Split) {
 	w.live.routes = rs
 	w.touch(routes)
 	generation := rs[i].generation
+	if p.silent {
+		for n := range p.proxies {
+			w.at(max(w.now, p.stuck)+w.draw(Span{0, settle}), "proxy serves", func() { p.serve(n, i, generation, s) })
+		}
+		return
+	}
 	accepts := max(w.now, p.stuck) + w.draw(w.lags.Accept)
 	for n := range p.proxies {
 		at := accepts + w.draw(w.lags.Serve)
@@ -58,6 +68,40 @@ func (p *plane) write(i int, s traffic.Split) {
 		w.at(at, "proxy serves", func() { p.serve(n, i, generation, s) })
 	}
 	w.at(accepts, "gateway accepts", func() { p.accept(i, generation) })
+}
+
+// stick has no write reach the data plane for a while. Where nobody reports that,
+// nothing but the requests tells, and what a settle time was relied on for is lost.
+func (p *plane) stick(d time.Duration) {
+	w := p.w
+	if p.silent {
+		d *= 8
+		w.logf("no proxy follows the routes for %s", d)
+		w.laws.harm()
+	} else {
+		w.logf("no gateway accepts anything for %s", d)
+		w.laws.disturb()
+	}
+	p.stuck = w.now + d
+}
+
+// late reports whether the data plane breaks its promise: what was written while
+// it followed nothing is not served by every proxy yet.
+func (p *plane) late() bool {
+	if !p.silent || p.stuck == 0 {
+		return false
+	}
+	for n := range p.proxies {
+		for i, r := range p.w.live.routes {
+			if p.proxies[n].generation[i] < r.generation {
+				return true
+			}
+		}
+	}
+	if p.w.now >= p.stuck {
+		p.stuck = 0
+	}
+	return false
 }
 
 func (p *plane) accept(i int, generation int64) {

@@ -6,6 +6,7 @@ package world
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,29 @@ func hasty(s plan.Snapshot) plan.Plan {
 		}
 	}
 	return p
+}
+
+// TestUnheeded: so has the law that requests are heeded. Proxies that nobody
+// hears of do not follow the routes for long enough in few schedules.
+func TestUnheeded(t *testing.T) {
+	s, err := NewSchedules()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := scenarios()["silent-ignored"]
+	broken := &BrokenLaw{}
+	if err := told.play(told.stage(t, s.catalogue, false, blindly)); !errors.As(err, &broken) || broken.Law != 5 {
+		t.Errorf("a planner that does not look at what the run counted ends with %v, want law 5 broken", err)
+	}
+}
+
+// blindly looks at verdicts only.
+func blindly(s plan.Snapshot) plan.Plan {
+	s.Runs = slices.Clone(s.Runs)
+	for i := range s.Runs {
+		s.Runs[i].Spec.Subject = nil
+	}
+	return plan.Decide(s)
 }
 
 // careless takes the pods of a baseline together with its share.

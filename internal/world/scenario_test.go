@@ -22,6 +22,8 @@ type scenario struct {
 	strategy v1alpha1.Strategy
 	// replicas wanted; 4 when not said.
 	replicas int32
+	// silent has no data plane report what it serves.
+	silent bool
 	// workload has a Deployment run v1 before.
 	workload bool
 	acts     []act
@@ -143,7 +145,7 @@ func (s scenario) stage(t *testing.T, c Catalogue, transcript bool, decide func(
 	}
 	setup := Setup{
 		Rollout: r, Catalogue: c, Lags: Calm(), Routes: 1, Services: [...]string{stableName, canaryName, callerName},
-		Seed: 1, Transcript: transcript, Decide: decide,
+		Seed: 1, Transcript: transcript, Decide: decide, Silent: s.silent,
 	}
 	if s.workload {
 		setup.Workload = *r.Spec.Replicas

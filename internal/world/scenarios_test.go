@@ -67,6 +67,12 @@ func scenarios() map[string]scenario {
 		"baseline-vanishes": {tells: "the baseline's pods vanish: its share is stable's at once, and comes back with them",
 			strategy: canaryWith([]v1alpha1.Step{baselineOf(2, 30), weight(25), {Pause: &v1alpha1.Pause{}}, weight(50)}),
 			acts:     []act{first, then(at("v2", 3), vanishing("v1-b2")), then(lostAndBack, promote)}, ends: healthy("v2")},
+		"silent": {tells: "no data plane reports: the requests counted are the evidence", silent: true,
+			strategy: canaryWith(watchedAt(25, 50), analysed), acts: []act{first}, ends: healthy("v2")},
+		"silent-ignored": {tells: "the proxies ignore the route for a quarter of an hour: the release holds until they follow", silent: true,
+			strategy: canaryWith(watchedAt(25, 50), analysed), acts: []act{then(healthy("v1"), ignoringRoutes), first}, ends: healthy("v2")},
+		"silent-ignored-abort": {tells: "the proxies keep half of the traffic on the canary: nothing goes on, and the way back is written at once", silent: true,
+			strategy: canaryWith(watchedAt(50, 5), analysed, dynamically), acts: []act{first, then(at("v2", 2), ignoringRoutes), then(strays, abort)}, ends: aborted("v2", "v1")},
 		"gates": {tells: "a job, an approval by name and a second weight",
 			strategy: canaryWith([]v1alpha1.Step{{Job: &v1alpha1.JobStep{Timeout: minute}}, weight(30), {Approve: &v1alpha1.Approve{}}, weight(60)}),
 			acts:     []act{first, then(at("v2", 3), promote)}, ends: healthy("v2")},
@@ -90,6 +96,20 @@ func scenarios() map[string]scenario {
 	}
 	return all
 }
+
+// watchedAt pauses after each of some weights for long enough to count requests.
+func watchedAt(weights ...int32) []v1alpha1.Step {
+	var steps []v1alpha1.Step
+	for _, n := range weights {
+		steps = append(steps, weight(n), pauseFor(2*time.Minute))
+	}
+	return steps
+}
+
+func ignoringRoutes(h *people) { h.w.plane.stick(2 * time.Minute) }
+
+// strays: requests go another way than the routes say, and have for long.
+func strays(w *World) bool { return status(w).Phase == v1alpha1.PhaseHolding }
 
 // vanishing takes away all pods of a revision.
 func vanishing(name string) func(*people) {

@@ -101,6 +101,7 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	setup := Setup{
 		Rollout: r, Catalogue: s.catalogue, Lags: lagsOf(rng), Routes: 1 + rng.IntN(4)/3,
 		Services: [...]string{stableName, canaryName, callerName}, Seed: seed, Transcript: transcript, Decide: s.decide,
+		Silent: rand.New(rand.NewPCG(seed, 2)).IntN(8) == 0, // dice of its own, as with baselines
 	}
 	switch rng.IntN(7) {
 	case 0:
@@ -110,6 +111,9 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	}
 	w := New(setup)
 	w.logf("%d replicas, %s", *r.Spec.Replicas, strategyName(r.Spec.Strategy))
+	if setup.Silent {
+		w.logf("no data plane reports what it serves")
+	}
 	w.mischief.restarts = Span{time.Second, time.Minute}
 	if rng.IntN(4) > 0 {
 		w.mischief.percent = rng.IntN(15)

@@ -77,7 +77,8 @@ func routeRefs() []v1alpha1.RouteRef {
 }
 
 func analysis() *v1alpha1.Analysis {
-	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{{Name: "errors"}}, Block: &metav1.Duration{Duration: 30 * time.Second}}
+	m := v1alpha1.Metric{Name: "errors", Proportion: &v1alpha1.Proportion{Total: `requests{track="$(arm)"}`, Bad: `requests{track="$(arm)",code="500"}`}}
+	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{m}, Block: &metav1.Duration{Duration: 30 * time.Second}}
 }
 
 // controlled are plans with a baseline.

@@ -46,6 +46,8 @@ type Setup struct {
 	Lags Lags
 	// Routes is the number of route objects.
 	Routes int
+	// Silent has no data plane report what it serves of them.
+	Silent bool
 	// Services are the names of those of the stable slot, of the canary's and of the one both are copied from.
 	Services [3]string
 	// Bare has no Service exist that the controller would make itself.
@@ -74,7 +76,7 @@ func New(s Setup) *World {
 	w.endpoints = endpointSlices{w: w}
 	w.jobController = jobController{w}
 	w.analyst = analyst{w: w}
-	w.plane = plane{w: w}
+	w.plane = plane{w: w, silent: s.Silent}
 	w.mischief = mischief{w: w}
 	w.laws = newLaws(w)
 	w.create(s)
@@ -103,7 +105,7 @@ func (w *World) create(s Setup) {
 		}
 	}
 	for range max(s.Routes, 1) {
-		w.live.routes = append(w.live.routes, route{split: traffic.CanaryAt(0), generation: 1, accepted: 1})
+		w.live.routes = append(w.live.routes, route{split: traffic.CanaryAt(0), generation: 1, accepted: 1, silent: s.Silent})
 	}
 	w.plane.begin(len(w.live.routes))
 	w.pods.adopt(s.Workload)

@@ -54,6 +54,8 @@ type said struct {
 	// observed are the figures of the requests counted, and sight what they say of the split.
 	observed *v1alpha1.ObservedTraffic
 	sight    sight
+	// awaited: requests will soon tell whether they follow the routes.
+	awaited bool
 	// listed is what the endpoints of each slot have been for how long, see
 	// [perSlot.in]; of no time while they are not of one revision alone.
 	listed perSlot
@@ -112,6 +114,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 		f.acceptedAt = old.AcceptedAt.Time
 	}
 	f.observed, f.sight = observe(f, old.Observed)
+	f.awaited = awaits(f)
 	return f
 }
 

@@ -126,6 +126,9 @@ func stableSize(c cursor, f facts) sized {
 	}
 	// The baseline's share is counted in, so that stable can take it back at any time.
 	share := max(min(100, f.most(traffic.Stable)+f.most(traffic.Baseline)), 100-c.asks(f).weight)
+	if has := min(f.revisions.of(c.stable).Replicas, f.replicas); f.awaited && has > f.need(share) {
+		return sized{has, "kept until requests are seen to follow the smaller weight, or convergence.timeout"}
+	}
 	return sized{f.need(share), fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", f.need(share), f.replicas, share)}
 }
 
@@ -138,6 +141,9 @@ func canarySize(c cursor, f facts) sized {
 	if leads := f.CanaryService.Selects == c.canary || f.CanaryService.Ready[c.canary] > 0; leads && n < has {
 		if floor := min(has, f.need(f.most(traffic.Canary))); floor > n {
 			n, reason = floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
+		}
+		if f.awaited {
+			n, reason = has, "kept until requests are seen to follow the smaller weight, or convergence.timeout"
 		}
 	}
 	if n < has && f.replicas > 0 && !f.serves(traffic.Stable, c.stable, 1) {

@@ -62,6 +62,23 @@ func derivable(f facts) bool {
 		stable != "" && canary != "" && stable != canary && st.Abort == nil && st.AnalysisSkipped == nil
 }
 
+// awaits: a run under way counts requests and has not told yet, or can't with so
+// few. Within convergence.timeout no capacity is taken away for a share that
+// nothing but a settle time speaks for.
+func awaits(f facts) bool {
+	return derivable(f) && f.sight == unsure && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout)) &&
+		slices.ContainsFunc(f.Runs, func(r v1alpha1.AnalysisRun) bool {
+			return compares(&r, f.StableService.Selects, f.CanaryService.Selects) && countsRequests(&r)
+		})
+}
+
+// countsRequests reports whether any metric of a run counts what goes to either revision.
+func countsRequests(run *v1alpha1.AnalysisRun) bool {
+	return run.Spec.Preset != "" ||
+		slices.ContainsFunc(run.Spec.Metrics, func(m v1alpha1.Metric) bool { return m.Proportion != nil && !ofLogs(run, m.Name) }) ||
+		slices.ContainsFunc(run.Status.Metrics, func(m v1alpha1.MetricStatus) bool { return m.Evidence != nil })
+}
+
 // counted are the requests of the runs under way that compare the very
 // revisions between which the routes split, by metric, from blocks that lie
 // wholly after the split had settled.

@@ -204,6 +204,9 @@ func TestStrayTrafficHoldsAndKeeps(t *testing.T) {
 		"StableGrows":  {"a stable revision that still gets everything is there in full", at(none, dynamic, pods("v1", 3)), []string{"scale shop-v1 from 3 to 4"}, nil},
 		"CanaryStays":  {"one that gets more than it should keeps its pods", at(most, pods("v2", 3)), nil, []string{"scale shop-v2"}},
 		"CanaryLeaves": {"which it would lose otherwise", at(watchedBy(counts("errors", five(share(250, 1000))...)), pods("v2", 3), atStep(0)), []string{"scale shop-v2 from 3 to "}, nil},
+		"StableWaits":  {"a stable revision is not shrunk before requests tell", at(watchedBy(counts("errors", share(0, 1))), dynamic, atStep(0)), nil, []string{"scale shop-v1"}},
+		"CanaryWaits":  {"nor a canary whose weight fell", at(watchedBy(counts("errors", share(0, 1))), pods("v2", 3), atStep(0)), nil, []string{"scale shop-v2"}},
+		"StableLeaves": {"it is when they never do", at(watchedBy(counts("errors", share(0, 1))), dynamic, atStep(0), writtenAt(5*time.Minute)), []string{"scale shop-v1 from 4 to "}, nil},
 		"Aborted":      {"the way back waits for nothing", at(none, back), []string{toStable, "Aborting"}, []string{"Holding"}},
 		"RolledBack":   {"neither does a template that is stable's again", at(most, wants("v1")), []string{toStable, "RollingBack"}, nil},
 		"NoStable": {"nor the rescue from a stable revision without pods", at(none, func(s *Snapshot) {

@@ -1,0 +1,77 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
+)
+
+const (
+	// leastWeight and leastRequests are from when it is beyond any doubt that a
+	// canary which got no request at all is not served its weight.
+	leastWeight   = 20
+	leastRequests = 2500
+)
+
+// heeded judges another part of law 5: where nobody reports what is served, the
+// cursor does not move on while the requests that a pass has read say that the
+// canary gets nothing of a large share.
+func (l *statusLaws) heeded(p *pass, old, now *v1alpha1.RolloutStatus) {
+	if from, to := stepOf(*old), stepOf(*now); from < 0 || to <= from || old.Release != now.Release || command(old) != command(now) || now.AnalysisSkipped != nil {
+		return
+	}
+	t, steps, at := p.read.rollout.Status.Traffic, plan.Steps(p.read.rollout.Spec), int(stepOf(*old))
+	if t == nil || t.AcceptedAt == nil || len(t.Confirmed) == 0 && t.Observed == nil || t.Beside != "" || !l.w.plane.silent || meansOf(p.read.rollout) != byRoute || at >= len(steps) {
+		return
+	}
+	i := p.read.run(steps[at].Run(p.read.rollout.Name, now.Release))
+	if i < 0 || p.read.runs[i].Spec.Stop || p.read.runs[i].Status.CompletedAt != nil || stableless(p) {
+		return
+	}
+	canary, stable, requests := got(&p.read.runs[i], t.AcceptedAt.Add(settle))
+	if weightOf(t, now.CanaryRevision) >= leastWeight && canary == 0 && stable > 0 && requests >= leastRequests {
+		l.breaks(5, "step %d is left although the canary got none of %.0f requests since its weight was written", at+1, requests)
+	}
+}
+
+// stableless: stable has no ready pod, and whoever can takes its traffic.
+func stableless(p *pass) bool {
+	r, _ := p.read.set(p.read.rollout.Status.StableRevision)
+	return r.Ready == 0
+}
+
+func weightOf(t *v1alpha1.TrafficStatus, revision string) int32 {
+	var sum int32
+	for _, w := range t.Requested {
+		if w.Revision == revision {
+			sum += w.Weight
+		}
+	}
+	return sum
+}
+
+// got is what blocks that begin after a time have.
+func got(run *v1alpha1.AnalysisRun, from time.Time) (canary, stable, requests float64) {
+	number := func(text string) float64 {
+		_, after, _ := strings.Cut(text, "/")
+		n, _ := strconv.ParseFloat(after, 64) // written by the analyst
+		return n
+	}
+	for _, m := range run.Status.Metrics {
+		if m.Evidence == nil {
+			continue
+		}
+		for _, b := range m.Evidence.Blocks {
+			if !b.At.Add(-m.Evidence.Block.Duration).Before(from) {
+				canary, stable = canary+number(b.Canary), stable+number(b.Stable)
+			}
+		}
+	}
+	return canary, stable, canary + stable
+}
