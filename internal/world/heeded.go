@@ -23,21 +23,42 @@ const (
 // cursor does not move on while the requests that a pass has read say that the
 // canary gets nothing of a large share.
 func (l *statusLaws) heeded(p *pass, old, now *v1alpha1.RolloutStatus) {
-	if from, to := stepOf(*old), stepOf(*now); from < 0 || to <= from || old.Release != now.Release || command(old) != command(now) || now.AnalysisSkipped != nil {
+	from, t := stepOf(*old), p.read.rollout.Status.Traffic
+	if !l.w.plane.silent || !byItself(old, now) || !shared(t) || meansOf(p.read.rollout) != byRoute || stableless(p) || weightOf(t, now.CanaryRevision) < leastWeight {
 		return
 	}
-	t, steps, at := p.read.rollout.Status.Traffic, plan.Steps(p.read.rollout.Spec), int(stepOf(*old))
-	if t == nil || t.AcceptedAt == nil || len(t.Confirmed) == 0 && t.Observed == nil || t.Beside != "" || !l.w.plane.silent || meansOf(p.read.rollout) != byRoute || at >= len(steps) {
+	run := counting(p, from, now.Release)
+	if run == nil {
 		return
 	}
-	i := p.read.run(steps[at].Run(p.read.rollout.Name, now.Release))
-	if i < 0 || p.read.runs[i].Spec.Stop || p.read.runs[i].Status.CompletedAt != nil || stableless(p) {
-		return
+	canary, stable := got(run, t.AcceptedAt.Add(settle))
+	if canary == 0 && stable >= leastRequests {
+		l.breaks(5, "step %d is left although the canary got none of %.0f requests since its weight was written", from+1, stable)
 	}
-	canary, stable, requests := got(&p.read.runs[i], t.AcceptedAt.Add(settle))
-	if weightOf(t, now.CanaryRevision) >= leastWeight && canary == 0 && stable > 0 && requests >= leastRequests {
-		l.breaks(5, "step %d is left although the canary got none of %.0f requests since its weight was written", at+1, requests)
+}
+
+// byItself: the cursor moves on within a release, and nobody said so.
+func byItself(old, now *v1alpha1.RolloutStatus) bool {
+	from, to := stepOf(*old), stepOf(*now)
+	return from >= 0 && to > from && old.Release == now.Release && command(old) == command(now) && now.AnalysisSkipped == nil
+}
+
+// shared reports whether a status knows a split of nothing but shares.
+func shared(t *v1alpha1.TrafficStatus) bool {
+	return t != nil && t.AcceptedAt != nil && t.Beside == "" && (len(t.Confirmed) > 0 || t.Observed != nil)
+}
+
+// counting is the run under way that speaks for a step; nil when there is none.
+func counting(p *pass, step int32, release int64) *v1alpha1.AnalysisRun {
+	steps := plan.Steps(p.read.rollout.Spec)
+	if int(step) >= len(steps) {
+		return nil
 	}
+	i := p.read.run(steps[step].Run(p.read.rollout.Name, release))
+	if i < 0 || p.read.runs[i].Spec.Stop || p.read.runs[i].Status.CompletedAt != nil {
+		return nil
+	}
+	return &p.read.runs[i]
 }
 
 // stableless: stable has no ready pod, and whoever can takes its traffic.
@@ -57,7 +78,7 @@ func weightOf(t *v1alpha1.TrafficStatus, revision string) int32 {
 }
 
 // got is what blocks that begin after a time have.
-func got(run *v1alpha1.AnalysisRun, from time.Time) (canary, stable, requests float64) {
+func got(run *v1alpha1.AnalysisRun, from time.Time) (canary, stable float64) {
 	number := func(text string) float64 {
 		_, after, _ := strings.Cut(text, "/")
 		n, _ := strconv.ParseFloat(after, 64) // written by the analyst
@@ -73,5 +94,5 @@ func got(run *v1alpha1.AnalysisRun, from time.Time) (canary, stable, requests fl
 			}
 		}
 	}
-	return canary, stable, canary + stable
+	return canary, stable
 }

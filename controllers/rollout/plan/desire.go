@@ -127,7 +127,7 @@ func stableSize(c cursor, f facts) sized {
 	// The baseline's share is counted in, so that stable can take it back at any time.
 	share := max(min(100, f.most(traffic.Stable)+f.most(traffic.Baseline)), 100-c.asks(f).weight)
 	if has := min(f.revisions.of(c.stable).Replicas, f.replicas); f.awaited && has > f.need(share) {
-		return sized{has, "kept until requests are seen to follow the smaller weight, or convergence.timeout"}
+		return sized{has, untilSeen}
 	}
 	return sized{f.need(share), fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", f.need(share), f.replicas, share)}
 }
@@ -139,11 +139,8 @@ func canarySize(c cursor, f facts) sized {
 	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.asks(f).weight)
 	has := f.revisions.of(c.canary).Replicas
 	if leads := f.CanaryService.Selects == c.canary || f.CanaryService.Ready[c.canary] > 0; leads && n < has {
-		if floor := min(has, f.need(f.most(traffic.Canary))); floor > n {
-			n, reason = floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
-		}
-		if f.awaited {
-			n, reason = has, "kept until requests are seen to follow the smaller weight, or convergence.timeout"
+		if floor, until := leaves(f, has); floor > n {
+			n, reason = floor, until
 		}
 	}
 	if n < has && f.replicas > 0 && !f.serves(traffic.Stable, c.stable, 1) {
@@ -157,6 +154,18 @@ func canarySize(c cursor, f facts) sized {
 	}
 	return sized{n, reason}
 }
+
+// leaves is how many of the canary's pods stay for what it may still be getting.
+func leaves(f facts, has int32) (floor int32, until string) {
+	if f.awaited {
+		return has, untilSeen
+	}
+	floor = min(has, f.need(f.most(traffic.Canary)))
+	return floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
+}
+
+// untilSeen is why pods stay that a settle time alone would let go.
+const untilSeen = "kept until requests are seen to follow the smaller weight, or convergence.timeout"
 
 // desireForward grows the canary, points its Service at it and gives it the
 // weight that its endpoints can carry, in that order.
