@@ -121,6 +121,25 @@ func bad(a Arm, i int) float64 {
 
 func badSeen(a Arm) bool { return len(a.Bad) > 0 && a.Bad[0].Known }
 
+// told is the edge whose counts are shown: the one that fails a canary or, where
+// no bucket ends that high, the one that passes it.
+func told(j Judged, ev *v1alpha1.MetricEvidence) int {
+	if j.Kind == Latency && math.IsNaN(edge(ev, 0)) {
+		return 1
+	}
+	return 0
+}
+
+// by is a block with the counts of one edge first.
+func (b Block) by(edge int) Block {
+	for _, a := range []*Arm{&b.Canary, &b.Stable} {
+		if edge > 0 && edge < len(a.Bad) {
+			a.Bad = a.Bad[edge:]
+		}
+	}
+	return b
+}
+
 // edges is how many bad counts a block of a metric has.
 func edges(j Judged, ev *v1alpha1.MetricEvidence) int {
 	if j.Kind == Latency || j.Kind == Comparison {
@@ -174,7 +193,7 @@ func FoldBlock(spec v1alpha1.AnalysisRunSpec, j Judged, st v1alpha1.MetricStatus
 			reason, message = v1alpha1.BlockInvalidSample, err.Error()
 		}
 	}
-	remember(ev, b, reason, message)
+	remember(ev, b.by(told(j, ev)), reason, message)
 	ev.LastBlockEnd = &end
 	if b.Stable.Total.Known {
 		ev.StableAt = &end
@@ -228,6 +247,9 @@ func count(t *tally, ev *v1alpha1.MetricEvidence, s *sample) error {
 		return nil
 	}
 	i := t.tests[0].failBad
+	if t.tests[0].fail == nil {
+		i = t.tests[0].passBad
+	}
 	ev.Canary = add(ev.Canary, stats.Counts{Bad: s.canaryBad[i], Total: s.canary})
 	ev.Stable = add(ev.Stable, stats.Counts{Bad: s.stableBad[i], Total: s.stable})
 	if s.asked {

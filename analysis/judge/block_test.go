@@ -275,6 +275,54 @@ func TestStatusStaysSmall(t *testing.T) {
 	}
 }
 
+// Thresholds keep ten measurements each, and servers may say much.
+func TestStatusOfThresholdsStaysSmall(t *testing.T) {
+	var metrics []v1alpha1.Metric
+	for i := range 32 {
+		metrics = append(metrics, threshold(fmt.Sprintf("a-metric-with-a-name-that-is-as-long-as-names-may-be-which-is-%d", i), "", "1", 3))
+	}
+	s := spec(metrics...)
+	st := Run(Input{Spec: s, Now: start})
+	for n := range 12 {
+		in := Input{Spec: s, Status: st, Now: blockEnd(n + 1), Taken: map[string]v1alpha1.Measurement{}}
+		for _, m := range metrics {
+			in.Taken[m.Name] = v1alpha1.Measurement{At: metav1.NewTime(in.Now), Message: strings.Repeat("the server refuses ", 200)}
+		}
+		st = Run(in)
+	}
+	raw, err := json.Marshal(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(raw) > 80<<10 || st.Metrics[0].NoData != 12 {
+		t.Errorf("status has %d bytes after %d attempts, want at most 80 KiB after 12", len(raw), st.Metrics[0].NoData)
+	}
+}
+
+// An objective above all buckets passes by the greatest of them, and is told by it.
+func TestObjectiveAboveAllBuckets(t *testing.T) {
+	s := slo()
+	s.Objectives = &v1alpha1.Objectives{Latency: &v1alpha1.LatencyObjectives{P99: &metav1.Duration{Duration: 20 * time.Second}}}
+	s.Question = asked(0, 10)
+	g := newGame(t, s, func(ev *v1alpha1.MetricEvidence) { ev.Edges = []string{"NaN", "10"} })
+	row := func(slow, total float64) Arm {
+		return Arm{Total: Count{Value: total, Known: true}, Bad: []Count{{}, {Value: slow, Known: true}}}
+	}
+	for range 3 {
+		g.next(row(0, 100), row(1, 900))
+	}
+	m := g.metric()
+	if want := "canary 0 % slower than 10 (no bucket ends at 20s or above, so it can't fail; add one) (0/300), stable 0.11 % (3/2700); passed"; m.Verdict != v1alpha1.MetricPassing || m.Message != want {
+		t.Errorf("%s: %q, want Passing: %q", m.Verdict, m.Message, want)
+	}
+	for range 30 {
+		g.next(row(50, 100), row(1, 900))
+	}
+	if m := g.metric(); m.Verdict == v1alpha1.MetricPassing || g.status.Phase != v1alpha1.AnalysisRunning {
+		t.Errorf("half of the requests slow: %s, %s: %q; want neither passed nor failed", m.Verdict, g.status.Phase, m.Message)
+	}
+}
+
 func parse(t *testing.T, text string) float64 {
 	t.Helper()
 	v, ok := number(text)

@@ -101,7 +101,7 @@ func seen(j Judged, st v1alpha1.MetricStatus) string {
 	word := "bad"
 	switch j.Kind {
 	case Latency:
-		word = "slower than " + exact(edge(ev, 0)) + j.edgeNote(ev)
+		word = "slower than " + exact(edge(ev, told(j, ev))) + j.edgeNote(ev)
 	case Comparison:
 		word = "slower than " + exact(edge(ev, 0)) + ", stable's median,"
 	case Threshold, Scalar, Proportion, Job:

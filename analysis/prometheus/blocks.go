@@ -196,10 +196,12 @@ func (p *Provider) history(ctx context.Context, target analysis.Target, c counte
 	if err != nil {
 		return nil, err
 	}
-	if len(bad) == 0 || len(totals) == 0 {
+	// An objective above all buckets has nothing to be surely slower than.
+	known := slices.IndexFunc(bad, func(query string) bool { return query != "" })
+	if known < 0 || len(totals) == 0 {
 		return nil, nil
 	}
-	some, err := p.Range(ctx, target, bad[0], r)
+	some, err := p.Range(ctx, target, bad[known], r)
 	if err != nil {
 		return nil, err
 	}

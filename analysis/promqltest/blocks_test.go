@@ -5,6 +5,7 @@ package promqltest
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -142,6 +144,8 @@ d_count{arm="canary",instance="c"} 0+10x500
 	}{
 		"on an edge":      {"one edge serves both", 0.25, false, []float64{0.25, 0.25}, []string{"5", "5"}},
 		"between edges":   {"surely slow above, surely fast below", 0.3, false, []float64{0.5, 0.25}, []string{"2", "5"}},
+		"above all":       {"nothing is surely slow, and the history of what is not surely fast is learned", 2, false, []float64{math.NaN(), 0.5}, []string{"", "2"}},
+		"below all":       {"nothing is surely fast", 0.01, false, []float64{0.1, math.NaN()}, []string{"9", ""}},
 		"stable's spread": {"the edges nearest to its p50, p90 and p99", 0, true, []float64{0.1, 0.25, 0.5}, []string{"9", "5", "2"}},
 	}
 	for name, tc := range tests {
@@ -155,7 +159,7 @@ d_count{arm="canary",instance="c"} 0+10x500
 			if err != nil || !ok {
 				t.Fatalf("%s: Learn: %v, %v", tc.reason, ok, err)
 			}
-			if diff := cmp.Diff(tc.edges, l.Edges); diff != "" {
+			if diff := cmp.Diff(tc.edges, l.Edges, cmpopts.EquateNaNs()); diff != "" {
 				t.Errorf("%s: edges -want +got:\n%s", tc.reason, diff)
 			}
 			b, err := p.Count(t.Context(), target, want, l, at(75*time.Minute))
