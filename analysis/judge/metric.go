@@ -33,7 +33,7 @@ func Outcome(m v1alpha1.Metric, x v1alpha1.Measurement) v1alpha1.Measurement {
 		if x.Message == "" {
 			x.Message = fmt.Sprintf("the value %q is not a finite number; change the query so that it always gives one", x.Value)
 		}
-		x.Value, x.Outcome = "", v1alpha1.OutcomeNoData
+		x.Value, x.Outcome, x.Message = "", v1alpha1.OutcomeNoData, clip(x.Message)
 	case b.hold(v):
 		x.Outcome, x.Message = v1alpha1.OutcomeInBounds, ""
 	default:
@@ -70,7 +70,11 @@ func Fold(m v1alpha1.Metric, st v1alpha1.MetricStatus, x v1alpha1.Measurement) v
 			st.NoDataSince = x.At.DeepCopy()
 		}
 	}
-	st.Measurements = append(slices.Clone(st.Measurements), x)
+	st.Measurements = slices.Clone(st.Measurements)
+	for i := range st.Measurements {
+		st.Measurements[i].Message = "" // ten of them for each metric would be most of a status
+	}
+	st.Measurements = append(st.Measurements, x)
 	st.Measurements = st.Measurements[max(0, len(st.Measurements)-kept):]
 	return st
 }

@@ -323,7 +323,7 @@ type Measurement struct {
 	// outcome is the judgement of the value.
 	// +optional
 	Outcome MeasurementOutcome `json:"outcome,omitempty"`
-	// message says why there is no value.
+	// message says why there is no value, of the latest measurement only.
 	// +optional
 	Message string `json:"message,omitempty"`
 }
