@@ -6,6 +6,7 @@ package analysisrun
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -36,7 +37,14 @@ func (s *secrets) access(ctx context.Context, field string, a v1alpha1.Access) (
 		value, err = s.value(ctx, field+"."+name, source.SecretKeyRef)
 		return value
 	}
-	out.Bearer = text("bearer", a.Bearer)
+	inHeader := func(name string, source *v1alpha1.SecretSource) string {
+		value := text(name, source)
+		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			s.miss("%s: Secret %s in namespace %s has under key %q what can't stand in a header; write it on one line, as plain text", field+"."+name, source.SecretKeyRef.Name, s.namespace, source.SecretKeyRef.Key)
+		}
+		return value
+	}
+	out.Bearer = inHeader("bearer", a.Bearer)
 	if a.Basic != nil {
 		out.Username, out.Password = a.Basic.Username, text("basic.password", &a.Basic.Password)
 	}
@@ -45,7 +53,7 @@ func (s *secrets) access(ctx context.Context, field string, a v1alpha1.Access) (
 			out.Headers = append(out.Headers, analysis.Header{Name: h.Name, Value: *h.Value})
 			continue
 		}
-		out.Headers = append(out.Headers, analysis.Header{Name: h.Name, Value: text("headers["+h.Name+"]", h.ValueFrom), Secret: true})
+		out.Headers = append(out.Headers, analysis.Header{Name: h.Name, Value: inHeader("headers["+h.Name+"]", h.ValueFrom), Secret: true})
 	}
 	if t := a.TLS; t != nil {
 		out.TLS = analysis.TLS{
@@ -69,7 +77,7 @@ func (s *secrets) arguments(ctx context.Context, args []v1alpha1.ResolvedArg) (m
 	return contents, nil
 }
 
-// value reads one key. What can't be had for a reason that somebody must mend is
+// value reads one key, without the line break that files and echo end with. What can't be had for a reason that somebody must mend is
 // an obstacle; the error is for all else.
 func (s *secrets) value(ctx context.Context, field string, ref v1alpha1.SecretKeyRef) (string, error) {
 	secret, known := s.seen[ref.Name]
@@ -88,11 +96,11 @@ func (s *secrets) value(ctx context.Context, field string, ref v1alpha1.SecretKe
 		}
 		s.seen[ref.Name] = secret
 	}
-	value, found := secret.Data[ref.Key]
-	if !found || len(value) == 0 {
+	value := strings.TrimRight(string(secret.Data[ref.Key]), "\r\n")
+	if value == "" {
 		s.miss("%s: Secret %s in namespace %s has nothing under key %q; add it, or correct the key", field, ref.Name, s.namespace, ref.Key)
 	}
-	return string(value), nil
+	return value, nil
 }
 
 func (s *secrets) miss(format string, args ...any) {

@@ -70,7 +70,7 @@ func secretOf(name string, data map[string]string) *corev1.Secret {
 func TestAccessIsResolved(t *testing.T) {
 	tenant := "shop"
 	v := newVault(t, nil, secretOf("prom", map[string]string{
-		"token": "t0ken", "password": "pa55", "scope": "sc0pe", "ca.crt": "CA", "tls.crt": "CRT", "tls.key": "KEY",
+		"token": "t0ken\n", "password": "pa55\r\n", "scope": "sc0pe", "ca.crt": "CA", "tls.crt": "CRT", "tls.key": "KEY",
 	}))
 	read := secrets{from: v, namespace: key.Namespace, seen: map[string]*corev1.Secret{}}
 	got, err := read.access(t.Context(), "spec.prometheus", v1alpha1.Access{
@@ -115,6 +115,14 @@ func TestAccessThatCannotBeHad(t *testing.T) {
 		},
 		"empty": {
 			reason: "an empty token is none", secret: secretOf("prom", map[string]string{"token": ""}),
+			want: `spec.prometheus.bearer: Secret prom in namespace shop has nothing under key "token"; add it, or correct the key`,
+		},
+		"line break": {
+			reason: "one at the end is left out, one within is a slip", secret: secretOf("prom", map[string]string{"token": "a\nb\n"}),
+			want: `spec.prometheus.bearer: Secret prom in namespace shop has under key "token" what can't stand in a header; write it on one line, as plain text`,
+		},
+		"nothing but a line break": {
+			reason: "an empty token is none", secret: secretOf("prom", map[string]string{"token": "\n"}),
 			want: `spec.prometheus.bearer: Secret prom in namespace shop has nothing under key "token"; add it, or correct the key`,
 		},
 		"forbidden": {
