@@ -5,8 +5,11 @@ package analysis
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -59,7 +62,7 @@ func (a Access) Secrets() []string {
 }
 
 // Allowed reports whether an address may be asked. Hosts are written
-// host:port, or host for any port; *.domain stands for every host below the
+// host:port, or host for any port, an IPv6 address in brackets; *.domain stands for every host below the
 // domain. Without any hosts every address is allowed. The error names the
 // address, without a user or password in it, and the remedy.
 func Allowed(hosts []string, address *url.URL) error {
@@ -67,7 +70,7 @@ func Allowed(hosts []string, address *url.URL) error {
 		return nil
 	}
 	for _, h := range hosts {
-		host, port, _ := strings.Cut(h, ":")
+		host, port := splitHost(h)
 		if (port == "" || port == portOf(address)) && matches(strings.ToLower(host), strings.ToLower(address.Hostname())) {
 			return nil
 		}
@@ -80,7 +83,37 @@ func matches(pattern, host string) bool {
 	if domain, wild := strings.CutPrefix(pattern, "*"); wild && strings.HasPrefix(domain, ".") {
 		return strings.HasSuffix(host, domain) && host != domain
 	}
+	if a, err := netip.ParseAddr(pattern); err == nil { // an address has several forms
+		b, err := netip.ParseAddr(host)
+		return err == nil && a == b
+	}
 	return pattern == host
+}
+
+// splitHost separates an entry of the list; an IPv6 address is in brackets.
+func splitHost(entry string) (host, port string) {
+	if host, port, err := net.SplitHostPort(entry); err == nil {
+		return host, port
+	}
+	return strings.Trim(entry, "[]"), ""
+}
+
+// CheckHost reports why an entry of the list of allowed hosts would match no
+// address, or not what it looks like. The error names the remedy.
+func CheckHost(entry string) error {
+	host, port := splitHost(entry)
+	name := strings.TrimPrefix(host, "*.")
+	_, noAddress := netip.ParseAddr(host)
+	number, err := strconv.ParseUint(port, 10, 16)
+	switch {
+	case strings.HasSuffix(entry, ":"), port != "" && (err != nil || number == 0):
+		return fmt.Errorf("%q names no port; write one from 1 to 65535, or leave the colon out for any", entry)
+	case noAddress != nil && strings.Contains(host, ":"):
+		return fmt.Errorf("%q is no host; write an IPv6 address in brackets, such as [2001:db8::1]:9090", entry)
+	case name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/@*?# "):
+		return fmt.Errorf("%q is no host; write host:port without scheme or path, such as prometheus.monitoring:9090, or *.example.com for every host below", entry)
+	}
+	return nil
 }
 
 func portOf(address *url.URL) string {

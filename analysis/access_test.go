@@ -23,6 +23,9 @@ func TestAllowed(t *testing.T) {
 		"below domain":  {"a wildcard stands for all below", "https://a.b.example.com", hosts, true},
 		"domain itself": {"a wildcard does not stand for the domain", "https://example.com", hosts, false},
 		"lookalike":     {"a longer name is another host", "https://evilexample.com", hosts, false},
+		"IPv6":          {"an address has colons itself", "http://[2001:db8::1]:9090", []string{"[2001:db8::1]:9090"}, true},
+		"IPv6, port":    {"another port is another server", "http://[2001:db8::1]:9091", []string{"[2001:db8::1]:9090"}, false},
+		"IPv6, written": {"an address has several forms", "http://[2001:DB8:0::0001]", []string{"[2001:db8::1]"}, true},
 		"user":          {"what looks like a host before an @ is none", "http://loki@evil:9090", hosts, false},
 	}
 	for name, tc := range tests {

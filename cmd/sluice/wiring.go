@@ -107,13 +107,16 @@ func wire(ctx context.Context, mgr manager.Manager, o options) error {
 func hostsOf(list string) ([]string, error) {
 	var hosts []string
 	for host := range strings.SplitSeq(list, ",") {
-		switch host = strings.TrimSpace(host); {
-		case host == "":
-		case strings.ContainsAny(host, "/@"):
-			return nil, fmt.Errorf("--analysis-allowed-hosts: %q is no host; write host:port without scheme or path, such as prometheus.monitoring:9090", host)
-		default:
-			hosts = append(hosts, host)
+		if host = strings.TrimSpace(host); host == "" {
+			continue
 		}
+		if err := analysis.CheckHost(host); err != nil {
+			return nil, fmt.Errorf("--analysis-allowed-hosts: %w", err)
+		}
+		hosts = append(hosts, host)
+	}
+	if len(hosts) == 0 && list != "" { // what was meant to limit must not allow all
+		return nil, fmt.Errorf("--analysis-allowed-hosts: %q names no host; name those that may be asked, or leave the flag out to allow all", list)
 	}
 	return hosts, nil
 }
