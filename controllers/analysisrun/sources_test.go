@@ -122,7 +122,7 @@ func TestWhatIsInTheWay(t *testing.T) {
 			want: `spec.args[key]: Secret vendor in namespace shop has nothing under key "token"; add it, or correct the key`,
 		},
 		"content with a line break": {
-			reason: "what can't be sent is not repeated", answer: score, secret: secretOf("vendor", map[string]string{"token": token + "\n"}),
+			reason: "what can't be sent is not repeated", answer: score, secret: secretOf("vendor", map[string]string{"token": "a\n" + token}),
 			want: `metric "score": web.headers[X-Key]: $(key): the content of the Secret can't stand here; put it between double quotes, without line breaks in a header`,
 		},
 		"host not allowed": {
