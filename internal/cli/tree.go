@@ -74,6 +74,9 @@ func trafficNodes(t view.Tree) []node {
 	if t.Traffic.Since != nil {
 		n = node{cells: title("Traffic", "since "+age(t.At, *t.Traffic.Since))}
 	}
+	if text := confirmation(t.Traffic); text != "" {
+		n.cells = append(n.cells, cell{text, faint})
+	}
 	if t.Traffic.Message != "" {
 		n.lines = append(n.lines, cell{t.Traffic.Message, odd})
 	}
@@ -87,6 +90,19 @@ func trafficNodes(t view.Tree) []node {
 		}})
 	}
 	return []node{n}
+}
+
+// confirmation says what the confirmed weights rest on.
+func confirmation(t *view.Traffic) string {
+	o := t.Observed
+	switch {
+	case t.ConfirmedBy == "":
+		return ""
+	case o == nil || t.ConfirmedBy != v1alpha1.EvidenceObservedShare:
+		return fmt.Sprintf("confirmed by %s", t.ConfirmedBy)
+	}
+	return fmt.Sprintf("confirmed by %s: the canary got %s of %d requests (metric %s, until %s)",
+		t.ConfirmedBy, strings.Replace(string(o.Share), "%", " %", 1), o.Requests, o.Metric, o.Until.UTC().Format("15:04:05 MST"))
 }
 
 func workloadNodes(t view.Tree) []node {

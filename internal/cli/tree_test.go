@@ -66,6 +66,21 @@ func TestTree(t *testing.T) {
 				measuring(v1alpha1.AnalysisRunning, "1 metric passing", passing()),
 			),
 		},
+		"observed": {
+			reason: "Where no data plane reports, what the weights rest on is shown with its figures.",
+			s: situate(releasing(3, v1alpha1.PhasePaused, "step 4/6: paused for 10m, until 12:08:30"), observed("24.8%", 1984),
+				func(s *situation) {
+					s.Rollout.Status.Traffic.Confirmed, s.Rollout.Status.Traffic.ConfirmedBy = s.Rollout.Status.Traffic.Requested, v1alpha1.EvidenceObservedShare
+				}),
+		},
+		"not-observed": {
+			reason: "Requests that go another way are told of, with their figures.",
+			s: situate(releasing(3, v1alpha1.PhaseHolding, "step 4/6: pause: the routes give the canary 25 %, but metric errors saw it get 0 % of 8000 requests"), observed("0%", 0),
+				func(s *situation) {
+					s.Rollout.Status.Traffic.Message = "the routes give the canary 25 %, but metric errors saw it get 0 % of 8000 requests (0, from 11:58:40 to 12:00:00 UTC)"
+				},
+				with(condition(v1alpha1.ConditionTrafficConverged, "False", v1alpha1.ReasonWaitingForTraffic, "the routes give the canary 25 %"))),
+		},
 		"analyzing": {
 			reason: "An analyze step shows the question, the value and the bounds.",
 			s: situate(releasing(1, v1alpha1.PhaseProgressing, "step 2/6: analyzing, 2 of 3 measurements in a row within bounds"),
@@ -145,6 +160,17 @@ func TestTree(t *testing.T) {
 				t.Error("A tree without colours holds an escape sequence.")
 			}
 		})
+	}
+}
+
+// observed has 8000 requests been counted at 25 %.
+func observed(share v1alpha1.Percentage, canary int64) func(*situation) {
+	return func(s *situation) {
+		s.split(25, nil)
+		s.pods(canaryHash, 1, time.Minute)
+		s.Rollout.Status.Traffic.Observed = &v1alpha1.ObservedTraffic{
+			Share: share, Canary: canary, Requests: 8000, Metric: "errors", Since: ago(80 * time.Second), Until: ago(0),
+		}
 	}
 }
 

@@ -9,7 +9,7 @@ func trafficOf(t *v1alpha1.TrafficStatus) *Traffic {
 	if t == nil || len(t.Requested) == 0 {
 		return nil
 	}
-	out := &Traffic{Since: t.Since.DeepCopy(), Message: t.Message}
+	out := &Traffic{Since: t.Since.DeepCopy(), Message: t.Message, ConfirmedBy: t.ConfirmedBy, Observed: t.Observed.DeepCopy()}
 	for _, w := range t.Requested {
 		share := Share{Service: w.Service, Revision: w.Revision, Requested: w.Weight}
 		for _, c := range t.Confirmed {

@@ -95,6 +95,10 @@ type Traffic struct {
 	Shares []Share `json:"shares"`
 	// Since is when the requested split last changed.
 	Since *metav1.Time `json:"since,omitempty"`
+	// ConfirmedBy is what the confirmed weights rest on; empty while they are unknown.
+	ConfirmedBy v1alpha1.Evidence `json:"confirmedBy,omitempty"`
+	// Observed is how requests were shared out, where an analysis counts them and no data plane reports.
+	Observed *v1alpha1.ObservedTraffic `json:"observed,omitempty"`
 	// Message says why requested and confirmed differ; empty when they do not.
 	Message string `json:"message,omitempty"`
 }
