@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -73,6 +74,8 @@ type backtest struct {
 	alpha                      float64
 	format                     string
 	namespace                  func() string
+	// idle are the flags given that have no meaning with --data.
+	idle []string
 }
 
 func newBacktest(s *session) *cobra.Command {
@@ -84,6 +87,11 @@ func newBacktest(s *session) *cobra.Command {
 		Example: backtestExample,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range []string{"from", "to", "block", "next-weight"} {
+				if cmd.Flags().Changed(name) {
+					b.idle = append(b.idle, name)
+				}
+			}
 			return b.run(cmd.Context(), strings.Join(args, ""))
 		},
 	}
@@ -113,6 +121,9 @@ func (b *backtest) check(name string) error {
 	if b.nextWeight < 1 || b.nextWeight > wholeTraffic {
 		return fmt.Errorf("--next-weight %d: must be 1 to %d", b.nextWeight, wholeTraffic)
 	}
+	if !(b.alpha > 0 && b.alpha <= 0.5) || math.IsInf(1/b.alpha, 1) {
+		return fmt.Errorf("--false-abort-rate %v: must be a share above 0 and at most 0.5, such as 0.01 for 1 %%", b.alpha)
+	}
 	return b.checkHistory()
 }
 
@@ -122,6 +133,8 @@ func (b *backtest) checkHistory() error {
 	switch {
 	case counted && asked:
 		return errors.New("--data and --prometheus are both given; leave one out")
+	case counted && len(b.idle) > 0:
+		return fmt.Errorf("--%s: the file of --data says that itself; leave the flag out, and write block and nextWeight into the file", b.idle[0])
 	case counted:
 		return nil
 	case asked && len(b.files) == 0:
@@ -175,11 +188,11 @@ func (b *backtest) counted(template v1alpha1.AnalysisTemplateSpec) error {
 			h.series[i].Objective = promised[name]
 		}
 	}
-	r, err := stats.Replay(h.series, b.alpha)
+	r, err := h.replay(b.alpha)
 	if err != nil {
 		return fmt.Errorf("--data %s: %w", b.data, err)
 	}
-	return b.tell(judged(h, r, nil, b.alpha), "the file's blocks")
+	return b.tell(judged(h, r, nil, b.alpha), "the file's blocks", "give blocks whose counts are finite, 0 or more, and no more bad than all")
 }
 
 // asked replays what a server holds.
@@ -204,12 +217,13 @@ func (b *backtest) asked(ctx context.Context, template v1alpha1.AnalysisTemplate
 			return fmt.Errorf("metric %q: %w", q.name, err)
 		}
 	}
-	r, err := stats.Replay(h.series, b.alpha)
+	r, err := h.replay(b.alpha)
 	if err != nil {
 		return fmt.Errorf("the template of -f: %w", err)
 	}
 	return b.tell(judged(h, r, gates, b.alpha), fmt.Sprintf("%s from %s to %s",
-		redacted(b.prometheus), s.from.UTC().Format(time.RFC3339), s.end().UTC().Format(time.RFC3339)))
+		redacted(b.prometheus), s.from.UTC().Format(time.RFC3339), s.end().UTC().Format(time.RFC3339)),
+		"check that the queries select series (names, labels, --arm, --arg, -n) and that the canary ran then")
 }
 
 // add asks for one metric.
@@ -256,6 +270,16 @@ type history struct {
 	names []string
 	// series are those of the names.
 	series []stats.Series
+}
+
+// replay replays all metrics. The error names the one that can't be.
+func (h history) replay(alpha float64) (stats.Replayed, error) {
+	for i, s := range h.series {
+		if _, err := stats.Replay([]stats.Series{s}, alpha); err != nil {
+			return stats.Replayed{}, fmt.Errorf("metric %q: %w", h.names[i], err)
+		}
+	}
+	return stats.Replay(h.series, alpha) //nolint:wrapcheck // each has been replayed without an error
 }
 
 // redacted is an address without the password that may stand in it.

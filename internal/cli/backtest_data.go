@@ -5,12 +5,14 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"time"
 
@@ -57,14 +59,17 @@ func (b *blockData) UnmarshalJSON(text []byte) error {
 		*b = blockData{Canary: stats.Counts{Bad: math.NaN()}}
 		return nil
 	}
-	var n []float64
-	if json.Unmarshal(text, &n) != nil || len(n) != 2 && len(n) != 4 {
+	var given []*float64
+	if json.Unmarshal(text, &given) != nil || len(given) != 2 && len(given) != 4 {
 		return fmt.Errorf("block %s: must be 4 numbers, [bad of canary, requests of canary, bad of stable, requests of stable], or null", text)
 	}
-	b.Canary = stats.Counts{Bad: n[0], Total: n[1]}
-	if len(n) == 4 {
-		b.Stable = stats.Counts{Bad: n[2], Total: n[3]}
+	n := make([]float64, 4)
+	for i, v := range given {
+		if n[i] = math.NaN(); v != nil { // what is missing is no 0
+			n[i] = *v
+		}
 	}
+	b.Canary, b.Stable = stats.Counts{Bad: n[0], Total: n[1]}, stats.Counts{Bad: n[2], Total: n[3]}
 	return nil
 }
 
@@ -74,7 +79,7 @@ func parseCounts(text []byte) (history, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&c); err != nil {
-		return history{}, fmt.Errorf("%w; `kubectl sluice backtest --help` shows the format", err)
+		return history{}, fmt.Errorf("%w; `kubectl sluice backtest --help` shows the format", unreadable(text, err))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return history{}, errors.New("there is more after the object; put all metrics into one")
@@ -91,6 +96,9 @@ func parseCounts(text []byte) (history, error) {
 		return history{}, errors.New("there are no metrics; give at least one with its blocks")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Metrics)) {
+		if name == "" {
+			return history{}, errors.New("a metric has no name; give it one")
+		}
 		s, err := c.Metrics[name].series()
 		if err != nil {
 			return history{}, fmt.Errorf("metric %q: %w", name, err)
@@ -98,6 +106,26 @@ func parseCounts(text []byte) (history, error) {
 		h.names, h.series = append(h.names, name), append(h.series, s)
 	}
 	return h, nil
+}
+
+// unreadable says what is wrong with the text of --data in words of its own.
+func unreadable(text []byte, err error) error {
+	var kind *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case bytes.HasPrefix(text, []byte{0x1f, 0x8b}):
+		return errors.New("it is compressed; unpack it, as in gunzip -c FILE | kubectl sluice backtest --data -")
+	case errors.Is(err, io.EOF):
+		return errors.New("it is empty")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it ends in the middle")
+	case errors.As(err, &kind):
+		wanted := map[reflect.Kind]string{reflect.Float64: "a number", reflect.String: "a text", reflect.Slice: "a list"}[kind.Type.Kind()]
+		return fmt.Errorf("%s is of type %s and must be %s", cmp.Or(kind.Field, "the whole"), kind.Value, cmp.Or(wanted, "an object"))
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is not JSON: %w, the %d. byte", err, syntax.Offset)
+	}
+	return err
 }
 
 func (m metricCounts) series() (stats.Series, error) {

@@ -83,11 +83,11 @@ func (r replayed) empty() []string {
 	return names
 }
 
-// tell prints what came of a replay of a source, and gives the exit code.
-func (b *backtest) tell(r replayed, source string) error {
+// tell prints what came of a replay of a source, and gives the exit code. The
+// remedy is for a source that holds nothing.
+func (b *backtest) tell(r replayed, source, remedy string) error {
 	if names := r.empty(); len(names) > 0 && r.phase() != v1alpha1.AnalysisFailed {
-		return fmt.Errorf("metric %s: there is no data in %s, so there is nothing to judge; check that the queries select series (names, labels, --arm, --arg, -n) "+
-			"and that the canary ran then", strings.Join(names, ", "), source)
+		return fmt.Errorf("metric %s: there is no data in %s, so there is nothing to judge; %s", strings.Join(names, ", "), source, remedy)
 	}
 	for i, t := range r.Trails {
 		if len(t.Unusable) > 0 {
