@@ -179,9 +179,16 @@ func unborn(c *court) bool {
 }
 
 // carries reports whether the pods behind a slot can carry all that it may get,
-// and whether everybody knows of just these.
+// with what another slot gets that stands for the same ones, and whether
+// everybody knows of just these.
 func (w *World) carries(slot int) bool {
-	behind, most := w.endpoints.behind(slot), w.plane.most(slots[slot])
+	behind := w.endpoints.behind(slot)
+	var most int32
+	for other := range slots {
+		if other == slot || same(behind, w.endpoints.behind(other)) {
+			most = min(100, most+w.plane.most(slots[other]))
+		}
+	}
 	if slots[slot] == traffic.Canary && w.plane.matches() {
 		most = max(most, 1)
 	}

@@ -33,7 +33,7 @@ func affordable(c cursor, f facts) traffic.Split {
 	want = want.At(a.weight)
 	canary, n := f.CanaryService, f.need(want.Canary)
 	switch {
-	case torn(f, least):
+	case torn(c, f, least):
 		return traffic.Split{}
 	case canary.Selects != c.canary || canary.Ready[c.canary] == 0:
 		return bare.At(least)
@@ -98,10 +98,13 @@ func (f facts) shrinks() bool {
 	})
 }
 
-// torn: the routes disagree, and the canary can't carry in all of them what it
-// must keep in one while stable is short. They stay as they are until either can.
-func torn(f facts, least int32) bool {
-	return least > f.requestedCanary() && f.CanaryService.ready() < f.need(least)
+// torn: the routes disagree, and the canary or the baseline can't carry in all of
+// them what it must keep in one while stable is short. They stay as they are
+// until either can.
+func torn(c cursor, f facts, least int32) bool {
+	baseline := leastBaseline(c, f)
+	return least > f.requestedCanary() && f.CanaryService.ready() < f.need(least) ||
+		baseline > requestedBaseline(f) && f.BaselineService.ready() < f.need(baseline)
 }
 
 // desirePromotion moves the stable slot under the canary once nothing is left

@@ -209,7 +209,7 @@ func homeward(c cursor, f facts) traffic.Split {
 		return traffic.CanaryAt(100)
 	}
 	least := leastCanary(c, f)
-	if torn(f, least) {
+	if torn(c, f, least) {
 		return traffic.Split{}
 	}
 	return keepBaseline(traffic.CanaryAt(least), c, f)

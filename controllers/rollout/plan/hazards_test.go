@@ -281,6 +281,12 @@ func TestWayBack(t *testing.T) {
 			"neither can carry more: both routes stay until stable has grown",
 			scene(canaryOf(1, 1, 25), dynamicStable, replicas(6), aborted, carries(traffic.CanaryAt(0), traffic.CanaryAt(25)), settledNow), []string{"scale shop-v1 from 4 to 6"}, []string{"shift traffic"},
 		},
+		"RoutesTornBaselineShort": {
+			"nor can the baseline, of which one pod is left",
+			scene(canaryOf(1, 0, 0), dynamicStable, replicas(6), aborted, carries(traffic.CanaryAt(0), traffic.Split{Stable: 80, Baseline: 20}), func(s *Snapshot) {
+				s.Revisions, s.BaselineService = append(s.Revisions, revision("v1-b2", 0, 1)), service("shop-baseline", "v1-b2", 1)
+			}, settledNow), []string{"scale shop-v1 from 4 to 6"}, []string{"shift traffic"},
+		},
 		"RoutesTornCanaryAble": {
 			"the canary can keep its share in both",
 			scene(canaryOf(1, 2, 25), dynamicStable, replicas(6), aborted, carries(traffic.CanaryAt(0), traffic.CanaryAt(25)), settledNow), []string{"shift traffic to stable 75 %, canary 25 %"}, nil,
