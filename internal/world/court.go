@@ -183,12 +183,7 @@ func unborn(c *court) bool {
 // everybody knows of just these.
 func (w *World) carries(slot int) bool {
 	behind := w.endpoints.behind(slot)
-	var most int32
-	for other := range slots {
-		if other == slot || same(behind, w.endpoints.behind(other)) {
-			most = min(100, most+w.plane.most(slots[other]))
-		}
-	}
+	most := w.gets(slot, behind)
 	if slots[slot] == traffic.Canary && w.plane.matches() {
 		most = max(most, 1)
 	}
@@ -282,6 +277,17 @@ func (c *court) aligned() bool {
 func standsForRole(revision string, slot int, ro *v1alpha1.Rollout) bool {
 	_, is := plan.BaselineOf(revision)
 	return is && slot == baselineService || revision == ro.Status.StableRevision || revision == ro.Status.CanaryRevision
+}
+
+// gets is what the pods behind a slot may get by all slots that stand for the same ones.
+func (w *World) gets(slot int, behind []*pod) int32 {
+	var most int32
+	for other := range slots {
+		if other == slot || same(behind, w.endpoints.behind(other)) {
+			most = min(100, most+w.plane.most(slots[other]))
+		}
+	}
+	return most
 }
 
 func same(a, b []*pod) bool {
