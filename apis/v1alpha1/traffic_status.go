@@ -15,6 +15,9 @@ type TrafficStatus struct {
 	// +optional
 	// +listType=atomic
 	Confirmed []RevisionWeight `json:"confirmed,omitempty"`
+	// differ says that the routes do not all carry requested: it is that of the one that gives the canary most.
+	// +optional
+	Differ bool `json:"differ,omitempty"`
 	// confirmedBy says what confirmed rests on: RouteStatus, the data plane's own
 	// report on every route, after convergence.settle; SettleTime, nothing but that
 	// convergence.settle has passed, because some data plane never reports;

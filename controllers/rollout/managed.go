@@ -44,7 +44,7 @@ func (m managed) observe(ctx context.Context, o *observation) error {
 		found, err := m.route(ctx, o, ref, at)
 		var p *routers.Problem
 		if errors.As(err, &p) {
-			o.found = append(o.found, plan.Problem{Field: p.Field, Message: p.Message, Unwatched: p.Unwatched})
+			o.found = append(o.found, plan.Problem{Field: p.Field, Message: p.Message, Steers: true, Unwatched: p.Unwatched})
 			continue
 		}
 		if err != nil {

@@ -104,12 +104,12 @@ func (p *problems) problem(field, format string, args ...any) {
 
 // unbound is a problem with an object that carries the traffic now.
 func (p *problems) unbound(field, format string, args ...any) {
-	p.found = append(p.found, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...), Bound: p.leaving})
+	p.found = append(p.found, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...), Steers: true, Bound: p.leaving})
 }
 
 // routed is a router's problem with an object that carries the traffic now.
 func (p *problems) routed(of *routers.Problem) {
-	p.found = append(p.found, plan.Problem{Field: of.Field, Message: of.Message, Bound: p.leaving, Unwatched: of.Unwatched})
+	p.found = append(p.found, plan.Problem{Field: of.Field, Message: of.Message, Steers: true, Bound: p.leaving, Unwatched: of.Unwatched})
 }
 
 func (o *observation) namespaced(name string) types.NamespacedName {

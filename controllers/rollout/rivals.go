@@ -96,7 +96,8 @@ func (o *observation) rivals(ctx context.Context) error {
 				if t.index == byService {
 					o.rival[t.key] = others[i].Name
 				}
-				o.problem(t.field, "%s is steered by Rollout %s already; name another object, or delete one of the two Rollouts", t.what, others[i].Name)
+				o.found = append(o.found, plan.Problem{Field: t.field, Steers: true, Message: fmt.Sprintf(
+					"%s is steered by Rollout %s already; name another object, or delete one of the two Rollouts", t.what, others[i].Name)})
 				break
 			}
 		}

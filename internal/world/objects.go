@@ -231,7 +231,7 @@ func (o *objects) service(s *plan.Snapshot, b v1alpha1.Bindings, name string) pl
 		return plan.Service{Name: name, Missing: true}
 	}
 	s.Problems = append(s.Problems, plan.Problem{
-		Field: "spec.strategy", Message: "Service " + name + " does not exist; create it", Bound: plan.Rebinding(o.rollout),
+		Field: "spec.strategy", Message: "Service " + name + " does not exist; create it", Steers: true, Bound: plan.Rebinding(o.rollout),
 	})
 	return plan.Service{Name: name}
 }
@@ -242,7 +242,7 @@ func (o *objects) observed(s *plan.Snapshot) traffic.Observed {
 	for _, r := range o.routes {
 		if r.gone {
 			s.Problems = append(s.Problems, plan.Problem{
-				Field: "spec.strategy.canary.routes", Message: "HTTPRoute does not exist; create it", Bound: plan.Rebinding(o.rollout),
+				Field: "spec.strategy.canary.routes", Message: "HTTPRoute does not exist; create it", Steers: true, Bound: plan.Rebinding(o.rollout),
 			})
 			return traffic.Observed{}
 		}

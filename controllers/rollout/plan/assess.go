@@ -96,7 +96,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 		return f
 	}
 	same := old.Since != nil && sameShares(f, old.Requested, f.weights(f.Traffic.Requested)) && old.Beside == beside(f.Traffic.Requested) &&
-		disagreed(old) == (len(f.Traffic.Requested) > 1)
+		old.Differ == disagree(f)
 	if same {
 		f.shiftedAt = old.Since.Time
 	}
@@ -118,9 +118,9 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	return f
 }
 
-// disagreed reports whether the routes did not all carry the same. The weights
-// that are kept of them then are those of the one that gave the canary most.
-func disagreed(t *v1alpha1.TrafficStatus) bool { return t.Message == disagreeing }
+// disagree reports whether the routes do not all carry the same. The weights
+// that are kept of them then are those of the one that gives the canary most.
+func disagree(f facts) bool { return f.means == byRoute && len(f.Traffic.Requested) > 1 }
 
 // sameShares reports whether callers get what they got. What a Service stands
 // for that gets nothing is no change to them, unless routes have to tell the

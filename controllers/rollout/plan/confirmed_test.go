@@ -120,10 +120,21 @@ func TestEndpointsGoneOnceAreRemembered(t *testing.T) {
 	t.Error("the scene does not shift even when the endpoints have been there for long")
 }
 
+// TestRoutesThatDisagreeAreRemembered: for as long as they can't be read, what the
+// status keeps of them is still what one of them carried, and not all.
+func TestRoutesThatDisagreeAreRemembered(t *testing.T) {
+	s := scene(canaryOf(1, 1, 25), carries(traffic.CanaryAt(25), traffic.CanaryAt(0)), settledNow)
+	seen := Decide(s).Status
+	s.Rollout.Status, s.Traffic = seen, traffic.Observed{}
+	if unread := Decide(s).Status.Traffic; !seen.Traffic.Differ || !unread.Differ {
+		t.Errorf("they differ: %t, and once they can't be read: %t", seen.Traffic.Differ, unread.Differ)
+	}
+}
+
 // TestDriftIsSomebodyElses: our own next step is none, nor is a write that reached one of two routes.
 func TestDriftIsSomebodyElses(t *testing.T) {
-	carried := func(canary int32, message string) *v1alpha1.TrafficStatus {
-		return &v1alpha1.TrafficStatus{Since: ptr.To(metav1.Now()), Message: message, Requested: []v1alpha1.RevisionWeight{
+	carried := func(canary int32, differ bool) *v1alpha1.TrafficStatus {
+		return &v1alpha1.TrafficStatus{Since: ptr.To(metav1.Now()), Differ: differ, Requested: []v1alpha1.RevisionWeight{
 			{Service: "a", Revision: "old", Weight: 100 - canary}, {Service: "b", Revision: "new", Weight: canary},
 		}}
 	}
@@ -133,10 +144,10 @@ func TestDriftIsSomebodyElses(t *testing.T) {
 		want   traffic.Split
 		drift  bool
 	}{
-		"Changed":  {reason: "they carried it when last looked at", before: carried(25, ""), want: traffic.CanaryAt(25), drift: true},
-		"NextStep": {reason: "they never carried it", before: carried(25, ""), want: traffic.CanaryAt(50)},
-		"HalfDone": {reason: "one of them never did", before: carried(25, disagreeing), want: traffic.CanaryAt(25)},
-		"Mirror":   {reason: "they never mirrored", before: carried(25, ""), want: traffic.Split{Stable: 75, Canary: 25, Mirror: 5}},
+		"Changed":  {reason: "they carried it when last looked at", before: carried(25, false), want: traffic.CanaryAt(25), drift: true},
+		"NextStep": {reason: "they never carried it", before: carried(25, false), want: traffic.CanaryAt(50)},
+		"HalfDone": {reason: "one of them never did", before: carried(25, true), want: traffic.CanaryAt(25)},
+		"Mirror":   {reason: "they never mirrored", before: carried(25, false), want: traffic.Split{Stable: 75, Canary: 25, Mirror: 5}},
 		"First":    {reason: "nothing is known of before", want: traffic.CanaryAt(25)},
 	}
 	for name, tc := range cases {

@@ -229,7 +229,7 @@ func unseen(f facts, want traffic.Split) bool {
 // written, so that somebody else has changed them since.
 func drifted(f facts, want traffic.Split) bool {
 	old := f.Rollout.Status.Traffic
-	return old != nil && old.Since != nil && !disagreed(old) &&
+	return old != nil && old.Since != nil && !old.Differ &&
 		slices.Equal(old.Requested, f.weights([]traffic.Split{want})) && old.Beside == beside([]traffic.Split{want})
 }
 

@@ -137,9 +137,6 @@ func waits(reason, format string, args ...any) hold {
 	return hold{v1alpha1.PhaseProgressing, reason, fmt.Sprintf(format, args...)}
 }
 
-// disagreeing is said of routes that don't all carry the same.
-const disagreeing = "waiting for all routes to carry the same weights"
-
 // trafficText says how far the routes and the data plane are.
 func trafficText(f facts) string {
 	switch {
@@ -150,7 +147,7 @@ func trafficText(f facts) string {
 	case len(f.Traffic.Requested) == 0:
 		return "waiting for the routes to be read"
 	case len(f.Traffic.Requested) > 1:
-		return disagreeing
+		return "waiting for all routes to carry the same weights"
 	case len(f.Traffic.Confirmed) == 0 && f.Traffic.Message != "":
 		return f.Traffic.Message
 	case len(f.Traffic.Confirmed) == 0:

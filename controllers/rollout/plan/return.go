@@ -5,7 +5,6 @@ package plan
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -35,7 +34,7 @@ func returnGate(c cursor, f facts) (hold, bool) {
 func returnText(c cursor, f facts) string {
 	if len(f.Problems) > 0 && !onStable(c, f) {
 		for _, p := range f.Problems {
-			if movesTraffic(p) && (p.Bound || !Rebinding(f.Rollout)) {
+			if p.Steers && (p.Bound || !Rebinding(f.Rollout)) {
 				return fmt.Sprintf("%s; %s: %s", trafficText(f), p.Field, p.Message)
 			}
 		}
@@ -47,9 +46,4 @@ func returnText(c cursor, f facts) string {
 		return fmt.Sprintf("waiting for a ready endpoint of Service %s, %s", f.StableService.Name, pods(f.revisions.of(c.stable), f.replicas))
 	}
 	return trafficText(f)
-}
-
-// movesTraffic reports whether a problem is with an object that moves traffic.
-func movesTraffic(p Problem) bool {
-	return strings.HasSuffix(p.Field, "ervice") || strings.Contains(p.Field, "outes[")
 }

@@ -148,7 +148,7 @@ func sameTraffic(a, b *v1alpha1.TrafficStatus) bool {
 
 // sameConfirmation compares what is known of the split, and by what.
 func sameConfirmation(a, b *v1alpha1.TrafficStatus) bool {
-	return a.ConfirmedBy == b.ConfirmedBy && slices.Equal(a.Requested, b.Requested) && slices.Equal(a.Confirmed, b.Confirmed) &&
+	return a.ConfirmedBy == b.ConfirmedBy && a.Differ == b.Differ && slices.Equal(a.Requested, b.Requested) && slices.Equal(a.Confirmed, b.Confirmed) &&
 		same(a.Observed, b.Observed)
 }
 

@@ -70,6 +70,8 @@ type Problem struct {
 	Message string
 	// Bound: it is about an object that the bindings in force name, not the spec.
 	Bound bool
+	// Steers: it is about a Service or a route, which move traffic.
+	Steers bool
 	// Unwatched: no event tells that it is mended.
 	Unwatched bool
 }

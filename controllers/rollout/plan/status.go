@@ -104,7 +104,7 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 	}
 	t := &v1alpha1.TrafficStatus{
 		Requested: requestedWeights(c, f), Confirmed: confirmedWeights(c, f),
-		Beside: beside(f.Traffic.Requested), AcceptedAt: timed(f.acceptedAt), Observed: f.observed,
+		Beside: beside(f.Traffic.Requested), Differ: disagree(f), AcceptedAt: timed(f.acceptedAt), Observed: f.observed,
 	}
 	if f.means == byRoute {
 		t.Since = timed(f.shiftedAt)
