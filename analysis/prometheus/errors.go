@@ -22,9 +22,9 @@ func explain(s *endpoint.Server, err error) error {
 	text := s.Quote(words(answered))
 	switch answered.Type {
 	case promv1.ErrBadData:
-		return fmt.Errorf("%s refuses the query (%s); correct threshold.query", s.Name(), text)
+		return fmt.Errorf("%s refuses the query (%s); correct the metric's query, or its selectors", s.Name(), text)
 	case promv1.ErrExec:
-		return fmt.Errorf("%s can't evaluate the query (%s); correct threshold.query", s.Name(), text)
+		return fmt.Errorf("%s can't evaluate the query (%s); correct the metric's query, or its selectors", s.Name(), text)
 	case promv1.ErrTimeout, promv1.ErrCanceled:
 		return fmt.Errorf("%s gave up on the query (%s); make it cheaper, such as with a recording rule", s.Name(), text)
 	case promv1.ErrServer:

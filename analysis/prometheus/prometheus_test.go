@@ -106,12 +106,12 @@ func TestMeasure(t *testing.T) {
 		"bad query": {
 			reason: "the server's parser knows best what is wrong",
 			reply:  providertest.Refusal(http.StatusBadRequest, "bad_data", `1:3: parse error: unexpected "("`),
-			err:    `Prometheus at ADDRESS refuses the query (1:3: parse error: unexpected "("); correct threshold.query`,
+			err:    `Prometheus at ADDRESS refuses the query (1:3: parse error: unexpected "("); correct the metric's query, or its selectors`,
 		},
 		"query that fails": {
 			reason: "some mistakes show while evaluating only",
 			reply:  providertest.Refusal(http.StatusUnprocessableEntity, "execution", "many-to-many matching not allowed"),
-			err:    "Prometheus at ADDRESS can't evaluate the query (many-to-many matching not allowed); correct threshold.query",
+			err:    "Prometheus at ADDRESS can't evaluate the query (many-to-many matching not allowed); correct the metric's query, or its selectors",
 		},
 		"busy": {
 			reason: "an error body is quoted, not dumped",

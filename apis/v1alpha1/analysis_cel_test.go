@@ -119,6 +119,10 @@ func TestMistakesInAnalysesAreRefusedWithARemedy(t *testing.T) {
 		"Loki address":       {"a host alone has no scheme", fields{"loki": fields{"address": "loki:3100"}}, "loki.address: must be an http or https URL"},
 		"unknown provider":   {"a typo", fields{"metrics": []any{fields{"name": "a", "threshold": fields{"provider": "Lokki", "query": "q", "max": "1"}}}}, `"Prometheus", "Loki"`},
 		"job without time":   {"it would end at once", fields{"metrics": []any{fields{"name": "a", "job": fields{"timeout": "0s", "template": fields{}}}}}, "job.timeout: must be at least 1s"},
+		"latency of none":    {"nothing is that fast", fields{"objectives": fields{"latency": fields{"p99": "0s"}}}, "objectives.latency: must be above 0s"},
+		"slowest of none":    {"nor is the slowest", fields{"objectives": fields{"latency": fields{"p99.9": "0"}}}, "objectives.latency: must be above 0s"},
+		"no patience":        {"0 is not the default", fields{"noDataTimeout": "0s"}, "analysis.noDataTimeout: must be at least 1s"},
+		"settled at once":    {"nor is it here", fields{"settle": "0s"}, "settle: must be above 0s"},
 		"two sources":        {"which one counts would be a guess", fields{"args": []any{fields{"name": "a", "valueFrom": fields{"revision": "Canary", "secretKeyRef": fields{"name": "s", "key": "k"}}}}}, "set exactly one of revision, fieldRef and secretKeyRef"},
 	}
 	env := testenv.Start(t)
@@ -132,6 +136,64 @@ func TestMistakesInAnalysesAreRefusedWithARemedy(t *testing.T) {
 				t.Fatal(err)
 			}
 			if err := create(t, c, ns, o); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestTimesOfQuestionsThatMakeNoSense(t *testing.T) {
+	tests := map[string]struct {
+		reason  string
+		analyze fields
+		want    string
+	}{
+		"both":               {"what people write", fields{"minDuration": "10m", "maxDuration": "1h"}, ""},
+		"at the default":     {"15 minutes suffice", fields{"minDuration": "15m"}, ""},
+		"no time":            {"0 is not the default", fields{"maxDuration": "0s"}, "analyze.maxDuration: must be above 0s"},
+		"too short":          {"it would be over before it may pass", fields{"minDuration": "2h", "maxDuration": "1h"}, "analyze.minDuration: must not be above maxDuration"},
+		"beyond the default": {"so it would here", fields{"minDuration": "20m"}, "analyze.minDuration: must not be above maxDuration, which is 15m unless set"},
+	}
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := readmeRollout(t)
+			if err := unstructured.SetNestedField(o, runtime.DeepCopyJSONValue(sound()), "spec", "strategy", "canary", "analysis"); err != nil {
+				t.Fatal(err)
+			}
+			if err := unstructured.SetNestedField(o, []any{fields{"setWeight": int64(10)}, fields{"analyze": tc.analyze}}, "spec", "strategy", "canary", "steps"); err != nil {
+				t.Fatal(err)
+			}
+			err := create(t, c, ns, o)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestRunsThatMakeNoSense(t *testing.T) {
+	tests := map[string]struct {
+		reason string
+		change fields
+		want   string
+	}{
+		"end":                {"what people write", fields{"end": fields{"minDuration": "10m"}}, ""},
+		"end before it may":  {"15 minutes are over by then", fields{"end": fields{"minDuration": "20m"}}, "end.minDuration: must not be above maxDuration"},
+		"arg of two":         {"which one counts would be a guess", fields{"args": []any{fields{"name": "a", "value": "1", "secretKeyRef": fields{"name": "s", "key": "k"}}}}, "args: set value or secretKeyRef, not both"},
+		"arg without a name": {"$() means nothing", fields{"args": []any{fields{"name": "", "value": "1"}}}, "spec.args[0].name"},
+		"arg that can't be":  {"$(a)b) ends too early", fields{"args": []any{fields{"name": "a)b", "value": "1"}}}, "spec.args[0].name"},
+	}
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			spec := fields{"metrics": []any{fields{"name": "a", "threshold": fields{"query": "q", "max": "1"}}}}
+			maps.Copy(spec, tc.change)
+			o := fields{"apiVersion": "sluice.dev/v1alpha1", "kind": "AnalysisRun", "metadata": fields{"generateName": "a-"}, "spec": spec}
+			err := create(t, c, ns, o)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
 			}
 		})

@@ -113,8 +113,11 @@ type AnalysisRunSpec struct {
 }
 
 // ResolvedArg is an argument with its value, or with the Secret that has it.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.value) && has(self.secretKeyRef))",message="args: set value or secretKeyRef, not both"
 type ResolvedArg struct {
 	// name as in $(name).
+	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_-]*$`
 	Name string `json:"name"`
 	// value to fill in.
 	// +optional
@@ -125,6 +128,8 @@ type ResolvedArg struct {
 }
 
 // RunEnd bounds a run in time.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.minDuration) || duration(self.minDuration) <= (has(self.maxDuration) && duration(self.maxDuration) > duration('0s') ? duration(self.maxDuration) : duration('15m'))",message="end.minDuration: must not be above maxDuration, which is 15m unless set; raise maxDuration"
 type RunEnd struct {
 	// minDuration before the run may pass.
 	// +optional

@@ -42,6 +42,7 @@ type Judgement struct {
 	// Default 15s, or the scrape interval if that is longer; servers that are
 	// written to remotely, such as Thanos and Mimir, want 60s.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="settle: must be above 0s; leave it out for 15s, or the scrape interval"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
 	Settle *metav1.Duration `json:"settle,omitempty"`
@@ -89,6 +90,7 @@ type Objectives struct {
 // take at most 300 ms.
 //
 // +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:XValidation:rule="[has(self.p50) ? self.p50 : '1s', has(self.p75) ? self.p75 : '1s', has(self.p90) ? self.p90 : '1s', has(self.p95) ? self.p95 : '1s', has(self.p99) ? self.p99 : '1s', has(self.p99__dot__9) ? self.p99__dot__9 : '1s'].all(d, duration(d) > duration('0s'))",message="objectives.latency: must be above 0s, such as p99: 300ms"
 type LatencyObjectives struct {
 	// p50 bounds half of the requests.
 	// +optional

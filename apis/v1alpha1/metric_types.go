@@ -62,6 +62,7 @@ type Analysis struct {
 	// noDataTimeout is how long a metric may be without a usable measurement. Default 5m.
 	// +optional
 	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="analysis.noDataTimeout: must be at least 1s; leave it out for 5m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
 	NoDataTimeout *metav1.Duration `json:"noDataTimeout,omitempty"`

@@ -102,6 +102,9 @@ const (
 )
 
 // Analyze asks the running analysis whether the next step is affordable.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.maxDuration) || duration(self.maxDuration) > duration('0s')",message="analyze.maxDuration: must be above 0s; leave it out for 15m"
+// +kubebuilder:validation:XValidation:rule="!has(self.minDuration) || !has(self.maxDuration) || duration(self.minDuration) <= duration(self.maxDuration)",message="analyze.minDuration: must not be above maxDuration, which is 15m unless set; raise maxDuration"
 type Analyze struct {
 	// minDuration is the least time to watch even when everything passes. Default 0.
 	// +optional
