@@ -98,7 +98,7 @@ func (r *Registry) Refuses(route Route, want traffic.Split) error {
 	if missing := e.Features.Lacking(want); missing != "" {
 		return &Problem{
 			Field:   route.Field + ".kind",
-			Message: fmt.Sprintf("a %s can't carry %s; remove the step that asks for it, or steer a kind of route that can", route.Ref.Kind, missing),
+			Message: fmt.Sprintf("a %s can't carry %s; remove what asks for it, or steer a kind of route that can", route.Ref.Kind, missing),
 		}
 	}
 	return nil

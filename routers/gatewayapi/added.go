@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 const (
@@ -23,16 +25,33 @@ const (
 	fullRule    = 64
 )
 
-// additions are the rules to put before the user's: for each match route, each
+// added are the rules of ours: before the user's and behind them.
+type added struct{ front, back []any }
+
+func (a added) all() []any { return slices.Concat(a.front, a.back) }
+
+// additions are what a split takes besides the user's rules.
+func additions(v view, ps []pair, r routers.Route, want traffic.Split) (a added, err error) {
+	if a.front, err = matched(v, ps, r, want); err != nil {
+		return added{}, err
+	}
+	if a.back, err = kept(v, ps, r, want); err != nil {
+		return added{}, err
+	}
+	return a, fitting(v, r, a.all())
+}
+
+// matched are the rules to put before the user's: for each match route, each
 // rule steered once more, for the requests that meet both, with the canary as
 // its only backend. They are a function of the user's rules and of what is
 // asked for alone. A user's rule that a request would meet by a more specific
 // match still wins, as the Gateway API orders matches and not rules.
-func additions(v view, ps []pair, r routers.Route, matches []v1alpha1.MatchRoute) ([]any, error) {
+func matched(v view, ps []pair, r routers.Route, want traffic.Split) ([]any, error) {
 	var all []any
-	for _, m := range matches {
+	for _, m := range want.Matches {
+		m = alsoWithCookie(m, want.Sticky)
 		for _, p := range ps {
-			rules, err := copies(v, p, m)
+			rules, err := copies(v, p, m, func(name string, matches []any) map[string]any { return p.redirected(v, name, matches) })
 			if err != nil {
 				return nil, &routers.Problem{
 					Field:   r.Field,
@@ -42,11 +61,28 @@ func additions(v view, ps []pair, r routers.Route, matches []v1alpha1.MatchRoute
 			all = append(all, rules...)
 		}
 	}
-	return all, fitting(v, r, all)
+	return all, nil
 }
 
-// copies are one user's rule for the requests of one match route.
-func copies(v view, p pair, m v1alpha1.MatchRoute) ([]any, error) {
+// alsoWithCookie adds alternatives that a cookie doesn't make less specific than
+// the rules for its bearers: the Gateway API prefers a header to query parameters.
+func alsoWithCookie(m v1alpha1.MatchRoute, k *traffic.Sticky) v1alpha1.MatchRoute {
+	if k == nil {
+		return m
+	}
+	whatever := "[^;]*"
+	alternatives := m.Match
+	for _, a := range alternatives {
+		if len(a.Headers)+len(a.Cookies) == 0 {
+			a.Cookies = []v1alpha1.ValueMatch{{Name: k.Cookie, Regex: &whatever}}
+			m.Match = append(slices.Clone(m.Match), a)
+		}
+	}
+	return m
+}
+
+// copies are one user's rule for the requests of one match route, each made so.
+func copies(v view, p pair, m v1alpha1.MatchRoute, redirect func(name string, matches []any) map[string]any) ([]any, error) {
 	matches, err := product(v.kind, p.raw, m)
 	if err != nil {
 		return nil, err
@@ -66,7 +102,7 @@ func copies(v view, p pair, m v1alpha1.MatchRoute) ([]any, error) {
 	}
 	var rules []any
 	for n, group := range groups {
-		rules = append(rules, p.redirected(v, fmt.Sprintf("%s%s.%d.%d", ours, m.Name, p.position(v), n), group))
+		rules = append(rules, redirect(fmt.Sprintf("%s%s.%d.%d", ours, m.Name, p.position(v), n), group))
 	}
 	return rules, nil
 }
@@ -85,11 +121,7 @@ func (p pair) position(v view) int {
 func (p pair) redirected(v view, name string, matches []any) map[string]any {
 	copied := maps.Clone(p.raw)
 	copied["name"], copied["matches"] = name, matches
-	if filters := p.theirFilters(v); len(filters) > 0 {
-		copied["filters"] = filters
-	} else {
-		delete(copied, "filters")
-	}
+	filter(copied, p.theirFilters(v))
 	backends, _ := p.raw["backendRefs"].([]any)
 	canary, _ := backends[p.canary].(map[string]any)
 	canary = maps.Clone(canary)
@@ -155,7 +187,7 @@ func fitting(v view, r routers.Route, added []any) error {
 	}
 	return &routers.Problem{
 		Field: r.Field + ".rules",
-		Message: fmt.Sprintf("with what step matchRoute adds, %s would have %d rules and %d matches, at most %d and %d are possible; steer fewer rules by naming them, or name fewer alternatives",
+		Message: fmt.Sprintf("with what matchRoute and stickiness add, %s would have %d rules and %d matches, at most %d and %d are possible; steer fewer rules by naming them, name fewer alternatives or, with stickiness, fewer weights",
 			r, rules, matches, mostRules, mostMatches),
 	}
 }
@@ -166,13 +198,18 @@ func matchesOf(entry any) int {
 	return len(matches)
 }
 
-// carries reports whether exactly these rules stand before the user's.
-func (v view) carries(added []any) bool {
-	if len(v.added) != len(added) {
+// carries reports whether exactly these rules stand before and behind the user's.
+func (v view) carries(a added) bool {
+	all := a.all()
+	if len(v.added) != len(all) {
 		return false
 	}
 	for i, one := range v.added {
-		if one.index != i || !equality.Semantic.DeepEqual(one.raw, added[i]) {
+		at := i
+		if i >= len(a.front) {
+			at += len(v.rules)
+		}
+		if one.index != at || !equality.Semantic.DeepEqual(one.raw, all[i]) {
 			return false
 		}
 	}

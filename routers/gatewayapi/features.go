@@ -22,11 +22,15 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
+// supportBackendResponseHeaders is a name of ours: the Gateway API has a feature for
+// filters on backends that change requests, and none for those that change answers.
+const supportBackendResponseHeaders features.FeatureName = "HTTPRouteBackendResponseHeaderModification"
+
 // need is an optional feature of the Gateway API that a step takes.
 type need struct {
 	feature features.FeatureName
-	// step that takes it.
-	step string
+	// what takes it, and what to remove to do without.
+	what, remove string
 	// otherwise is what a data plane without it may do.
 	otherwise string
 }
@@ -47,6 +51,9 @@ func (g *router) Unable(ctx context.Context, from client.Reader, r routers.Route
 	if err != nil {
 		return unlessProblem(err)
 	}
+	if err := unkept(v, r, wants); err != nil {
+		return err
+	}
 	needs := needsOf(v, ps, wants)
 	for _, parent := range v.wanted {
 		has, err := g.survey(ctx, parent, r)
@@ -62,8 +69,24 @@ func (g *router) Unable(ctx context.Context, from client.Reader, r routers.Route
 	return nil
 }
 
+// unkept is the problem of the first split whose cookie the route has no room
+// for: a release is better refused than held in the middle.
+func unkept(v view, r routers.Route, wants []traffic.Split) error {
+	for _, s := range wants {
+		if s.Sticky == nil {
+			continue
+		}
+		if _, err := operations(v, r, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // optional reports whether a split may take a feature that not every data plane has.
-func optional(s traffic.Split) bool { return s.Mirror > 0 || byQuery(s.Matches) != "" }
+func optional(s traffic.Split) bool {
+	return s.Mirror > 0 || byQuery(s.Matches) != "" || s.Sticky != nil
+}
 
 // byQuery names the first match route that compares query parameters.
 func byQuery(matches []v1alpha1.MatchRoute) string {
@@ -84,10 +107,13 @@ func needsOf(v view, ps []pair, wants []traffic.Split) []need {
 	var all []need
 	add := func(f features.FeatureName, step, otherwise string) {
 		if !slices.ContainsFunc(all, func(n need) bool { return n.feature == f }) {
-			all = append(all, need{f, step, otherwise})
+			all = append(all, need{f, "step " + step, "the step", otherwise})
 		}
 	}
 	for _, s := range wants {
+		if s.Sticky != nil {
+			all = append(all, need{supportBackendResponseHeaders, "stickiness", "stickiness", "may answer every request with an error, or forget whom it has met"})
+		}
 		if s.Mirror > 0 {
 			add(features.SupportHTTPRouteRequestMirror, "mirror", "may answer every request with an error")
 			if slices.ContainsFunc(ps, func(p pair) bool { return p.mirrorsAlready(v) }) {
@@ -145,13 +171,18 @@ func (a abilities) lists(f features.FeatureName) bool { return slices.Contains(a
 // without is the problem of a step that a parent's data plane is not known to carry out.
 func (a abilities) without(n need, r routers.Route) *routers.Problem {
 	p := &routers.Problem{Field: r.Field, Unwatched: true}
-	if a.silence == "" {
-		p.Message = fmt.Sprintf("step %s needs feature %s of the Gateway API, which %s does not list in status.supportedFeatures; without it %s; remove the step, or give %s a parent that has it",
-			n.step, n.feature, a.speaker, n.otherwise, r)
+	if a.silence == "" && n.feature == supportBackendResponseHeaders {
+		p.Message = fmt.Sprintf("%s takes filters on backends that change answers, which no feature of the Gateway API stands for; a data plane without them, such as Traefik 3, %s; remove %s or, once you have seen such a filter work there, say so in annotation %s: %s of %s",
+			n.what, n.otherwise, n.remove, v1alpha1.FeaturesAnnotation, n.feature, a.parent)
 		return p
 	}
-	p.Message = fmt.Sprintf("step %s needs feature %s of the Gateway API, and %s; a data plane without it %s; remove the step or, once you have seen it work there, say so in annotation %s: %s of %s",
-		n.step, n.feature, a.silence, n.otherwise, v1alpha1.FeaturesAnnotation, n.feature, a.parent)
+	if a.silence == "" {
+		p.Message = fmt.Sprintf("%s needs feature %s of the Gateway API, which %s does not list in status.supportedFeatures; without it %s; remove %s, or give %s a parent that has it",
+			n.what, n.feature, a.speaker, n.otherwise, n.remove, r)
+		return p
+	}
+	p.Message = fmt.Sprintf("%s needs feature %s of the Gateway API, and %s; a data plane without it %s; remove %s or, once you have seen it work there, say so in annotation %s: %s of %s",
+		n.what, n.feature, a.silence, n.otherwise, n.remove, v1alpha1.FeaturesAnnotation, n.feature, a.parent)
 	return p
 }
 

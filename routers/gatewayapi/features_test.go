@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -68,6 +69,8 @@ func TestUnable(t *testing.T) {
 	header.Matches = []v1alpha1.MatchRoute{{Name: "testers", Match: []v1alpha1.RequestMatch{{Headers: []v1alpha1.ValueMatch{{Name: "v", Exact: ptr.To("2")}}}}}}
 	mirror := func(percent int32) traffic.Split { return traffic.Split{Stable: 100, Mirror: percent} }
 	grpc := strings.ReplaceAll(httpRoute, "HTTPRoute", "GRPCRoute")
+	sticky := traffic.CanaryAt(50)
+	sticky.Sticky = &traffic.Sticky{Cookie: "sluice-version", Value: "7d9f-1", MaxAge: time.Hour, Draws: []int32{5, 20}}
 	const listed, silent = " does not list in status.supportedFeatures; ", " lists none at all in status.supportedFeatures; "
 	cases := map[string]struct {
 		reason  string
@@ -87,19 +90,23 @@ func TestUnable(t *testing.T) {
 			edit: [2]string{"  - backendRefs", "  - filters: [{type: RequestMirror, requestMirror: {backendRef: {name: audit, port: 80}}}]\n    backendRefs"},
 			says: []string{"HTTPRouteRequestMultipleMirrors"},
 		},
-		"Silent":      {reason: "a class that lists nothing may have anything or nothing; an outage is worse than a refusal", objects: below + httpRoute, want: mirror(10), says: []string{"GatewayClass CLASS of Gateway NAMESPACE/public" + silent, "sluice.dev/supported-features: HTTPRouteRequestMirror of Gateway NAMESPACE/public"}},
-		"Said":        {reason: "whoever runs the Gateway knows", objects: below + httpRoute, want: mirror(10), edit: [2]string{"metadata: {name: public}", "metadata: {name: public, annotations: {sluice.dev/supported-features: 'HTTPRouteRequestMirror, HTTPRouteRequestPercentageMirror'}}"}},
-		"NoClass":     {reason: "a class that is not there lists nothing", objects: strings.Replace(below, "gatewayClassName: CLASS", "gatewayClassName: CLASS-other", 1) + httpRoute, want: mirror(10), says: []string{"GatewayClass CLASS-other of Gateway NAMESPACE/public does not exist"}},
-		"NoGateway":   {reason: "nor does a Gateway that is not there", objects: httpRoute, want: mirror(10), says: []string{"Gateway NAMESPACE/public does not exist (create it or correct spec.parentRefs)"}},
-		"EachParent":  {reason: "one parent that can't is enough", objects: below + httpRoute, lists: []gatewayv1.FeatureName{"HTTPRouteRequestMirror"}, want: mirror(100), edit: [2]string{"[{name: public}]", "[{name: public}, {name: internal}]"}, says: []string{"Gateway NAMESPACE/internal does not exist"}},
-		"Mesh":        {reason: "a mesh has no class", objects: inMesh, want: mirror(10), says: []string{"nothing reports what the mesh of Service NAMESPACE/checkout can do", "annotation sluice.dev/supported-features: HTTPRouteRequestMirror of Service NAMESPACE/checkout"}},
-		"MeshSaid":    {reason: "so the Service says it", objects: inMesh, want: mirror(100), edit: [2]string{"kind: Service\nmetadata: {name: checkout}", "kind: Service\nmetadata: {name: checkout, annotations: {sluice.dev/supported-features: HTTPRouteRequestMirror}}"}},
-		"GRPC":        {reason: "no feature speaks of a GRPCRoute's mirror; that of an HTTPRoute is the nearest", objects: below + grpc, lists: []gatewayv1.FeatureName{"GRPCRoute"}, want: mirror(10), says: []string{"HTTPRouteRequestMirror"}},
-		"Query":       {reason: "a match that is not known may match everybody", objects: below + httpRoute, lists: []gatewayv1.FeatureName{"HTTPRoute"}, want: query, says: []string{"step matchRoute testers with queryParams needs feature HTTPRouteQueryParamMatching", "may send everybody to the canary"}},
-		"QueryListed": {reason: "Traefik 3.6 lists it", objects: below + httpRoute, lists: []gatewayv1.FeatureName{"HTTPRouteQueryParamMatching"}, want: query},
-		"Header":      {reason: "every data plane compares headers", objects: below + httpRoute, want: header},
-		"Weights":     {reason: "and every one splits", objects: below + httpRoute, want: traffic.CanaryAt(25)},
-		"NoRoute":     {reason: "whoever observes the route says that it is missing", objects: below, want: mirror(10)},
+		"Silent":       {reason: "a class that lists nothing may have anything or nothing; an outage is worse than a refusal", objects: below + httpRoute, want: mirror(10), says: []string{"GatewayClass CLASS of Gateway NAMESPACE/public" + silent, "sluice.dev/supported-features: HTTPRouteRequestMirror of Gateway NAMESPACE/public"}},
+		"Said":         {reason: "whoever runs the Gateway knows", objects: below + httpRoute, want: mirror(10), edit: [2]string{"metadata: {name: public}", "metadata: {name: public, annotations: {sluice.dev/supported-features: 'HTTPRouteRequestMirror, HTTPRouteRequestPercentageMirror'}}"}},
+		"NoClass":      {reason: "a class that is not there lists nothing", objects: strings.Replace(below, "gatewayClassName: CLASS", "gatewayClassName: CLASS-other", 1) + httpRoute, want: mirror(10), says: []string{"GatewayClass CLASS-other of Gateway NAMESPACE/public does not exist"}},
+		"NoGateway":    {reason: "nor does a Gateway that is not there", objects: httpRoute, want: mirror(10), says: []string{"Gateway NAMESPACE/public does not exist (create it or correct spec.parentRefs)"}},
+		"EachParent":   {reason: "one parent that can't is enough", objects: below + httpRoute, lists: []gatewayv1.FeatureName{"HTTPRouteRequestMirror"}, want: mirror(100), edit: [2]string{"[{name: public}]", "[{name: public}, {name: internal}]"}, says: []string{"Gateway NAMESPACE/internal does not exist"}},
+		"Mesh":         {reason: "a mesh has no class", objects: inMesh, want: mirror(10), says: []string{"nothing reports what the mesh of Service NAMESPACE/checkout can do", "annotation sluice.dev/supported-features: HTTPRouteRequestMirror of Service NAMESPACE/checkout"}},
+		"MeshSaid":     {reason: "so the Service says it", objects: inMesh, want: mirror(100), edit: [2]string{"kind: Service\nmetadata: {name: checkout}", "kind: Service\nmetadata: {name: checkout, annotations: {sluice.dev/supported-features: HTTPRouteRequestMirror}}"}},
+		"GRPC":         {reason: "no feature speaks of a GRPCRoute's mirror; that of an HTTPRoute is the nearest", objects: below + grpc, lists: []gatewayv1.FeatureName{"GRPCRoute"}, want: mirror(10), says: []string{"HTTPRouteRequestMirror"}},
+		"Query":        {reason: "a match that is not known may match everybody", objects: below + httpRoute, lists: []gatewayv1.FeatureName{"HTTPRoute"}, want: query, says: []string{"step matchRoute testers with queryParams needs feature HTTPRouteQueryParamMatching", "may send everybody to the canary"}},
+		"QueryListed":  {reason: "Traefik 3.6 lists it", objects: below + httpRoute, lists: []gatewayv1.FeatureName{"HTTPRouteQueryParamMatching"}, want: query},
+		"Header":       {reason: "every data plane compares headers", objects: below + httpRoute, want: header},
+		"Weights":      {reason: "and every one splits", objects: below + httpRoute, want: traffic.CanaryAt(25)},
+		"Sticky":       {reason: "no class can list what has no feature", objects: below + httpRoute, lists: []gatewayv1.FeatureName{"HTTPRouteResponseHeaderModification", "HTTPRouteBackendRequestHeaderModification"}, want: sticky, says: []string{"stickiness takes filters on backends that change answers, which no feature of the Gateway API stands for", "such as Traefik 3", "remove stickiness or, once you have seen such a filter work there, say so in annotation sluice.dev/supported-features: HTTPRouteBackendResponseHeaderModification of Gateway NAMESPACE/public"}},
+		"StickySilent": {reason: "nor does one that lists nothing", objects: below + httpRoute, want: sticky, says: []string{"HTTPRouteBackendResponseHeaderModification of the Gateway API", "of Gateway NAMESPACE/public"}},
+		"StickySaid":   {reason: "whoever runs the Gateway knows", objects: below + httpRoute, lists: []gatewayv1.FeatureName{"HTTPRoute"}, want: sticky, edit: [2]string{"metadata: {name: public}", "metadata: {name: public, annotations: {sluice.dev/supported-features: HTTPRouteBackendResponseHeaderModification}}"}},
+		"StickyMesh":   {reason: "and whoever runs the mesh", objects: inMesh, want: sticky, edit: [2]string{"kind: Service\nmetadata: {name: checkout}", "kind: Service\nmetadata: {name: checkout, annotations: {sluice.dev/supported-features: HTTPRouteBackendResponseHeaderModification}}"}},
+		"NoRoute":      {reason: "whoever observes the route says that it is missing", objects: below, want: mirror(10)},
 	}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, gatewayv1.Install} {

@@ -36,7 +36,8 @@ type asked struct {
 	Matches []v1alpha1.MatchRoute `json:"matches"`
 	Mirror  int32                 `json:"mirror"`
 	// Baseline is the share of the third Service.
-	Baseline int32 `json:"baseline"`
+	Baseline int32           `json:"baseline"`
+	Sticky   *traffic.Sticky `json:"sticky"`
 }
 
 // answered is the head of an output. The route follows unless there is a problem.
@@ -91,7 +92,7 @@ func rendered(t *testing.T, head, body string) (answer, after string) {
 	var ask asked
 	decode(t, head, &ask)
 	want := traffic.Split{Baseline: ask.Baseline}.At(ask.Canary)
-	want.Matches, want.Mirror = ask.Matches, ask.Mirror
+	want.Matches, want.Mirror, want.Sticky = ask.Matches, ask.Mirror, ask.Sticky
 	v, r := seen(t, ask, body)
 	ops, err := operations(v, r, want)
 	result := answered{Operations: []string{}}
@@ -155,7 +156,7 @@ func removedWithoutTrace(t *testing.T, head, before, after string) {
 	decode(t, head, &ask)
 	v, r := seen(t, ask, after)
 	rest := after
-	if ops := render(v, known(v, r), r, traffic.CanaryAt(0), nil); len(ops) > 0 {
+	if ops := render(v, known(v, r), traffic.CanaryAt(0), added{}); len(ops) > 0 {
 		rest = routertest.Patched(t, after, ops)
 	}
 	if strings.Contains(rest, "sluice.dev") || strings.Contains(rest, r.BaselineService) {

@@ -25,8 +25,10 @@ type kind struct {
 // requestKinds steer requests, which have headers and can be copied.
 func requestKinds() []kind {
 	of := traffic.Features{Matches: true, Mirror: true, Baseline: true}
+	http := of
+	http.Sticky = true // calls by gRPC keep no cookies
 	return []kind{
-		{name: "HTTPRoute", features: of, empty: func() client.Object { return &gatewayv1.HTTPRoute{} }},
+		{name: "HTTPRoute", features: http, empty: func() client.Object { return &gatewayv1.HTTPRoute{} }},
 		{name: "GRPCRoute", features: of, headersOnly: true, empty: func() client.Object { return &gatewayv1.GRPCRoute{} }},
 	}
 }

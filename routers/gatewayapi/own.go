@@ -63,5 +63,5 @@ func release(v view, r routers.Route) []operation {
 	for i := range ps {
 		ps[i].released = true
 	}
-	return render(v, ps, r, traffic.CanaryAt(0), nil)
+	return render(v, ps, traffic.CanaryAt(0), added{})
 }

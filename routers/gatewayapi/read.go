@@ -16,8 +16,7 @@ import (
 // read is the inverse of render: the observation that an object amounts to.
 func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 	var rules []traffic.Observed
-	added, err := additions(v, ps, r, v.noted.Matches)
-	asNoted := err == nil && v.carries(added)
+	asNoted := v.asNoted(ps, r)
 	for _, p := range ps {
 		if p.others > 0 && p.total() < fine {
 			return traffic.Observed{}, coarse(p, r)
@@ -49,16 +48,44 @@ func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 	return o, nil
 }
 
+// asNoted reports whether our rules and cookies are what the note makes of the
+// user's rules and their weights.
+func (v view) asNoted(ps []pair, r routers.Route) bool {
+	want := v.noted.on(shared(ps))
+	if want.Sticky != nil && want.Validate() != nil || slices.ContainsFunc(ps, func(p pair) bool { return !hands(p, want) }) {
+		return false
+	}
+	a, err := additions(v, ps, r, want)
+	return err == nil && v.carries(a)
+}
+
+// shared is the share that all rules carry; unknown when they don't, so that
+// nobody can be told to be kept at it.
+func shared(ps []pair) traffic.Split {
+	var all []traffic.Observed
+	for _, p := range ps {
+		if p.total() == 0 {
+			return traffic.Split{}
+		}
+		all = append(all, traffic.Observed{Requested: p.splits()})
+	}
+	o := traffic.Merge(all...)
+	if len(o.Requested) != 1 {
+		return traffic.Split{}
+	}
+	return o.Requested[0]
+}
+
 // beyond adds to a share what the rule carries beside it. Rules that are not
 // those noted, by somebody's edit, count as both: with matches and without.
 func beyond(v view, p pair, s traffic.Split, asNoted bool) []traffic.Split {
 	s.Mirror = p.mirrored(v)
 	if asNoted {
-		s.Matches = v.noted.Matches
+		s.Matches, s.Sticky = v.noted.Matches, v.noted.Sticky
 		return []traffic.Split{s}
 	}
 	with := s
-	with.Matches = v.noted.Matches
+	with.Matches, with.Sticky = v.noted.Matches, v.noted.Sticky
 	if len(with.Matches) == 0 {
 		with.Matches = []v1alpha1.MatchRoute{{Name: unknown}}
 	}

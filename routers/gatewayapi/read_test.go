@@ -251,7 +251,7 @@ func TestRelease(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			for _, op := range render(tc.view, known(tc.view, tc.route), tc.route, traffic.CanaryAt(0), nil) {
+			for _, op := range render(tc.view, known(tc.view, tc.route), traffic.CanaryAt(0), added{}) {
 				if op.Op == "add" {
 					got = append(got, fmt.Sprintf("%s=%v", op.Path, op.Value))
 				}

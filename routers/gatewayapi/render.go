@@ -53,26 +53,28 @@ func operations(v view, r routers.Route, want traffic.Split) ([]operation, error
 			return nil, err
 		}
 	}
-	added, err := additions(v, ps, r, want.Matches)
+	a, err := additions(v, ps, r, want)
 	if err != nil {
 		return nil, err
 	}
-	return render(v, ps, r, want, added), nil
+	return render(v, ps, want, a), nil
 }
 
 // render lists the operations that make the object carry want, led by a test
 // of the version they were computed from. None when it carries want already.
 // Whatever changes the positions of rules comes last.
-func render(v view, ps []pair, r routers.Route, want traffic.Split, added []any) []operation {
+func render(v view, ps []pair, want traffic.Split, a added) []operation {
 	var ops []operation
 	for _, p := range ps {
 		give := p.gives(want)
 		ops = append(ops, p.set(p.stable, give.Stable)...)
+		ops = append(ops, hand(p, p.stable, want.HandsOut(traffic.Stable))...)
 		ops = append(ops, p.set(p.canary, give.Canary)...)
-		ops = append(ops, addThird(p, r.BaselineService, want.Baseline > 0, p.share(want).baseline)...)
+		ops = append(ops, hand(p, p.canary, want.HandsOut(traffic.Canary))...)
+		ops = append(ops, addThird(p, want)...)
 		ops = append(ops, p.mirror(v, want.Mirror)...)
 	}
-	ops = append(ops, v.prepend(added)...)
+	ops = append(ops, v.surround(a)...)
 	ops = append(ops, v.note(besideOf(want))...)
 	if len(ops) == 0 {
 		return nil
@@ -80,17 +82,20 @@ func render(v view, ps []pair, r routers.Route, want traffic.Split, added []any)
 	return append([]operation{{Op: "test", Path: "/metadata/resourceVersion", Value: v.version}}, ops...)
 }
 
-// prepend puts rules before the user's in the place of those that stand there.
-func (v view) prepend(added []any) []operation {
-	if v.carries(added) {
+// surround puts rules before and behind the user's in the place of those that stand there.
+func (v view) surround(a added) []operation {
+	if v.carries(a) {
 		return nil
 	}
 	var ops []operation
 	for _, one := range slices.Backward(v.added) {
 		ops = append(ops, operation{Op: "remove", Path: fmt.Sprintf("/spec/rules/%d", one.index)})
 	}
-	for i, one := range added {
+	for i, one := range a.front {
 		ops = append(ops, operation{Op: "add", Path: fmt.Sprintf("/spec/rules/%d", i), Value: one})
+	}
+	for _, one := range a.back {
+		ops = append(ops, operation{Op: "add", Path: "/spec/rules/-", Value: one})
 	}
 	return ops
 }
@@ -134,21 +139,36 @@ func (p pair) share(want traffic.Split) given {
 // addThird brings the third Service into the rule, as a copy of what it says of the
 // stable one, or takes it out: a route that names a Service that is gone is
 // accepted by nobody.
-func addThird(p pair, service string, wanted bool, weight int64) []operation {
-	path := fmt.Sprintf("/spec/rules/%d/backendRefs", p.index)
-	switch {
+func addThird(p pair, want traffic.Split) []operation {
+	path, weight, cookie := fmt.Sprintf("/spec/rules/%d/backendRefs", p.index), p.share(want).baseline, want.HandsOut(traffic.Baseline)
+	switch wanted := want.Baseline > 0; {
 	case wanted && p.baseline >= 0:
-		return p.set(p.baseline, ptr.To(int32(weight)))
+		return append(p.set(p.baseline, ptr.To(int32(weight))), hand(p, p.baseline, cookie)...)
 	case wanted:
-		backends, _ := p.raw["backendRefs"].([]any)
-		stable, _ := backends[p.stable].(map[string]any)
-		third := maps.Clone(stable)
-		third["name"], third["weight"] = service, weight
+		third := handing(thirdBackend(p, true), cookie)
+		third["weight"] = weight
 		return []operation{{Op: "add", Path: path + "/-", Value: third}}
 	case p.baseline >= 0:
 		return []operation{{Op: "remove", Path: fmt.Sprintf("%s/%d", path, p.baseline)}}
 	}
 	return nil
+}
+
+// thirdBackend is the backend of the third Service: as it stands in the rule or, where
+// it is only wanted, as a copy of the stable one. Nil when it is not wanted.
+func thirdBackend(p pair, wanted bool) map[string]any {
+	if !wanted {
+		return nil
+	}
+	backends, _ := p.raw["backendRefs"].([]any)
+	if p.baseline >= 0 {
+		third, _ := backends[p.baseline].(map[string]any)
+		return third
+	}
+	stable, _ := backends[p.stable].(map[string]any)
+	third := maps.Clone(stable)
+	third["name"] = p.service
+	return third
 }
 
 // set writes one weight, or takes it out, unless it is so already.
@@ -178,7 +198,7 @@ func (k kind) refuse(r routers.Route, want traffic.Split) error {
 	if missing := k.features.Lacking(want); missing != "" {
 		return &routers.Problem{
 			Field:   r.Field + ".kind",
-			Message: fmt.Sprintf("a %s can't carry %s; remove the step that asks for it, or steer a kind of route that can", k.name, missing),
+			Message: fmt.Sprintf("a %s can't carry %s; remove what asks for it, or steer a kind of route that can", k.name, missing),
 		}
 	}
 	for _, m := range want.Matches {

@@ -33,7 +33,7 @@ func StreamEntry() routers.Entry { return entry("gateway-api-streams", streamKin
 func entry(name string, of []kind) routers.Entry {
 	e := routers.Entry{
 		Name:        name,
-		Features:    of[0].features,
+		Features:    of[len(of)-1].features, // the others' refusals are their own
 		AddToScheme: gatewayv1.Install,
 		New: func(c client.Client, live client.Reader) routers.Router {
 			return newRouter(c, live, of)

@@ -312,8 +312,32 @@ func strip(r routers.Route, o *unstructured.Unstructured) error {
 	return eachBackend(o, func(backend map[string]any) {
 		if namesAny(backend, r.Namespace, r.StableService, r.CanaryService) {
 			delete(backend, "weight")
+			if strings.Contains(note, `"sticky"`) {
+				stripCookie(backend)
+			}
 		}
 	})
+}
+
+// stripCookie removes the entry that hands the cookie out, and what is empty without it.
+func stripCookie(backend map[string]any) {
+	filters, _ := backend["filters"].([]any)
+	for i, entry := range filters {
+		raw, _ := entry.(map[string]any)
+		how, _ := raw["responseHeaderModifier"].(map[string]any)
+		adds, _ := how["add"].([]any)
+		adds = slices.DeleteFunc(adds, func(e any) bool { header, _ := e.(map[string]any); return header["name"] == "Set-Cookie" })
+		if how == nil {
+			continue
+		}
+		if how["add"] = adds; len(adds) == 0 {
+			delete(how, "add")
+		}
+		if len(how) == 0 {
+			filter(backend, slices.Delete(filters, i, i+1))
+			return
+		}
+	}
 }
 
 func stripMirror(r routers.Route, rule map[string]any) {

@@ -22,6 +22,10 @@ type pair struct {
 	stable, canary int
 	// baseline is the same of the third Service; -1 while the rule has none.
 	baseline int
+	// service is the name of the third Service.
+	service string
+	// chosen are the places of all rules that are steered.
+	chosen map[int]bool
 	// others is the sum of the other backends' weights.
 	others int64
 	// list is its name, see [traffic.ListName].
@@ -39,12 +43,16 @@ func pairs(v view, r routers.Route) ([]pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make([]pair, 0, len(chosen))
+	found, steered := make([]pair, 0, len(chosen)), map[int]bool{}
+	for _, one := range chosen {
+		steered[one.index] = true
+	}
 	for _, one := range chosen {
 		p, err := match(one, r)
 		if err != nil {
 			return nil, err
 		}
+		p.chosen = steered
 		found = append(found, p)
 	}
 	return listed(found, r), nil
@@ -157,7 +165,7 @@ func match(one rule, r routers.Route) (pair, error) {
 	if len(canary) == 0 {
 		return pair{}, missing(one, r, r.CanaryService, 0)
 	}
-	p := pair{rule: one, stable: stable[0], canary: canary[0], baseline: -1}
+	p := pair{rule: one, stable: stable[0], canary: canary[0], baseline: -1, service: r.BaselineService}
 	if r.BaselineService != "" {
 		switch found := refs(one, r, r.BaselineService); len(found) {
 		case 0:

@@ -29,7 +29,7 @@ type view struct {
 	version    string
 	// rules are the user's, in the order of the object.
 	rules []rule
-	// added are those that this router put before them.
+	// added are those that this router put before and behind them.
 	added []rule
 	// annotations of the object.
 	annotations map[string]string
@@ -46,8 +46,10 @@ type rule struct {
 	index    int
 	name     string
 	backends []gatewayv1.BackendRef
-	// raw is the entry as it stands, fields included that this package does not know.
-	raw map[string]any
+	// raw is the entry as it stands, fields included that this package does not
+	// know, but for our filters on backends, whose places are in cookies.
+	raw     map[string]any
+	cookies map[int]handed
 }
 
 // beside is what a route carries apart from shares. It is noted in an
@@ -56,16 +58,25 @@ type rule struct {
 type beside struct {
 	Matches []v1alpha1.MatchRoute `json:"matches,omitempty"`
 	Mirror  int32                 `json:"mirror,omitempty"`
+	Sticky  *traffic.Sticky       `json:"sticky,omitempty"`
 }
 
-func besideOf(s traffic.Split) beside { return beside{Matches: s.Matches, Mirror: s.Mirror} }
+func besideOf(s traffic.Split) beside {
+	return beside{Matches: s.Matches, Mirror: s.Mirror, Sticky: s.Sticky}
+}
 
-func (b beside) none() bool { return len(b.Matches) == 0 && b.Mirror == 0 }
+// on puts it beside a split's shares.
+func (b beside) on(s traffic.Split) traffic.Split {
+	s.Matches, s.Mirror, s.Sticky = b.Matches, b.Mirror, b.Sticky
+	return s
+}
+
+func (b beside) none() bool { return len(b.Matches) == 0 && b.Mirror == 0 && b.Sticky == nil }
 
 // String is the note.
 func (b beside) String() string {
 	note, err := json.Marshal(b)
-	if err != nil { // strings and a number can always be encoded
+	if err != nil { // strings and numbers can always be encoded
 		return "{}"
 	}
 	return string(note)
@@ -101,7 +112,7 @@ func see(k kind, o client.Object) (view, error) {
 			v.added = append(v.added, one)
 			continue
 		}
-		v.rules = append(v.rules, one)
+		v.rules = append(v.rules, one.withoutCookies(v.noted.Sticky))
 	}
 	return v, nil
 }

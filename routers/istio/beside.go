@@ -6,7 +6,6 @@ package istio
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -23,26 +22,28 @@ import (
 // besides puts into a bare spec what is wanted beside weights: our routes in
 // front of each pair's, the mirror and the cookie. It changes the spec, or
 // returns a *routers.Problem.
-func besides(spec map[string]any, ps []pair, want steered, at places, r routers.Route) error {
-	if want.none() {
+func besides(spec map[string]any, ps []pair, want traffic.Split, at places, r routers.Route) error {
+	if want.Plain() {
 		return nil
 	}
 	ours := map[int][]map[string]any{}
 	for _, p := range ps {
 		if p.protocol != overHTTP {
-			return problem(r, ".rules", "%s of %s carries weights only, no matches, mirror or cookie; name the http routes in rules, or remove the step", p, r)
+			return problem(r, ".rules", "%s of %s carries weights only, no matches, mirror or cookie; name the http routes in rules, or remove the step or stickiness", p, r)
 		}
-		made, err := p.matched(want, r)
+		made, err := p.matched(want.Matches, r)
 		if err != nil {
 			return err
 		}
-		ours[p.index] = made
 		if err := p.mirrored(want.Mirror, at, r); err != nil {
 			return err
 		}
-		if err := p.remembered(want.Sticky, r); err != nil {
+		kept, err := p.kept(want, r) // copied like everybody's
+		if err != nil {
 			return err
 		}
+		ours[p.index] = append(made, kept...)
+		p.hands(want, p.raw)
 	}
 	var all []map[string]any
 	for i, o := range list(spec, overHTTP) {
@@ -54,26 +55,22 @@ func besides(spec map[string]any, ps []pair, want steered, at places, r routers.
 
 // matched makes the routes that go in front of a pair's: its copies, with all
 // for the canary, that apply to those of its requests that are named.
-func (p pair) matched(want steered, r routers.Route) ([]map[string]any, error) {
+func (p pair) matched(matches []v1alpha1.MatchRoute, r routers.Route) ([]map[string]any, error) {
 	var all []map[string]any
-	for _, m := range want.Matches {
+	for _, m := range matches {
 		made, err := p.copyFor("match/"+m.Name, m.Match, r)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, made)
-	}
-	if s := want.Sticky; s != nil {
-		has := v1alpha1.RequestMatch{Cookies: []v1alpha1.ValueMatch{{Name: s.Cookie, Exact: &s.Value}}}
-		made, err := p.copyFor("sticky", []v1alpha1.RequestMatch{has}, r)
-		if err != nil {
-			return nil, err
-		}
+		to := list(made, "route")[p.canary]
+		delete(to, "weight")
+		setList(made, "route", []map[string]any{to})
 		all = append(all, made)
 	}
 	return all, nil
 }
 
+// copyFor is the pair's route for those of its requests that meet an alternative.
 func (p pair) copyFor(name string, alternatives []v1alpha1.RequestMatch, r routers.Route) (map[string]any, error) {
 	made := runtime.DeepCopyJSON(p.raw)
 	id := text(p.raw, "name")
@@ -96,9 +93,6 @@ func (p pair) copyFor(name string, alternatives []v1alpha1.RequestMatch, r route
 		}
 	}
 	setList(made, "match", both)
-	to := list(made, "route")[p.canary]
-	delete(to, "weight")
-	setList(made, "route", []map[string]any{to})
 	return made, nil
 }
 
@@ -178,23 +172,5 @@ func (p pair) mirrored(percent int32, at places, r routers.Route) error {
 		"destination": runtime.DeepCopyJSON(to),
 		"percentage":  map[string]any{"value": int64(percent)},
 	}))
-	return nil
-}
-
-// remembered has the canary hand out the cookie.
-func (p pair) remembered(s *traffic.Sticky, r routers.Route) error {
-	if s == nil {
-		return nil
-	}
-	to := p.destinations()[p.canary]
-	response := object(object(to, "headers"), "response")
-	for _, field := range []string{"add", "set"} {
-		for name := range maps.Keys(object(response, field)) {
-			if strings.EqualFold(name, setCookie) {
-				return problem(r, "", "%s.route[%d] of %s hands out a cookie already, and there is place for one; remove headers.response.%s.%s, or stickiness", p, p.canary, r, field, name)
-			}
-		}
-	}
-	put(to, cookie(*s), "headers", "response", "add", setCookie)
 	return nil
 }

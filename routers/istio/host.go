@@ -59,6 +59,12 @@ type places struct {
 	stable, canary place
 }
 
+// names reports whether a destination is a slot's.
+func (at places) names(to map[string]any) bool {
+	destination := object(to, "destination")
+	return at.stable.names(destination, at.namespace) || at.canary.names(destination, at.namespace)
+}
+
 // placesOf tells the slots' places: the two Services, or with a
 // DestinationRule its two subsets.
 func placesOf(r routers.Route, rule *DestinationRule) places {

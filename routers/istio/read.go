@@ -66,10 +66,26 @@ func (p pair) observe(variants []steered) traffic.Observed {
 // annotation says, in the form that we would give it now. The bare spec is not changed.
 func as(s state, spec map[string]any, ps []pair, beside steered, r routers.Route) bool {
 	again, twins, err := state{&VirtualService{Spec: spec}, s.rule}.bare(r)
-	if err != nil || len(twins) != len(ps) || besides(again, twins, beside, placesOf(r, s.rule), r) != nil {
+	if err != nil || len(twins) != len(ps) {
+		return false
+	}
+	want := beside.on(shared(twins))
+	if want.Sticky != nil && want.Validate() != nil || besides(again, twins, want, placesOf(r, s.rule), r) != nil {
 		return false
 	}
 	return reflect.DeepEqual(again, s.virtualService.Spec)
+}
+
+// shared is the share that all pairs carry; unknown when they don't, so that
+// nobody can be told to be kept at it.
+func shared(ps []pair) traffic.Split {
+	of := ps[0].weights.Splits()
+	for _, p := range ps {
+		if splits := p.weights.Splits(); len(splits) != 1 || len(of) != 1 || !splits[0].Equal(of[0]) {
+			return traffic.Split{}
+		}
+	}
+	return of[0]
 }
 
 // differing says what each route carries when they don't all carry the same whole percentage.

@@ -49,12 +49,11 @@ func steer(s state, r routers.Route, want traffic.Split) ([]operation, error) {
 			return nil, coarse(p, r)
 		}
 	}
-	beside := steeredBy(want)
-	if err := besides(spec, ps, beside, placesOf(r, s.rule), r); err != nil {
+	if err := besides(spec, ps, want, placesOf(r, s.rule), r); err != nil {
 		return nil, err
 	}
 	weigh(ps, want)
-	return s.patch(spec, beside)
+	return s.patch(spec, steeredBy(want))
 }
 
 // bare is the spec without anything of ours but the weights, and the pairs in it.

@@ -249,7 +249,7 @@ func stripRaw(r routers.Route, o map[string]any, mirror, sticky bool) {
 				if slot != "" {
 					delete(d, "weight")
 				}
-				if slot == traffic.Canary && sticky {
+				if slot != "" && sticky {
 					drop(d, "headers", "response", "add", "set-cookie")
 				}
 			}

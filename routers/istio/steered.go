@@ -5,10 +5,8 @@ package istio
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
@@ -78,7 +76,7 @@ func bare(spec map[string]any, was steered, at places) {
 		}
 		for _, d := range list(o, "route") {
 			cookie := object(object(object(d, "headers"), "response"), "add")
-			if was.Sticky != nil && strings.HasPrefix(text(cookie, setCookie), was.Sticky.Cookie+"=") {
+			if was.Sticky != nil && at.names(d) && strings.HasPrefix(text(cookie, setCookie), was.Sticky.Cookie+"=") {
 				drop(d, "headers", "response", "add", setCookie)
 			}
 		}
@@ -100,12 +98,4 @@ func leftover(spec map[string]any) steered {
 		seen.Matches = []v1alpha1.MatchRoute{{Name: "altered by somebody"}}
 	}
 	return seen
-}
-
-// setCookie is the header that hands a cookie out.
-const setCookie = "set-cookie"
-
-// cookie is the value of that header.
-func cookie(s traffic.Sticky) string {
-	return fmt.Sprintf("%s=%s; Path=/; Max-Age=%d; HttpOnly", s.Cookie, s.Value, int64(s.MaxAge/time.Second))
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/utils/ptr"
@@ -32,13 +33,24 @@ func besides() []traffic.Split {
 		s.Matches = matches
 		return s
 	}
+	keep := func(weight, mirror int32, value string, draws ...int32) traffic.Split {
+		s := at(weight, mirror)
+		s.Sticky = &traffic.Sticky{Cookie: "sluice-version", Value: value, MaxAge: time.Hour, Draws: draws}
+		return s
+	}
+	fair := traffic.Split{Baseline: 20}.At(20)
+	fair.Sticky = keep(20, 0, "7d9f-1", 5).Sticky
+	tested := keep(50, 0, "7d9f-2", 5, 20)
 	testers := v1alpha1.MatchRoute{Name: "testers", Match: header("X-Canary", "1")}
 	staff := v1alpha1.MatchRoute{Name: "staff", Match: append(header("X-Staff", "a"), header("X-Staff", "b")...)}
+	tested.Matches = []v1alpha1.MatchRoute{testers}
 	return []traffic.Split{
 		at(0, 0, testers), at(25, 0, testers), at(25, 0, staff, testers), at(100, 0, testers), at(0, 0),
 		at(0, 10), at(50, 10), at(50, 100), at(0, 0),
 		at(1, 5, testers, staff), at(99, 0, testers), at(99, 50), at(0, 5, staff), at(0, 0),
 		control(0, 5), control(5, 5), control(5, 20), control(50, 50), control(20, 20, testers), control(0, 1, staff), at(0, 0),
+		keep(5, 0, "7d9f-1"), keep(20, 0, "7d9f-1", 5), fair, keep(20, 10, "7d9f-1", 5), keep(50, 0, "7d9f-1", 5, 20), tested, at(0, 0),
+		keep(5, 0, "7d9f-2"), at(100, 0), keep(99, 0, "7d9f-2", 1, 5, 20), at(25, 0, testers), at(0, 0),
 	}
 }
 

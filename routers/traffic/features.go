@@ -11,7 +11,7 @@ type Features struct {
 	Mirror bool
 	// Baseline: a third destination.
 	Baseline bool
-	// Sticky: a cookie that keeps a user on the canary.
+	// Sticky: a cookie that keeps a user on the version first met.
 	Sticky bool
 }
 

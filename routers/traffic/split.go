@@ -16,7 +16,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -50,18 +49,8 @@ type Split struct {
 	// Mirror is the percentage of all requests that are also copied to the
 	// canary slot, whose answers are thrown away.
 	Mirror int32
-	// Sticky keeps a user on the canary once met. Nil keeps nobody.
+	// Sticky keeps a user on the version first met. Nil keeps nobody.
 	Sticky *Sticky
-}
-
-// Sticky marks the users of one canary by a cookie.
-type Sticky struct {
-	// Cookie is the name of the cookie.
-	Cookie string
-	// Value of the cookie: the canary's revision, so that a cookie of an earlier canary binds nobody.
-	Value string
-	// MaxAge of the cookie.
-	MaxAge time.Duration
 }
 
 // CanaryAt returns the split that gives the canary slot weight percent, bounded to 0 and 100.
@@ -70,9 +59,14 @@ func CanaryAt(weight int32) Split {
 	return Split{Stable: 100 - weight, Canary: weight}
 }
 
-// At returns the same with the canary slot at weight percent, taken from the stable slot.
+// At returns the same with the canary slot at weight percent, taken from the
+// stable slot. Users are drawn at one weight: at another nobody is kept.
 func (s Split) At(weight int32) Split {
-	s.Canary = min(max(weight, 0), 100-s.Baseline)
+	weight = min(max(weight, 0), 100-s.Baseline)
+	if weight != s.Canary {
+		s.Sticky = nil
+	}
+	s.Canary = weight
 	s.Stable = 100 - s.Baseline - s.Canary
 	return s
 }
@@ -103,15 +97,15 @@ func (s Split) Reaches(slot Slot) bool {
 // Equal reports whether two splits say the same.
 func (s Split) Equal(o Split) bool {
 	return s.Stable == o.Stable && s.Canary == o.Canary && s.Baseline == o.Baseline && s.Mirror == o.Mirror &&
-		(s.Sticky == nil) == (o.Sticky == nil) && (s.Sticky == nil || *s.Sticky == *o.Sticky) &&
+		s.Sticky.equal(o.Sticky) &&
 		slices.EqualFunc(s.Matches, o.Matches, func(a, b v1alpha1.MatchRoute) bool { return reflect.DeepEqual(a, b) })
 }
 
 // Known reports whether the split has been observed or decided at all.
 func (s Split) Known() bool { return !s.Equal(Split{}) }
 
-// Validate reports a split whose shares are negative or do not sum to 100, or
-// that mirrors less than nothing or more than everything.
+// Validate reports a split whose shares are negative or do not sum to 100, that
+// mirrors less than nothing or more than everything, or that has nobody to keep apart.
 func (s Split) Validate() error {
 	if s.Stable < 0 || s.Canary < 0 || s.Baseline < 0 || s.Stable+s.Canary+s.Baseline != 100 {
 		return fmt.Errorf("shares stable %d, canary %d and baseline %d must be at least 0 and sum to 100", s.Stable, s.Canary, s.Baseline)
@@ -119,7 +113,7 @@ func (s Split) Validate() error {
 	if s.Mirror < 0 || s.Mirror > 100 {
 		return fmt.Errorf("mirror %d must be at least 0 and at most 100 percent", s.Mirror)
 	}
-	return nil
+	return s.Sticky.validate(s.Canary)
 }
 
 // String gives the split as people write it.
@@ -142,7 +136,7 @@ func (s Split) String() string {
 		text += ", matched to canary: " + strings.Join(names, ", ")
 	}
 	if s.Sticky != nil {
-		text += ", sticky by cookie " + s.Sticky.Cookie
+		text += fmt.Sprintf(", sticky by cookie %s=%s for %s", s.Sticky.Cookie, s.Sticky.Value, s.Sticky.MaxAge)
 	}
 	return text
 }

@@ -46,6 +46,16 @@ func (w Weights) Give(s Split) Weights {
 	return Weights{Stable: total - canary, Canary: canary, Others: w.Others}
 }
 
+// Draw turns what becomes of the bearers of a cookie into weights, by the same total.
+func (w Weights) Draw(d Draw) Weights {
+	total, whole := min(w.Total(), heaviest), int64(d.Whole())
+	if w.Others == 0 {
+		total = whole // and so exact
+	}
+	canary := (2*total*int64(d.Canary) + whole) / (2 * whole)
+	return Weights{Stable: total - canary, Canary: canary, Others: w.Others}
+}
+
 // Splits reads the share in percent: one split where a whole percentage fits,
 // otherwise the two that enclose it, so that neither slot is understated. It is
 // empty when neither slot has anything.
