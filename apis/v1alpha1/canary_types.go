@@ -22,6 +22,11 @@ import (
 // +kubebuilder:validation:XValidation:rule="(has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0) || !has(self.steps) || !self.steps.exists(s, has(s.baseline))",message="spec.strategy.canary.steps: baseline needs routes, since its share is a third destination; add routes, or remove the step"
 // +kubebuilder:validation:XValidation:rule="!has(self.steps) || !self.steps.exists(s, has(s.matchRoute) || has(s.mirror)) || (!has(self.routes) || self.routes.all(r, !(r.kind in ['TCPRoute', 'TLSRoute']))) && (!has(self.managedRoutes) || self.managedRoutes.all(r, !(r.kind in ['TCPRoute', 'TLSRoute'])))",message="spec.strategy.canary.steps: a TCPRoute or TLSRoute sees connections, not requests, so it can't carry matchRoute or mirror; remove the step, or steer an HTTPRoute or GRPCRoute"
 // +kubebuilder:validation:XValidation:rule="(has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0) || !has(self.scaleStable) || self.scaleStable == 'Full'",message="spec.strategy.canary.scaleStable: Dynamic needs routes; without routes the number of stable pods is the weight"
+// +kubebuilder:validation:XValidation:rule="!has(self.stickiness) || (has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0)",message="spec.strategy.canary.stickiness: needs routes, which read and hand out the cookie; add routes, or remove stickiness"
+// +kubebuilder:validation:XValidation:rule="!has(self.stickiness) || (!has(self.routes) || self.routes.all(r, !(r.kind in ['GRPCRoute', 'TCPRoute', 'TLSRoute']))) && (!has(self.managedRoutes) || self.managedRoutes.all(r, !(r.kind in ['GRPCRoute', 'TCPRoute', 'TLSRoute'])))",message="spec.strategy.canary.stickiness: a GRPCRoute, TCPRoute or TLSRoute has no users with cookies; steer an HTTPRoute or VirtualService, or remove stickiness"
+// +kubebuilder:validation:XValidation:rule="!has(self.stickiness) || !has(self.steps) || self.steps.filter(s, has(s.setWeight)).map(s, s.setWeight).isSorted()",message="spec.strategy.canary.steps: with stickiness users who met the canary stay, so that its weight can't fall; let each setWeight be at least the one before, or remove stickiness"
+// +kubebuilder:validation:XValidation:rule="!has(self.stickiness) || !has(self.ramp) || self.ramp.weights.isSorted()",message="spec.strategy.canary.ramp.weights: with stickiness users who met the canary stay, so that its weight can't fall; list them from the least to the greatest, or remove stickiness"
+// +kubebuilder:validation:XValidation:rule="!has(self.stickiness) || (!has(self.steps) || self.steps.filter(s, has(s.setWeight) && s.setWeight > 0 && s.setWeight < 100).size() <= 12) && (!has(self.ramp) || self.ramp.weights.filter(w, w < 100).size() <= 12)",message="spec.strategy.canary.stickiness: each weight between 0 and 100 takes a rule of the route, so at most 12 are possible; leave some out, or remove stickiness"
 type CanaryStrategy struct {
 	// service is the Service that callers use. With routes, and without
 	// stableService and canaryService, both are created from it as
@@ -57,6 +62,12 @@ type CanaryStrategy struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	ManagedRoutes []ManagedRoute `json:"managedRoutes,omitempty"`
+
+	// stickiness keeps a user on the version first met, by a cookie. As the
+	// weight grows, users of stable are drawn again for the canary; nobody goes
+	// back before an abort, which takes everybody back at once.
+	// +optional
+	Stickiness *Stickiness `json:"stickiness,omitempty"`
 
 	// maxSurge bounds the pods beyond spec.replicas while pods are replaced
 	// without routes, as a number or a percentage rounded up; at least 1 in
@@ -129,6 +140,25 @@ type CanaryStrategy struct {
 	// every for each weight; without analysis a pause instead of the analyze.
 	// +optional
 	Ramp *Ramp `json:"ramp,omitempty"`
+}
+
+// Stickiness is the cookie that tells which version a user has met. Routes read
+// it and hand it out; pods see it and need not know it.
+type Stickiness struct {
+	// cookie is its name. Default sluice-version.
+	// +optional
+	// +kubebuilder:default=sluice-version
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9_-]*$`
+	// +kubebuilder:validation:MaxLength=64
+	Cookie string `json:"cookie,omitempty"`
+	// maxAge is how long a user is known after the latest answer; after that the
+	// next request is a draw like any other. Default 1h.
+	// +optional
+	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="stickiness.maxAge: must be at least 1s"
+	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 }
 
 // Ramp is a shorthand for steps.

@@ -126,6 +126,14 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 		"mirror of tunnels":    {"a connection can't be copied", "spec.strategy.canary", canaryWith("TLSRoute", map[string]any{"mirror": map[string]any{"percent": int64(5)}}), "steer an HTTPRoute or GRPCRoute"},
 		"mirror without route": {"pods copy nothing", "spec.strategy.canary", map[string]any{"service": "shop", "steps": []any{map[string]any{"mirror": map[string]any{"percent": int64(5)}}}}, "need routes; add routes"},
 		"managed without spec": {"there is nothing to create", "spec.strategy.canary.managedRoutes", []any{map[string]any{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "name": "shop"}}, "managedRoutes[0].spec"},
+		"sticky without route": {"nothing reads the cookie", "spec.strategy.canary", map[string]any{"service": "shop", "stickiness": map[string]any{}}, "stickiness: needs routes"},
+		"sticky calls":         {"gRPC has no cookies", "spec.strategy.canary", sticky("GRPCRoute"), "has no users with cookies; steer an HTTPRoute or VirtualService"},
+		"sticky and falling":   {"who met the canary stays", "spec.strategy.canary", sticky("HTTPRoute", 5, 50, 20), "let each setWeight be at least the one before"},
+		"sticky falling ramp":  {"a ramp is no exception", "spec.strategy.canary", stickyRamp(5, 50, 20), "list them from the least to the greatest"},
+		"sticky and long":      {"each weight takes a rule", "spec.strategy.canary", sticky("HTTPRoute", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), "at most 12 are possible"},
+		"sticky long ramp":     {"of a ramp too", "spec.strategy.canary", stickyRamp(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13), "at most 12 are possible"},
+		"cookie by a prefix":   {"browsers keep __Host- for secure ones", "spec.strategy.canary.stickiness", map[string]any{"cookie": "__Host-v"}, "stickiness.cookie"},
+		"cookie for no time":   {"it would be gone at once", "spec.strategy.canary.stickiness", map[string]any{"maxAge": "500ms"}, "stickiness.maxAge: must be at least 1s"},
 		"unknown field":        {"a typo must not be lost", "spec.strategy.canary.stepz", []any{}, "stepz"},
 	}
 	env := testenv.Start(t)
@@ -149,6 +157,49 @@ func canaryWith(kind string, step map[string]any) map[string]any {
 	return map[string]any{
 		"stableService": "shop", "canaryService": "shop-canary", "steps": []any{step},
 		"routes": []any{map[string]any{"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "name": "shop"}},
+	}
+}
+
+// sticky is a canary of one route with stickiness, through weights.
+func sticky(kind string, weights ...int64) map[string]any {
+	canary := canaryWith(kind, map[string]any{"setWeight": int64(0)})
+	for _, w := range weights {
+		steps, _ := canary["steps"].([]any)
+		canary["steps"] = append(steps, map[string]any{"setWeight": w}, map[string]any{"pause": map[string]any{}})
+	}
+	canary["stickiness"] = map[string]any{}
+	return canary
+}
+
+// stickyRamp is the same by a ramp.
+func stickyRamp(weights ...int64) map[string]any {
+	canary := sticky("HTTPRoute")
+	delete(canary, "steps")
+	all := make([]any, len(weights))
+	for i, w := range weights {
+		all[i] = w
+	}
+	canary["ramp"] = map[string]any{"every": "1m", "weights": all}
+	return canary
+}
+
+// TestStickyCanariesAreAccepted: weights that rise, and stay, are in order.
+func TestStickyCanariesAreAccepted(t *testing.T) {
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for name, canary := range map[string]map[string]any{
+		"steps": sticky("HTTPRoute", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 50, 100),
+		"again": sticky("VirtualService", 5, 5, 50),
+		"ramp":  stickyRamp(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 100),
+		"bare":  {"stableService": "shop", "canaryService": "shop-canary", "routes": sticky("HTTPRoute")["routes"], "stickiness": map[string]any{"cookie": "a_B-9", "maxAge": "24h"}},
+	} {
+		o := readmeRollout(t)
+		if err := unstructured.SetNestedField(o, canary, "spec", "strategy", "canary"); err != nil {
+			t.Fatal(err)
+		}
+		if err := create(t, c, ns, o); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -57,6 +57,13 @@ func MetricJob(run, metric string) string {
 	return fit(run+"-"+clean, maxBase)
 }
 
+// Cookie is the value by which a user of a release's canary is known: the
+// revision, and a digest of the release and of the weights that it goes through.
+// Another release of the revision, or other weights, have another.
+func Cookie(revision string, release int64, weights []int32) string {
+	return revision + "-" + digest(fmt.Sprint(release, weights))
+}
+
 // ConfigCopy names a copy of a ConfigMap or Secret: <name>-<hash of its content>.
 func ConfigCopy(name, hash string) string { return fit(name, maxName-len(hash)-1) + "-" + hash }
 

@@ -130,9 +130,18 @@ func (l *abortLaw) returned(p *pass) {
 		if share > 0 && !l.shrinks(p.read.rollout) && !unnoticed(p, stableService) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
+		l.unbound(p)
 	case bySelector:
 		l.switchedBack(p)
 	case byReplicas:
+	}
+}
+
+// unbound judges that no route keeps the users of an aborted revision.
+func (l *abortLaw) unbound(p *pass) {
+	keeps := slices.ContainsFunc(l.w.live.routes, func(r route) bool { return !r.gone && r.split.Sticky != nil })
+	if keeps && !unnoticed(p, stableService) {
+		l.breaks(4, "%s is aborted, but a route keeps its users", l.w.name(p.plan.Status.CanaryRevision))
 	}
 }
 

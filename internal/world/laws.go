@@ -56,7 +56,7 @@ func newLaws(w *World) laws {
 	return laws{
 		court:   c,
 		serving: servingLaws{court: c, lostAt: -1},
-		writing: writingLaws{c},
+		writing: writingLaws{c, map[string]int32{}},
 		abort:   abortLaw{court: c, at: -1},
 		status:  statusLaws{c},
 		settled: settledLaw{court: c, dice: rand.New(rand.NewPCG(1, 2))},

@@ -113,7 +113,7 @@ func (h *people) restrategy(s v1alpha1.Strategy) {
 	w.editRollout(true, func(r *v1alpha1.Rollout) {
 		if old := r.Spec.Strategy.Canary; old != nil && s.Canary != nil && len(old.Routes) > 0 && len(s.Canary.Routes) > 0 && w.chance(80) {
 			canary := *old // another plan under the same routes
-			canary.Steps, canary.Ramp, canary.Analysis = s.Canary.Steps, s.Canary.Ramp, s.Canary.Analysis
+			canary.Steps, canary.Ramp, canary.Analysis, canary.Stickiness = s.Canary.Steps, s.Canary.Ramp, s.Canary.Analysis, s.Canary.Stickiness
 			s = v1alpha1.Strategy{Canary: &canary}
 		}
 		r.Spec.Strategy = s

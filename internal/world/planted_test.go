@@ -44,6 +44,14 @@ func TestPlantedBugs(t *testing.T) {
 			reason: "the baseline gets its share with the step that asks for it",
 			decide: rash, laws: []int{1, 2},
 		},
+		"users kept after an abort": {
+			reason: "the write that takes an aborted revision's weight leaves its cookie",
+			decide: clinging, laws: []int{3, 4},
+		},
+		"users kept at another weight": {
+			reason: "users are bound at a weight that is below the one that they were drawn at",
+			decide: greedy, laws: []int{2},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -139,6 +147,34 @@ func rash(s plan.Snapshot) plan.Plan {
 	}
 	now.Baseline = asked.Weight
 	p.Actions = append(p.Actions[:len(p.Actions):len(p.Actions)], plan.ShiftTraffic{Split: now.At(now.Canary)})
+	return p
+}
+
+// clinging leaves the cookie of an aborted revision where its weight goes.
+func clinging(s plan.Snapshot) plan.Plan {
+	p := plan.Decide(s)
+	for i, a := range p.Actions {
+		shift, ok := a.(plan.ShiftTraffic)
+		if ok && p.Status.Abort != nil && len(s.Traffic.Requested) == 1 && s.Traffic.Requested[0].Sticky != nil {
+			shift.Split.Sticky = s.Traffic.Requested[0].Sticky
+			p.Actions[i] = shift
+		}
+	}
+	return p
+}
+
+// greedy binds users at the half of the weight that the steps ask for.
+func greedy(s plan.Snapshot) plan.Plan {
+	p := plan.Decide(s)
+	if len(p.Actions) > 0 || len(s.Traffic.Requested) != 1 || p.Status.Abort != nil {
+		return p
+	}
+	if now := s.Traffic.Requested[0]; now.Sticky != nil && now.Canary > 1 && len(now.Sticky.Draws) == 0 {
+		k := now.Sticky
+		now = now.At(now.Canary / 2)
+		now.Sticky = k
+		p.Actions = append(p.Actions, plan.ShiftTraffic{Split: now})
+	}
 	return p
 }
 

@@ -96,8 +96,11 @@ func (s Schedules) play(w *World, h *people) error {
 // draw makes the world of a seed and the people in it.
 func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	dice := rand.New(rand.NewPCG(seed, 1))
-	r := rolloutOf(rng, perhapsControlled(dice, strategyOf(rng, s.plain, s.all)))
+	dice, sticky := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
+	strategy := func() v1alpha1.Strategy {
+		return perhapsSticky(sticky, perhapsControlled(dice, strategyOf(rng, s.plain, s.all)))
+	}
+	r := rolloutOf(rng, strategy())
 	setup := Setup{
 		Rollout: r, Catalogue: s.catalogue, Lags: lagsOf(rng), Routes: 1 + rng.IntN(4)/3,
 		Services: [...]string{stableName, canaryName, callerName}, Seed: seed, Transcript: transcript, Decide: s.decide,
@@ -121,7 +124,7 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	h := newPeople(w)
 	h.stranger.deletes = rng.IntN(2) == 0
 	for range 4 {
-		h.strategies = append(h.strategies, perhapsControlled(dice, strategyOf(rng, s.plain, s.all)))
+		h.strategies = append(h.strategies, strategy())
 	}
 	if rng.IntN(6) == 0 {
 		h.hpa.load = 1 + 5*rng.Float64()

@@ -102,6 +102,30 @@ func perhapsControlled(dice *rand.Rand, s v1alpha1.Strategy) v1alpha1.Strategy {
 	return v1alpha1.Strategy{Canary: &c}
 }
 
+// perhapsSticky has one of four canaries by routes keep its users. It goes through
+// its weights from the least to the greatest then, as the schema asks.
+func perhapsSticky(dice *rand.Rand, s v1alpha1.Strategy) v1alpha1.Strategy {
+	if s.Canary == nil || len(s.Canary.Routes) == 0 || dice.IntN(4) > 0 {
+		return s
+	}
+	c := *s.Canary
+	c.Stickiness = &v1alpha1.Stickiness{MaxAge: &metav1.Duration{Duration: pick(dice, time.Minute, time.Hour)}}
+	var weights []int32
+	for _, step := range c.Steps {
+		if step.SetWeight != nil {
+			weights = append(weights, *step.SetWeight)
+		}
+	}
+	slices.Sort(weights)
+	c.Steps = slices.Clone(c.Steps)
+	for i := range c.Steps {
+		if c.Steps[i].SetWeight != nil {
+			c.Steps[i].SetWeight, weights = new(weights[0]), weights[1:]
+		}
+	}
+	return v1alpha1.Strategy{Canary: &c}
+}
+
 // strategyOf draws a strategy.
 func strategyOf(rng *rand.Rand, plain, all [][]v1alpha1.Step) v1alpha1.Strategy {
 	switch n := rng.IntN(100); {

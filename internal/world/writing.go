@@ -9,7 +9,11 @@ import (
 )
 
 // writingLaws are laws 1 to 3, judged at the controller's writes.
-type writingLaws struct{ *court }
+type writingLaws struct {
+	*court
+	// met is the largest weight at which users of a release were bound, by the value of their cookie.
+	met map[string]int32
+}
 
 // before judges an action when it is about to be written: laws 1 to 3. It may
 // rely on what its pass read, and nothing it read may have been wrong. What
@@ -42,12 +46,27 @@ func (l *writingLaws) shifts(p *pass, want traffic.Split) {
 	if err := want.Validate(); err != nil {
 		l.breaks(3, "%v", err)
 	}
+	l.binds(want)
 	for slot := range slots {
 		share := want.Of(slots[slot])
 		if share > l.least(slot) {
 			l.rises(p, slot, share)
 		}
 	}
+}
+
+// binds judges a split that keeps users: those who met the canary are no more
+// than its share, also if that was larger before.
+func (l *writingLaws) binds(want traffic.Split) {
+	if want.Sticky == nil {
+		return
+	}
+	l.checked[2]++
+	before := l.met[want.Sticky.Value]
+	if want.Canary < before {
+		l.breaks(2, "gives canary %d %% and keeps the users there who met it at %d %%", want.Canary, before)
+	}
+	l.met[want.Sticky.Value] = max(before, want.Canary)
 }
 
 // least is the smallest share that any route gives a slot now.

@@ -14,7 +14,7 @@ import (
 type asks struct {
 	// weight is the canary's share, in percent.
 	weight int32
-	// split is all that the routes should carry: the weight, matches and a mirror.
+	// split is all that the routes should carry: the weight, matches, a mirror and a cookie.
 	split traffic.Split
 	// pods of the canary: what the weight needs, at least one for what goes
 	// beside it, or more by setScale.
@@ -60,6 +60,7 @@ func (c cursor) asks(f facts) asks {
 	}
 	beside.Baseline, baseline.Replicas = baseline.Weight, max(baseline.Replicas, f.need(baseline.Weight))
 	a := asks{weight: weight, split: beside.At(weight), pods: max(scaled, f.need(weight)), baseline: baseline}
+	a.split = stick(a.split, c, f)
 	switch {
 	case deserted(c, f):
 		a.baseline, a.split.Baseline = v1alpha1.Baseline{}, 0

@@ -42,9 +42,9 @@ func affordable(c cursor, f facts) traffic.Split {
 	case !c.free(f), astray(c, f):
 		return held(want, f, max(min(want.Canary, has), least))
 	case !follows(f), !f.serves(traffic.Canary, c.canary, n), f.revisions.of(c.canary).Available < n:
-		return want.At(max(min(want.Canary, has), least))
+		return stillKept(want.At(max(min(want.Canary, has), least)), c, f)
 	}
-	return want.At(max(want.Canary, least))
+	return stick(want.At(max(want.Canary, least)), c, f)
 }
 
 // held keeps what the routes carry beside the shares while the release is held.

@@ -12,10 +12,11 @@ import (
 )
 
 // places says where routes name the Services, for a data plane that counts by
-// place. A matchRoute step moves the places of rules in mid-release, so nothing
-// is said then: better no data than those of other backends.
+// place. A matchRoute step moves the places of rules in mid-release, and a cookie
+// adds others for the same Services, so nothing is said then: better no data than
+// those of other backends.
 func places(s *v1alpha1.Subject, f facts) {
-	if slices.ContainsFunc(f.strategy.steps, func(st Step) bool { return st.MatchRoute != nil }) {
+	if f.strategy.sticky != nil || slices.ContainsFunc(f.strategy.steps, func(st Step) bool { return st.MatchRoute != nil }) {
 		return
 	}
 	s.Canary.Backends = placesOf(traffic.Canary, f.Traffic)

@@ -50,6 +50,8 @@ type strategy struct {
 	steps []Step
 	// analyses of the release, by where they belong.
 	analyses map[where]*v1alpha1.Analysis
+	// sticky keeps users on the version first met; nil keeps nobody.
+	sticky *v1alpha1.Stickiness
 	// dynamic: stable's pods follow its share.
 	dynamic bool
 	// surge and unavailable bound the pods while they are replaced without routes.
@@ -105,7 +107,7 @@ func canaryStrategy(c v1alpha1.CanaryStrategy) strategy {
 		surge: ptr.Deref(c.MaxSurge, intstr.FromString(defaultSurge)), unavailable: ptr.Deref(c.MaxUnavailable, intstr.FromInt32(0)),
 		scaleDownDelay: seconds(ptr.Deref(c.ScaleDownDelaySeconds, defaultScaleDownDelay)),
 		abortDelay:     optionalSeconds(c.AbortScaleDownDelaySeconds),
-		stable:         c.StableMetadata, canary: c.CanaryMetadata,
+		stable:         c.StableMetadata, canary: c.CanaryMetadata, sticky: c.Stickiness,
 	}
 	s.settle, s.timeout = convergence(c.Convergence)
 	if c.Analysis != nil {
