@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -122,14 +123,46 @@ func TestStoryIstioHostSplit(t *testing.T) {
 func TestStoryIstioSubsetSplit(t *testing.T) {
 	t.Parallel()
 	s := tellMesh(t, "istio-subset-split", overSubsets())
-	s.splits(v1alpha1.EvidenceSettleTime, func(stable, canary string) {
+	s.splits("", func(stable, canary string) {
+		s.observed()
 		out, err := s.shop.Kubectl(t.Context(), "get", "destinationrules", harness.Name, "-o",
 			`jsonpath={range .spec.subsets[*]}{.name}={.labels.sluice\.dev/revision} {end}`)
 		s.must(err)
 		if want := fmt.Sprintf("stable=%s canary=%s", s.hash(stable), s.hash(canary)); strings.TrimSpace(out.Stdout) != want {
 			t.Errorf("subsets %q, want %q: %s", out.Stdout, want, out.Stderr)
 		}
+	}, counting(s.shop.Cluster.Settings.PrometheusURL))
+}
+
+// counting has an analysis count the calls that either revision's pods have answered.
+func counting(address string) harness.Modifier {
+	calls := func(more string) string {
+		return `grpc_server_handled_total{namespace="$(namespace)",revision="$(revision)"` + more + `}`
+	}
+	return func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{
+			Judgement:  v1alpha1.Judgement{Noise: "1", Settle: &metav1.Duration{Duration: 5 * time.Second}},
+			Prometheus: &v1alpha1.Prometheus{Address: address},
+			Block:      &metav1.Duration{Duration: 5 * time.Second}, WarmUp: &metav1.Duration{},
+			Metrics: []v1alpha1.Metric{{
+				Name: "calls", Objective: "99%", Proportion: &v1alpha1.Proportion{Total: calls(""), Bad: calls(`,grpc_code!="OK"`)},
+			}},
+		}
+	}
+}
+
+// observed waits until the requests that the analysis counted are the evidence
+// for 25 %, and looks at the figures.
+func (s *story) observed() {
+	s.Helper()
+	s.wait("the share to be observed", func(r *v1alpha1.Rollout) bool {
+		return r.Status.Traffic != nil && r.Status.Traffic.ConfirmedBy == v1alpha1.EvidenceObservedShare
 	})
+	o := s.seen.Latest().Status.Traffic.Observed
+	if got := float64(o.Canary) / float64(o.Requests); o.Requests < 300 || got < 0.15 || got > 0.35 {
+		s.Errorf("observed %+v, want about a quarter of some hundreds", *o)
+	}
+	s.report.Notes = append(s.report.Notes, fmt.Sprintf("the weight counts as served by %d of %d requests that Prometheus saw (%s)", o.Canary, o.Requests, o.Share))
 }
 
 // TestStoryMeshHTTPRoute: an HTTPRoute whose parent is a Service splits in the mesh.
@@ -148,15 +181,15 @@ func TestStoryMeshGRPCRoute(t *testing.T) {
 
 // splits releases v2 over 25 % and keeps it, then releases v3 and takes it
 // back. At 25 % it counts enough requests, and looks at what else has to be so.
-func (s *story) splits(evidence v1alpha1.Evidence, look func(stable, canary string)) {
+func (s *story) splits(evidence v1alpha1.Evidence, look func(stable, canary string), mods ...harness.Modifier) {
 	s.Helper()
 	s.rate = meshRate
-	s.open(harness.Steps(harness.Weight(25), harness.Pause()))
+	s.open(append(mods, harness.Steps(harness.Weight(25), harness.Pause()))...)
 	quarter := func(stable, canary string) int64 {
 		generation := s.release(harness.Version(canary))
 		s.wait("the pause", harness.Reached(v1alpha1.PhasePaused, generation))
 		s.reaches(canary, 25)
-		if by := s.seen.Latest().Status.Traffic.ConfirmedBy; by != evidence {
+		if by := s.seen.Latest().Status.Traffic.ConfirmedBy; evidence != "" && by != evidence {
 			s.Errorf("confirmed by %q, want %q", by, evidence)
 		}
 		if look != nil {
