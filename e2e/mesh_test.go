@@ -22,7 +22,7 @@ import (
 )
 
 // meshNames are the stories of this file.
-var meshNames = []string{"istio-host-split", "istio-subset-split", "istio-header-match", "istio-mirror", "mesh-httproute", "mesh-grpcroute"}
+var meshNames = []string{"istio-host-split", "istio-subset-split", "istio-header-match", "istio-mirror", "istio-sticky", "mesh-httproute", "mesh-grpcroute", "mesh-sticky"}
 
 const (
 	// meshRate gives meshLeast requests in well under a minute.
