@@ -106,3 +106,15 @@ func deserted(c cursor, f facts) bool {
 	stable, exists := f.revisions.find(c.stable)
 	return (!exists || stable.Replicas > 0 && stable.Ready == 0) && f.StableService.ready() == 0
 }
+
+// unserved reports whether a step that only waits does so beside a canary that
+// has lost every pod, so that stable has its traffic. Such a step does not ask
+// for pods, and who is to judge the canary has to know that nobody meets it.
+func unserved(c cursor, f facts) bool {
+	step, walking := c.current(f)
+	if f.means == bySelector || f.replicas == 0 || c.mode(f) != forward || !walking || step.moves() {
+		return false
+	}
+	routed := f.means == byRoute && f.CanaryService.ready() > 0
+	return c.asks(f).split.Reaches(traffic.Canary) && !routed && f.revisions.of(c.canary).Ready == 0 && f.revisions.of(c.stable).Ready > 0
+}

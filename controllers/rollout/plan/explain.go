@@ -338,6 +338,9 @@ func stepText(c cursor, f facts) string {
 	if deserted(c, f) {
 		text += fmt.Sprintf(" (all traffic, as stable %s has no ready pod)", c.stable)
 	}
+	if unserved(c, f) {
+		text += fmt.Sprintf(" (no traffic, as canary %s has no ready pod)", c.canary)
+	}
 	return text
 }
 

@@ -157,6 +157,28 @@ func TestALostStableIsSaid(t *testing.T) {
 	}
 }
 
+// TestALostCanaryIsSaid: every pod of the canary is gone while somebody is waited
+// for. Its traffic is stable's by then, and who is to promote it has to know.
+func TestALostCanaryIsSaid(t *testing.T) {
+	gone := []edit{canaryPods(2, 0), endpoints(0), settledNow}
+	approve := v1alpha1.Step{Approve: &v1alpha1.Approve{}}
+	for name, tc := range map[string]struct {
+		edits []edit
+		want  string
+	}{
+		"paused":   {append([]edit{canaryOf(1, 2, 25)}, gone...), "step 2/3: pause (no traffic, as canary v2 has no ready pod): paused until promoted"},
+		"approved": {append([]edit{canaryOf(1, 2, 25), inSteps(weightStep(25), approve)}, gone...), "step 2/2: approval (no traffic, as canary v2 has no ready pod): waiting for a named person to promote"},
+		"matched": {append([]edit{canaryOf(1, 2, 0), inSteps(v1alpha1.Step{MatchRoute: &v1alpha1.MatchRoute{Name: "testers", Match: []v1alpha1.RequestMatch{{}}}}, pauseStep())}, gone...),
+			"step 2/2: pause (no traffic, as canary v2 has no ready pod): paused until promoted"},
+		"without a weight": {append([]edit{canaryOf(0, 2, 0), inSteps(pauseStep())}, gone...), "step 1/1: pause: paused until promoted"},
+		"one of two":       {[]edit{canaryOf(1, 2, 25), canaryPods(2, 1), endpoints(1), settledNow}, "step 2/3: pause: paused until promoted"},
+	} {
+		if got := Decide(scene(tc.edits...)).Status.Message; got != tc.want {
+			t.Errorf("%s: says %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
 // TestWhatIsNotThereIsNotWritten: a Service that somebody deleted is a problem, and no write that fails for ever.
 func TestWhatIsNotThereIsNotWritten(t *testing.T) {
 	s := scene(canaryOf(1, 1, 0), latched(v1alpha1.ReasonAbortedByCommand), settledNow, func(s *Snapshot) {
