@@ -13,6 +13,23 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
+// Where requests suffice it is said what does not.
+func TestEnoughRequestsWaitForBlocks(t *testing.T) {
+	s := slo()
+	s.Question = asked(0, 10)
+	g := newGame(t, s)
+	g.rows([4]float64{0, 5000, 1, 9000})
+	if m := g.metric(); !strings.HasSuffix(m.Message, "; 1 of 2 blocks") {
+		t.Errorf("%s: %q, want it to wait for the second block", m.Verdict, m.Message)
+	}
+	g.rows([4]float64{0, 5000, 1, 9000})
+	g.block += 8
+	g.judge(nil)
+	if m := g.metric(); m.Verdict != v1alpha1.MetricUndecided || !strings.HasSuffix(m.Message, "; the requests suffice, and a block of now is awaited") {
+		t.Errorf("%s: %q, want it to wait for a block of now", m.Verdict, m.Message)
+	}
+}
+
 // One value that is missing is no lack of data for noDataTimeout: until then
 // onNoData: Ignore waits for it as every other policy does.
 func TestIgnoreWaitsForNoDataTimeout(t *testing.T) {

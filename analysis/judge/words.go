@@ -189,7 +189,23 @@ func outlook(in Input, j Judged, st v1alpha1.MetricStatus) string {
 		}
 		return fmt.Sprintf("evidence %s of %s needed that canary stays below %s", rounded(value), rounded(passAt), limitText(rulesOf(in.Spec.Judgement).mustProve(j, nextWeight(in.Spec.Question))))
 	}
+	if more <= 0 {
+		return awaited(ev, asked)
+	}
 	return fmt.Sprintf("%s of about %s requests%s", rounded(have.Total), rounded(math.Ceil(have.Total+more)), eta(ev, more))
+}
+
+// awaited says what is missing when requests are not: a second block, or one that
+// speaks for now.
+func awaited(ev *v1alpha1.MetricEvidence, asked bool) string {
+	n := ev.Usable
+	if asked {
+		n = ev.AskedBlocks
+	}
+	if n < leastBlocks {
+		return fmt.Sprintf("%d of %d blocks", n, leastBlocks)
+	}
+	return "the requests suffice, and a block of now is awaited"
 }
 
 func limitText(l stats.Limit) string {
