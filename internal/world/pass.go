@@ -41,6 +41,8 @@ type pass struct {
 	unwritten time.Duration
 	// now is the time that it decided at.
 	now time.Time
+	// looked: it has decided once at least.
+	looked bool
 	// began is as of when it knows what it read.
 	began time.Duration
 }
@@ -67,7 +69,7 @@ func (p *pass) decide() {
 		s.Pods = p.pods
 	}
 	p.plan = p.c.w.decide(s)
-	p.c.draft.saw(p.stored, p.read.rollout, p.plan.Status, p.now)
+	p.looked = true
 	wanted := plan.HangsOn(s, p.plan)
 	if !p.c.known && (len(p.plan.Actions) > 0 || !plan.Same(&p.stored.Status, &p.plan.Status)) {
 		wanted = plan.AllKinds
@@ -77,7 +79,16 @@ func (p *pass) decide() {
 		return
 	}
 	p.c.known = p.c.known || p.live.Has(plan.AllKinds)
+	p.saw()
 	p.sign()
+}
+
+// saw remembers traffic as the last look has seen it: each look compares with
+// what the pass before has seen, not with the look before.
+func (p *pass) saw() {
+	if p.looked {
+		p.c.draft.saw(p.stored, p.read.rollout, p.plan.Status, p.now)
+	}
 }
 
 // readLive reads kinds from the API server, in two halves: a live reading is
@@ -89,6 +100,7 @@ func (p *pass) readLive(wanted plan.Kinds) {
 
 func (p *pass) readFirst() {
 	if p.c.w.mischief.unreadable() {
+		p.saw()
 		p.c.end(p, errRefused)
 		return
 	}
