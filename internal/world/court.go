@@ -22,6 +22,8 @@ type court struct {
 	// all is in order again, requests may be lost for as long as a rescue takes.
 	harmed   bool
 	harmedAt time.Duration
+	// leapt: part of that is a clock. Until all is in order again, what was counted by it says nothing.
+	leapt bool
 	// calmAt is since when all has been in order again; -1 while it is not.
 	calmAt time.Duration
 	// shrunk: stable was kept at its share at some time in the release under way.
@@ -50,6 +52,12 @@ func (c *court) fails(law int, format string, args ...any) error {
 func (c *court) harm() {
 	c.harmed, c.harmedAt, c.calmAt = true, c.w.now, -1
 	c.disturb()
+}
+
+// leaps says that a controller's clock is not what it was.
+func leaps(c *court) {
+	c.leapt = true
+	c.harm()
 }
 
 // disturb says that something goes wrong for the controller.

@@ -75,7 +75,7 @@ func (l *laws) verdict() error {
 		l.abort.judge()
 	}
 	if l.harmed && l.recovered() {
-		l.harmed = false
+		l.harmed, l.leapt = false, false
 	}
 	if l.broken != nil {
 		return l.broken

@@ -80,7 +80,7 @@ func (m *mischief) kill(c *controller) {
 	c.dead = true
 	m.w.laws.disturb()
 	if c.skew != 0 {
-		m.w.laws.harm() // the next one's clock is another
+		leaps(m.w.laws.court) // the next one's clock is another
 	}
 	m.w.leaders = slices.DeleteFunc(slices.Clone(m.w.leaders), func(o *controller) bool { return o == c })
 	if len(m.w.leaders) > 0 {
@@ -219,7 +219,7 @@ func (m *mischief) leap(d time.Duration) {
 		d = -d / 20
 	}
 	m.w.logf("the controller's clock leaps by %s", d)
-	m.w.laws.harm() // a wait counted by a clock that leaps is no wait
+	leaps(m.w.laws.court) // a wait counted by a clock that leaps is no wait
 	for _, c := range m.w.leaders {
 		c.skew += d
 	}

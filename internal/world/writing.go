@@ -18,9 +18,10 @@ type writingLaws struct {
 // before judges an action when it is about to be written: laws 1 to 3. It may
 // rely on what its pass read, and nothing it read may have been wrong. What
 // others did to traffic or capacity after the reading it could not know, nor
-// that a data plane which reports nothing takes longer than it may.
+// that a data plane which reports nothing takes longer than it may, or that its
+// clock has leapt across a wait.
 func (l *writingLaws) before(p *pass, a plan.Action) {
-	if l.harmedAt >= p.began || l.w.plane.late() {
+	if l.harmedAt >= p.began || l.w.plane.late() || l.leapt {
 		return
 	}
 	switch a := a.(type) {
