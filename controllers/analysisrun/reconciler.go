@@ -21,7 +21,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -29,6 +28,7 @@ import (
 	"github.com/sluice-dev/sluice/analysis/judge"
 	"github.com/sluice-dev/sluice/analysis/schedule"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/kube"
 )
 
 const (
@@ -77,7 +77,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 		Named("analysisrun").
 		For(&v1alpha1.AnalysisRun{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&batchv1.Job{}).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		WithOptions(kube.Workers(workers)).
 		Complete(r)
 }
 

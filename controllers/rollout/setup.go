@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -93,7 +92,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 		Watches(&appsv1.Deployment{}, enqueue(r.client, byWorkload, client.Object.GetName)).
 		Watches(&v1alpha1.AnalysisTemplate{}, enqueue(r.client, byTemplate, anyTemplate)).
 		Watches(&v1alpha1.ClusterAnalysisTemplate{}, enqueue(r.client, byTemplate, anyTemplate)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: 8})
+		WithOptions(kube.Workers(8))
 	for _, obj := range registry.Watched() {
 		gvk, err := apiutil.GVKForObject(obj, mgr.GetScheme())
 		if err != nil {
