@@ -12,7 +12,7 @@ import (
 // of routes, or without routes by the number of pods.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.stableService) == has(self.canaryService)",message="spec.strategy.canary: set both stableService and canaryService, or neither to have them created from service"
-// +kubebuilder:validation:XValidation:rule="!has(self.stableService) || self.stableService != self.canaryService",message="spec.strategy.canary.canaryService: must be another Service than stableService; create a second Service with the same selector and ports"
+// +kubebuilder:validation:XValidation:rule="!has(self.stableService) || !has(self.canaryService) || self.stableService != self.canaryService",message="spec.strategy.canary.canaryService: must be another Service than stableService; create a second Service with the same selector and ports"
 // +kubebuilder:validation:XValidation:rule="!(has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0) || has(self.stableService) || has(self.service)",message="spec.strategy.canary.stableService: required with routes; name stableService and canaryService, or service to have both created"
 // +kubebuilder:validation:XValidation:rule="!has(self.stableService) || (has(self.routes) && self.routes.size() > 0 || has(self.managedRoutes) && self.managedRoutes.size() > 0)",message="spec.strategy.canary.routes: routes or managedRoutes are required with stableService; name the route that sends traffic to it, or name only service to shift by the number of pods"
 // +kubebuilder:validation:XValidation:rule="!(has(self.steps) && self.steps.size() > 0 && has(self.ramp))",message="spec.strategy.canary: set at most one of steps and ramp; remove the other"

@@ -114,6 +114,7 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 		"two kinds in a step":  {"the order would be a guess", "spec.strategy.canary.steps", []any{map[string]any{"setWeight": int64(5), "pause": map[string]any{}}}, "split it into several steps"},
 		"template and ref":     {"which one counts would be a guess", "spec.template", map[string]any{"spec": map[string]any{"containers": []any{map[string]any{"name": "a", "image": "b"}}}}, "exactly one of template and workloadRef"},
 		"one Service for both": {"the slots could not be told apart", "spec.strategy.canary.canaryService", "shop", "create a second Service"},
+		"long name":            {"it could not be a label", "metadata.name", strings.Repeat("x", 64), "metadata.name: must be at most 63 characters"},
 		"address":              {"it could never be asked", "spec.strategy.canary.analysis.prometheus.address", "prometheus:9090", "must be an http or https URL such as"},
 		"empty analysis":       {"it would judge nothing", "spec.strategy.canary.analysis", map[string]any{}, "needs objectives with a preset, or at least one entry in metrics or templates"},
 		"negative replicas":    {"there is no such number of pods", "spec.replicas", int64(-1), "spec.replicas"},
@@ -149,6 +150,17 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
 			}
 		})
+	}
+}
+
+// TestOneServiceOfTwo: what is missing is said, and nothing of how the rules are written.
+func TestOneServiceOfTwo(t *testing.T) {
+	env := testenv.Start(t)
+	o := readmeRollout(t)
+	unstructured.RemoveNestedField(o, "spec", "strategy", "canary", "canaryService")
+	err := create(t, env.Client(t, runtime.NewScheme()), env.Namespace(t), o)
+	if err == nil || !strings.Contains(err.Error(), "set both stableService and canaryService") || strings.Contains(err.Error(), "evaluating rule") {
+		t.Errorf("got %v, want a refusal that says to set both, and nothing else", err)
 	}
 }
 

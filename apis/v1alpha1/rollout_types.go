@@ -26,6 +26,7 @@ import (
 // +kubebuilder:printcolumn:name="Stable",type=string,priority=1,JSONPath=`.status.stableRevision`
 // +kubebuilder:printcolumn:name="Canary",type=string,priority=1,JSONPath=`.status.canaryRevision`
 // +kubebuilder:printcolumn:name="In Full",type=string,priority=1,JSONPath=`.status.message`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name: must be at most 63 characters, since it is a label of all that belongs to the Rollout; choose a shorter name"
 type Rollout struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
