@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,8 +161,8 @@ func canaryWeight(route *unstructured.Unstructured) int32 {
 	return weightIn(route.Object["spec"])
 }
 
-// weightIn finds the first weight of the canary in a part of a route. A rule of
-// the controller's own gives it everything, without a weight.
+// weightIn finds the first weight of the canary in a part of a route. Rules of
+// the controller's own are for some requests only.
 func weightIn(part any) int32 {
 	switch p := part.(type) {
 	case []any:
@@ -171,6 +172,9 @@ func weightIn(part any) int32 {
 			}
 		}
 	case map[string]any:
+		if name, _ := p["name"].(string); strings.HasPrefix(name, "sluice.dev") {
+			return -1
+		}
 		if w, ok := p["weight"].(int64); ok && isCanary(p) {
 			return int32(w)
 		}
