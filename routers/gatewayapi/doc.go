@@ -7,7 +7,8 @@
 // It writes the weight of those backendRefs that name one of the two Services,
 // in the rules that the reference chooses. A matchRoute step adds rules before
 // the user's, whose names begin with "sluice.dev."; a mirror step adds a filter
-// as the last of each rule steered. What is carried beside the weights is noted
+// as the last of each rule steered; stickiness adds rules behind the user's and
+// a filter, or an entry in one, to both backends. What is carried beside the weights is noted
 // in annotation sluice.dev/beside, which comes and goes with it. Rules and
 // backendRefs are atomic lists, of which server-side apply can't own a part; so
 // all of this is one JSON patch that holds only for the version it was computed

@@ -8,9 +8,9 @@
 //   - the weight of those destinations that name one of the two slots, in the
 //     http, tls and tcp routes that the reference chooses;
 //   - http routes of its own, named sluice.dev/..., in front of those: they carry
-//     matches and a cookie, and are copies of the user's route in all but match
-//     and destination;
-//   - an entry of mirrors, and the header set-cookie of the canary's destination;
+//     matches and cookies, and are copies of the user's route in all but match,
+//     destinations and weights;
+//   - an entry of mirrors, and the header set-cookie of both destinations;
 //   - annotation sluice.dev/beside, which remembers the last two kinds.
 //
 // In a DestinationRule it writes one label, sluice.dev/revision, of the subsets
