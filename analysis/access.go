@@ -103,12 +103,11 @@ func splitHost(entry string) (host, port string) {
 func CheckHost(entry string) error {
 	host, port := splitHost(entry)
 	name := strings.TrimPrefix(host, "*.")
-	_, noAddress := netip.ParseAddr(host)
 	number, err := strconv.ParseUint(port, 10, 16)
 	switch {
 	case strings.HasSuffix(entry, ":"), port != "" && (err != nil || number == 0):
 		return fmt.Errorf("%q names no port; write one from 1 to 65535, or leave the colon out for any", entry)
-	case noAddress != nil && strings.Contains(host, ":"):
+	case strings.Contains(host, ":") && !strings.HasPrefix(entry, "["):
 		return fmt.Errorf("%q is no host; write an IPv6 address in brackets, such as [2001:db8::1]:9090", entry)
 	case name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/@*?# "):
 		return fmt.Errorf("%q is no host; write host:port without scheme or path, such as prometheus.monitoring:9090, or *.example.com for every host below", entry)

@@ -75,7 +75,8 @@ func (m *Memory) remember(obj client.Object) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	id := object{gvk.GroupKind(), client.ObjectKeyFromObject(obj)}
-	if m.writes[id].version != obj.GetResourceVersion() { // else it has been waited for already
+	// What is known already has been waited for; a list that was longer under way may be older.
+	if known, ok := m.writes[id]; !ok || older(known.version, obj.GetResourceVersion()) {
 		m.writes[id] = written{obj.GetResourceVersion(), obj.GetLabels(), m.clock.Now()}
 	}
 }

@@ -314,7 +314,7 @@ func cookieless(v view, p pair, r routers.Route) error {
 	for _, one := range v.rules {
 		if shadows(p, one) {
 			return &routers.Problem{Field: r.Field, Message: fmt.Sprintf(
-				"stickiness would take requests away from %s of %s: the cookie makes the matches of %s more specific; steer that rule too, move it to a route of its own, or remove stickiness", one, r, p)}
+				"stickiness would take requests away from %s of %s: the cookie makes the matches of %s more specific; steer that rule too, give it a host name of its own, or remove stickiness", one, r, p)}
 		}
 	}
 	return nil
@@ -337,17 +337,18 @@ func saysCookie(entry any, lists ...string) bool {
 }
 
 // shadows reports whether another rule, which is not steered, has a match that
-// is as specific as one of this rule's but for query parameters or its place:
-// one more header would turn that round.
+// comes before one of this rule's by query parameters or its place alone, or by
+// one header that ours makes up for while it has fewer query parameters.
 func shadows(p pair, other rule) bool {
 	if p.chosen[other.index] {
 		return false
 	}
 	for _, theirs := range matchesIn(other.raw) {
 		for _, ours := range matchesIn(p.raw) {
+			headers := len(listOf(theirs, "headers")) - len(listOf(ours, "headers"))
 			params := len(listOf(theirs, "queryParams")) - len(listOf(ours, "queryParams"))
-			if samePlace(theirs, ours) && len(listOf(theirs, "headers")) == len(listOf(ours, "headers")) &&
-				(params > 0 || params == 0 && other.index < p.index) {
+			overtakes := headers == 0 && (params > 0 || params == 0 && other.index < p.index)
+			if samePlace(theirs, ours) && (overtakes || headers == 1 && params < 0) {
 				return true
 			}
 		}

@@ -50,6 +50,9 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 	if judged.Preset == v1alpha1.PresetEnvoyGateway {
 		places(spec.Subject, f)
 	}
+	if s := spec.Settle; s != nil && s.Duration <= 0 {
+		spec.Settle = nil // stored before the schema refused it, which it would in a run
+	}
 	if asked {
 		spec.Question = &v1alpha1.Question{
 			Step: c.step, Since: metav1.NewTime(c.since), NextWeight: nextWeight(c, f),

@@ -229,6 +229,21 @@ func TestCheckAnalysis(t *testing.T) {
 	}
 }
 
+// TestVettedAfterTheSwitch: without a preview Service what is judged is the active one's.
+func TestVettedAfterTheSwitch(t *testing.T) {
+	s := scene(func(s *Snapshot) {
+		s.Rollout.Spec.Strategy = v1alpha1.Strategy{BlueGreen: &v1alpha1.BlueGreenStrategy{ActiveService: "shop", PostPromotion: &v1alpha1.PostPromotion{Analysis: slo()}}}
+	})
+	var got []string
+	CheckAnalysis(s.Rollout, nil, func(spec v1alpha1.AnalysisRunSpec) error {
+		got = append(got, spec.Subject.Canary.Service)
+		return nil
+	})
+	if diff := cmp.Diff([]string{"shop"}, got); diff != "" {
+		t.Errorf("Services: -want +got:\n%s", diff)
+	}
+}
+
 // TestVettedAsItRuns: what is vetted at rest has the variables of the run that is started later.
 func TestVettedAsItRuns(t *testing.T) {
 	a := slo()

@@ -47,7 +47,7 @@ func observe(f facts, old *v1alpha1.ObservedTraffic) (*v1alpha1.ObservedTraffic,
 	switch {
 	case now != unsure && now != before:
 		return fresh.figures(), now
-	case now != unsure, before == agreeing, before == contradicting && len(tallies) > 0 && !slices.ContainsFunc(tallies, func(t tally) bool { return t.follows(split.Canary) }):
+	case now != unsure, before == agreeing, before == contradicting && counting(f) && !slices.ContainsFunc(tallies, func(t tally) bool { return t.follows(split.Canary) }):
 		return old, before
 	}
 	return nil, unsure
@@ -66,10 +66,14 @@ func derivable(f facts) bool {
 // few. Within convergence.timeout no capacity is taken away for a share that
 // nothing but a settle time speaks for.
 func awaits(f facts) bool {
-	return derivable(f) && f.sight == unsure && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout)) &&
-		slices.ContainsFunc(f.Runs, func(r v1alpha1.AnalysisRun) bool {
-			return compares(&r, f.StableService.Selects, f.CanaryService.Selects) && countsRequests(&r)
-		})
+	return derivable(f) && f.sight == unsure && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout)) && counting(f)
+}
+
+// counting: a run under way counts what goes to either revision, be that nothing just now.
+func counting(f facts) bool {
+	return slices.ContainsFunc(f.Runs, func(r v1alpha1.AnalysisRun) bool {
+		return compares(&r, f.StableService.Selects, f.CanaryService.Selects) && countsRequests(&r)
+	})
 }
 
 // countsRequests reports whether any metric of a run counts what goes to either revision.
@@ -179,11 +183,14 @@ func (t tally) says(weight int32) sight {
 	return s
 }
 
-// follows reports whether the latest block's share is within the limits.
+// follows reports whether the share of the latest block is within the limits, or
+// that of all that a run keeps: where a block has few requests its own seldom can be.
 func (t tally) follows(weight int32) bool {
 	low, high := limits(weight, farOff)
-	share := t.latestCanary / t.latest
-	return t.latest > 0 && share >= low && share <= high
+	within := func(canary, requests float64) bool {
+		return requests > 0 && canary >= low*requests && canary <= high*requests
+	}
+	return within(t.latestCanary, t.latest) || within(t.canary, t.requests)
 }
 
 // mildest has all metrics contradict before that counts, and one that agrees suffice.
@@ -293,5 +300,5 @@ func strayRemedy(f facts) string {
 	for _, r := range f.bound.Routes {
 		routes = append(routes, r.Kind+" "+r.Name)
 	}
-	return fmt.Sprintf("look whether the proxies follow %s, callers go around it, or the metric's labels miss pods; abort, or skip-analysis to go on without", strings.Join(routes, ", "))
+	return fmt.Sprintf("look whether the proxies follow %s, callers go around it, or the metric's labels miss pods or count both revisions as one: correct them, put the metric under dryRun, abort, or skip-analysis to go on without", strings.Join(routes, ", "))
 }

@@ -125,8 +125,11 @@ func TestObservedShare(t *testing.T) {
 		"Reports":       {"the data plane's own word", []v1alpha1.MetricStatus{counts("errors", none...)}, []edit{func(s *Snapshot) { s.Traffic = carried(traffic.CanaryAt(25)) }}, seen{v1alpha1.EvidenceRouteStatus, "", 2, v1alpha1.ReasonWaitingForPods}},
 		"Skipped":       {"a person goes on without", []v1alpha1.MetricStatus{counts("errors", none...)}, []edit{func(s *Snapshot) { s.Rollout.Status.AnalysisSkipped = &v1alpha1.PersonStatus{By: "ann"} }}, settled},
 		"Remembered":    {"nobody calls any more, which disproves nothing", []v1alpha1.MetricStatus{counts("errors", share(0, 1))}, []edit{saw(0, 9000)}, strays("1%", v1alpha1.ReasonWaitingForTraffic)},
-		"Mended":        {"the latest block disproves it, however few there were", []v1alpha1.MetricStatus{counts("errors", share(3, 10))}, []edit{saw(0, 9000)}, settled},
-		"KeptFigures":   {"what was seen once is not told again with every block", []v1alpha1.MetricStatus{counts("errors", right...)}, []edit{saw(500, 2000)}, seen{v1alpha1.EvidenceObservedShare, "1%", 2, v1alpha1.ReasonWaitingForPods}},
+		"Night":         {"nobody calls for longer than blocks are kept", []v1alpha1.MetricStatus{counts("errors", slices.Repeat([]v1alpha1.BlockStatus{share(0, 0)}, 8)...)}, []edit{saw(0, 9000)}, strays("1%", v1alpha1.ReasonWaitingForTraffic)},
+		"MendedByFew": {"one request a block, of which the canary gets a quarter", []v1alpha1.MetricStatus{counts("errors", share(1, 1), share(0, 1), share(0, 1), share(0, 1), share(1, 1), share(0, 1), share(0, 1), share(0, 1))},
+			[]edit{saw(0, 9000)}, settled},
+		"Mended":      {"the latest block disproves it, however few there were", []v1alpha1.MetricStatus{counts("errors", share(3, 10))}, []edit{saw(0, 9000)}, settled},
+		"KeptFigures": {"what was seen once is not told again with every block", []v1alpha1.MetricStatus{counts("errors", right...)}, []edit{saw(500, 2000)}, seen{v1alpha1.EvidenceObservedShare, "1%", 2, v1alpha1.ReasonWaitingForPods}},
 		"KeptAfterwards": {
 			"nor forgotten with the run", []v1alpha1.MetricStatus{counts("errors", share(0, 1))}, []edit{saw(500, 2000)}, seen{v1alpha1.EvidenceObservedShare, "1%", 2, v1alpha1.ReasonWaitingForPods},
 		},

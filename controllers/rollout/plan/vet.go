@@ -35,6 +35,9 @@ func exemplary(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Template) 
 	if c := r.Spec.Strategy.Canary; c != nil && c.Analysis == a {
 		subject.Stable = &stable
 	}
+	if b := r.Spec.Strategy.BlueGreen; b != nil && b.PostPromotion != nil && a == &b.PostPromotion.Analysis {
+		subject.Canary.Service = stable.Service // after the switch
+	}
 	return v1alpha1.AnalysisRunSpec{
 		Judgement: judgement(a, reached), Subject: &subject, Prometheus: a.Prometheus, Loki: a.Loki, Metrics: metrics(a, reached),
 		Args: argsOf(r, a, reached, canary, stable),
