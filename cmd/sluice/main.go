@@ -77,6 +77,9 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	if err := awaitKinds(ctx, mgr.GetRESTMapper(), kindsWithin); err != nil {
+		return err
+	}
 	if err := wire(ctx, mgr, o); err != nil {
 		return err
 	}
