@@ -256,7 +256,7 @@ func cantUndo(c cursor, f facts, cmd v1alpha1.Command) string {
 	case c.stable == "":
 		return "no revision is stable yet; there is nothing to go back to"
 	case to == "":
-		return "no earlier promoted revision is remembered; name one in toRevision"
+		return "no earlier promoted revision is remembered; name one, by --to-revision of the plugin or toRevision of the command"
 	case to == f.Target:
 		return fmt.Sprintf("revision %s is wanted already", to)
 	case f.revisions.of(to).Name == "" && to != f.written:

@@ -254,7 +254,7 @@ func pauseGate(c cursor, f facts) (hold, bool) {
 	}
 	message := "paused until promoted" + patienceText(c, f)
 	if step.Pause.For != nil {
-		message = fmt.Sprintf("paused for %s until %s", step.Pause.For.Duration, clockTime(c.since.Add(step.Pause.For.Duration)))
+		message = fmt.Sprintf("paused for %s until %s", step.Pause.For.Duration, clockTime(c.since, c.since.Add(step.Pause.For.Duration)))
 	}
 	return hold{v1alpha1.PhasePaused, v1alpha1.ReasonPauseStep, stepText(c, f) + ": " + message}, true
 }
@@ -269,10 +269,16 @@ func patienceText(c cursor, f facts) string {
 	if _, over := timedOut(c, f); over {
 		return fmt.Sprintf("; nobody came within %s", timeout)
 	}
-	return fmt.Sprintf(", at the latest at %s, then %s", clockTime(c.since.Add(timeout)), then)
+	return fmt.Sprintf(", at the latest at %s, then %s", clockTime(c.since, c.since.Add(timeout)), then)
 }
 
-func clockTime(t time.Time) string { return t.UTC().Format(time.TimeOnly + " MST") }
+// clockTime names the end of a wait, with its day unless that is the one on which it began.
+func clockTime(began, end time.Time) string {
+	if began.UTC().Format(time.DateOnly) == end.UTC().Format(time.DateOnly) {
+		return end.UTC().Format(time.TimeOnly + " MST")
+	}
+	return end.UTC().Format(time.DateTime + " MST")
+}
 
 func approveGate(c cursor, f facts) (hold, bool) {
 	step, ok := c.current(f)

@@ -292,7 +292,7 @@ func strayText(f facts) string {
 	o := f.observed
 	return fmt.Sprintf("the routes give the canary %d %%, but metric %s saw it get %s of %d requests (%d, from %s to %s)",
 		f.Traffic.Requested[0].Canary, o.Metric, strings.Replace(string(o.Share), "%", " %", 1), o.Requests, o.Canary,
-		o.Since.UTC().Format(time.TimeOnly), clockTime(o.Until.Time))
+		o.Since.UTC().Format(time.TimeOnly), clockTime(o.Since.Time, o.Until.Time))
 }
 
 func strayRemedy(f facts) string {
