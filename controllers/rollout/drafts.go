@@ -91,9 +91,21 @@ func (d *drafts) drop(uid types.UID) {
 type known struct {
 	mu   sync.Mutex
 	uids map[types.UID]bool
+	// began is when the first Rollout was looked at.
+	began time.Time
 }
 
 func newKnown() *known { return &known{uids: map[types.UID]bool{}} }
+
+// since is when this process began to look at Rollouts: at the latest now.
+func (k *known) since(now time.Time) time.Time {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.began.IsZero() {
+		k.began = now
+	}
+	return k.began
+}
 
 func (k *known) has(uid types.UID) bool {
 	k.mu.Lock()

@@ -34,7 +34,7 @@ type seen struct {
 // from the API server, the others from the cache. What a person has to mend
 // becomes a problem of the snapshot; an error means that it could not be read.
 func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live plan.Kinds) (seen, error) {
-	from := readers{cached: r.cached, live: r.live, endpoints: r.endpoints, kinds: live}
+	from := readers{cached: r.cached, live: r.live, noted: r.noted, kinds: live}
 	stored := &v1alpha1.Rollout{}
 	if err := from.of(plan.Rollouts).Get(ctx, key, stored); err != nil {
 		return seen{}, err
@@ -42,7 +42,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 	ro := r.drafts.latest(stored)
 	o := &observation{
 		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, vet: r.vet, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)}, rival: map[string]string{},
-		s: plan.Snapshot{Now: r.clock.Now(), Rollout: ro, Gate: r.gates.answer(ro.UID)},
+		s: plan.Snapshot{Now: r.clock.Now(), Watched: r.known.since(r.clock.Now()), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
 	for _, read := range []func(context.Context) error{o.rivals, o.template, o.revisions, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods, o.trouble} {
@@ -56,7 +56,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 
 // readers choose where a kind of object is read from.
 type readers struct {
-	cached, live, endpoints client.Reader
+	cached, live, noted client.Reader
 	// kinds that are read live.
 	kinds plan.Kinds
 }
@@ -65,8 +65,8 @@ func (r readers) of(kind plan.Kinds) client.Reader {
 	switch {
 	case !r.kinds.Has(kind):
 		return r.cached
-	case kind == plan.Endpoints:
-		return r.endpoints
+	case kind == plan.Endpoints, kind == plan.Rollouts:
+		return r.noted
 	}
 	return r.live
 }

@@ -25,18 +25,19 @@ type Reconciler struct {
 	// cached is fed by watches; it is never behind our own writes.
 	cached client.Reader
 	live   client.Reader
-	// endpoints lists EndpointSlices live, and has cached not fall behind that: which
-	// pods took the place of others is told by their numbers in the order in which they were so.
-	endpoints client.Reader
-	routers   *routers.Registry
-	recorder  recorder
-	clock     clock.PassiveClock
-	metrics   *metrics
-	gates     *gates
-	drafts    *drafts
-	known     *known
-	vet       plan.Vet
-	writer    writer
+	// noted reads live, and has cached not fall behind that. Rollouts are read by it,
+	// whose status says what was seen before, and EndpointSlices: which pods took the
+	// place of others is told by their numbers in the order in which they were so.
+	noted    client.Reader
+	routers  *routers.Registry
+	recorder recorder
+	clock    clock.PassiveClock
+	metrics  *metrics
+	gates    *gates
+	drafts   *drafts
+	known    *known
+	vet      plan.Vet
+	writer   writer
 }
 
 // Reconcile takes one Rollout one pass further.

@@ -67,7 +67,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 	drafts, known := newDrafts(), newKnown()
 	writes := parts.Memory.Client(mgr.GetClient())
 	r := &Reconciler{
-		client: writes, cached: parts.Memory.Reader(mgr.GetClient(), live), live: live, endpoints: parts.Memory.Live(mgr.GetClient(), live), routers: registry,
+		client: writes, cached: parts.Memory.Reader(mgr.GetClient(), live), live: live, noted: parts.Memory.Live(mgr.GetClient(), live), routers: registry,
 		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: parts.Clock, metrics: m, gates: gates,
 		drafts: drafts, known: known, vet: parts.Vet,
 		writer: writer{client: writes, live: live, routers: registry, managed: managed{writes, registry}, gates: gates, forget: func(uid types.UID) {

@@ -62,7 +62,7 @@ func (m *Memory) Client(c client.Client) client.Client { return remembering{c, m
 // [ErrBehind]; when it stays behind, the API server is read instead.
 func (m *Memory) Reader(cache, live client.Reader) client.Reader { return trusting{cache, live, m} }
 
-// Live lists from the API server, and remembers what a cache has not heard of
+// Live reads from the API server, and remembers what a cache has not heard of
 // yet: whoever goes on from that must not see a cache say again what was so before.
 func (m *Memory) Live(cache, live client.Reader) client.Reader { return noting{live, cache, m} }
 
@@ -264,11 +264,30 @@ func versions(list client.ObjectList) (map[types.NamespacedName]string, error) {
 	return found, err
 }
 
-// noting is a reader of the API server whose lists are remembered.
+// noting is a reader of the API server that remembers what it has shown.
 type noting struct {
 	client.Reader
 	cache  client.Reader
 	memory *Memory
+}
+
+// Get implements client.Reader.
+func (n noting) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	if err := n.Reader.Get(ctx, key, obj, opts...); err != nil {
+		return err //nolint:wrapcheck // as the reader that it stands for
+	}
+	cached, ok := obj.DeepCopyObject().(client.Object)
+	if !ok {
+		return nil
+	}
+	err := n.cache.Get(ctx, key, cached, opts...)
+	if client.IgnoreNotFound(err) != nil {
+		return err //nolint:wrapcheck // as the cache that it asks
+	}
+	if err != nil || older(cached.GetResourceVersion(), obj.GetResourceVersion()) {
+		n.memory.remember(obj)
+	}
+	return nil
 }
 
 // List implements client.Reader.

@@ -44,8 +44,11 @@ type controller struct {
 	skew time.Duration
 	// unseen are its own writes that its cache has not seen yet, by kind: since when, and whether there are any.
 	unseen [kinds]marked
-	// outrun are EndpointSlices that it read live and its cache has not heard of, see kube.Memory.Live.
-	outrun marked
+	// outrun are EndpointSlices that it read live and its cache has not heard of, passed
+	// by the Rollout in the same way, see kube.Memory.Live.
+	outrun, passed marked
+	// watched is when its first pass began, by its own clock.
+	watched time.Time
 	// known: it has read everything live once.
 	known bool
 	draft draft
@@ -85,7 +88,7 @@ func (c *controller) notice(k kind) {
 	c.stale[k] = marked{true, c.w.now}
 	c.later(c.w.lags.Notice, "cache hears of "+k.String(), func() {
 		c.stale[k].any, c.unseen[k].any = false, false
-		c.outrun.any = c.outrun.any && k != services
+		c.outrun.any, c.passed.any = c.outrun.any && k != services, c.passed.any && k != rollouts
 		c.cache.take(k, &c.w.live)
 		c.enqueue()
 	})
@@ -123,18 +126,16 @@ func (c *controller) begin() {
 	c.readAt = c.asOf()
 	p := &pass{c: c, read: c.cache, stored: c.cache.rollout, began: c.readAt}
 	var old plan.Kinds
-	for k, own := range append(c.unseen[:], c.outrun) {
+	for k, own := range append(c.unseen[:], c.outrun, c.passed) {
 		switch {
 		case !own.any:
 			continue
 		case c.w.now-own.since < ownPatience:
 			c.end(p, errBehind)
 			return
-		case k < int(kinds):
-			old |= bits[k]
-			continue
+		default:
+			old |= awaited[k]
 		}
-		old |= plan.Endpoints
 	}
 	if old != 0 && p.stored != nil {
 		p.readLive(old)

@@ -49,7 +49,7 @@ type pass struct {
 
 func (p *pass) snapshot() plan.Snapshot {
 	s := p.read.snapshot(p.now, p.c.w.catalogue)
-	s.Gate, s.Pods = p.gate, p.pods
+	s.Gate, s.Pods, s.Watched = p.gate, p.pods, p.c.watched
 	return s
 }
 
@@ -61,6 +61,9 @@ func (p *pass) decide() {
 		return
 	}
 	p.now = p.c.now()
+	if p.c.watched.IsZero() {
+		p.c.watched = p.now
+	}
 	p.read.rollout = p.c.draft.latest(p.stored)
 	p.gate, p.pods = p.c.gate, nil
 	s := p.snapshot()
@@ -110,6 +113,9 @@ func (p *pass) readFirst() {
 	p.take(rollouts, workloads, replicaSets)
 	if p.live.Has(plan.Rollouts) {
 		p.stored = p.read.rollout
+		if !p.c.passed.any && p.c.cache.version != p.read.version {
+			p.c.passed = marked{true, p.c.w.now}
+		}
 	}
 	p.c.later(p.c.w.lags.Read, "live read", p.readSecond)
 }
@@ -134,6 +140,10 @@ var bits = [kinds]plan.Kinds{
 	rollouts: plan.Rollouts, workloads: plan.Workloads, replicaSets: plan.ReplicaSets, services: plan.Services | plan.Endpoints,
 	routes: plan.Routes, runs: plan.Runs, jobs: plan.Jobs,
 }
+
+// awaited are the kinds that a cache may be behind with: what the controller wrote
+// itself, and at the end what it read live.
+var awaited = append(bits[:], plan.Endpoints, plan.Rollouts)
 
 // take reads those of some kinds that are to be read live.
 func (p *pass) take(some ...kind) {

@@ -120,6 +120,29 @@ func TestEndpointsGoneOnceAreRemembered(t *testing.T) {
 	t.Error("the scene does not shift even when the endpoints have been there for long")
 }
 
+// TestAnIdleSlotIsCountedFromWhenItIsWatched: while no controller was there, what it
+// lists may have gone and come back. What gets traffic would have been missed.
+func TestAnIdleSlotIsCountedFromWhenItIsWatched(t *testing.T) {
+	for name, tc := range map[string]struct {
+		watched time.Time
+		weight  int32
+		want    int32
+	}{
+		"Since then": {noon.Add(-time.Second), 0, 0},
+		"For long":   {noon.Add(-30 * time.Second), 0, 1},
+		"Always":     {time.Time{}, 0, 1},
+		"Not idle":   {noon.Add(-time.Second), 25, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene(canaryOf(0, 1, tc.weight), settledNow)
+			s.Watched = tc.watched
+			if got := assess(s).noticed(traffic.Canary, "v2"); got != tc.want {
+				t.Errorf("counts on %d of the canary's endpoints, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestRoutesThatDisagreeAreRemembered: for as long as they can't be read, what the
 // status keeps of them is still what one of them carried, and not all.
 func TestRoutesThatDisagreeAreRemembered(t *testing.T) {

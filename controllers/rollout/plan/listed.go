@@ -41,11 +41,22 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 		for _, e := range old {
 			if e.Service == s.Name && e.Revision == revision {
 				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Evicted}
+				if revision != f.Rollout.Status.StableRevision && was.since.Before(f.Watched) && !f.Watched.After(f.Now) && idle(f, slot) {
+					was.since, was.before = stamp(f.Watched), 0
+				}
 			}
 		}
 		all[i] = was.become(s, f)
 	}
 	return all
+}
+
+// idle: a slot gets nothing. What such a slot has listed of another revision than
+// stable before anybody watched may have been gone in between and have come back
+// lately; nobody would have missed it.
+func idle(f facts, slot traffic.Slot) bool {
+	return f.means == byRoute && len(f.Traffic.Requested) > 0 &&
+		!slices.ContainsFunc(f.Traffic.Requested, func(s traffic.Split) bool { return s.Reaches(slot) })
 }
 
 // perSlot is the same of each slot.

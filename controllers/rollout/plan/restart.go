@@ -73,7 +73,7 @@ func noteRestart(c cursor, f facts) cursor {
 // plane, and no other is on its way out. An eviction respects
 // PodDisruptionBudgets: refused, it is tried again later.
 func replace(c cursor, f facts) []Action {
-	if c.mode(f) != resting || f.Rollout.Spec.Paused || c.paused != nil {
+	if c.mode(f) != resting || !c.free(f) {
 		return nil
 	}
 	l, _ := f.listed.in(traffic.Stable)

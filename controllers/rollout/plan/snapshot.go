@@ -17,6 +17,8 @@ import (
 type Snapshot struct {
 	// Now is the time of reading.
 	Now time.Time
+	// Watched is since when whoever decides has watched the Rollout; zero for ever.
+	Watched time.Time
 	// Rollout as it was read, with the status of the pass before.
 	Rollout *v1alpha1.Rollout
 	// Template is the pod template wanted, inline or the workload's; nil when it can't be had.
