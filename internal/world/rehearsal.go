@@ -228,7 +228,7 @@ func (p *player) words(message string) string {
 }
 
 // times of day mean nothing in a rehearsal.
-var times = regexp.MustCompile(`( until|, at the latest at) [0-9:]{8} UTC(, then [A-Za-z]+)?`)
+var times = regexp.MustCompile(`( until|, at the latest at) ([0-9-]{10} )?[0-9:]{8} UTC(, then [A-Za-z]+)?`)
 
 // person comes when one is waited for: at a pause without an end, and at an approval.
 func (p *player) person() {
