@@ -120,8 +120,9 @@ func (b *bench) edit(mod func(*v1alpha1.AnalysisRun)) {
 	if err := b.client.Get(b.t.Context(), key, run); err != nil {
 		b.t.Fatal(err)
 	}
+	before := run.DeepCopy()
 	mod(run)
-	if err := b.client.Update(b.t.Context(), run); err != nil {
+	if err := b.client.Patch(b.t.Context(), run, client.MergeFrom(before)); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -74,10 +74,7 @@ func TestAdoptionAndTheWayBack(t *testing.T) {
 	stop()
 
 	d := s.deployment()
-	d.Spec.Template = *podTemplate("shop:v2")
-	if err := s.client.Update(s.ctx, d); err != nil {
-		t.Fatal(err)
-	}
+	s.edit(d, func() { d.Spec.Template = *podTemplate("shop:v2") })
 	s.atStep(1)
 	if got := *s.deployment().Spec.Replicas; got != 0 {
 		t.Errorf("a release gave the Deployment %d replicas", got)

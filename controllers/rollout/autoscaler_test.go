@@ -10,7 +10,6 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -48,11 +47,7 @@ func TestAutoscalerInMidRelease(t *testing.T) {
 	s.until("8 pods of stable and 2 of the canary", func(ro *v1alpha1.Rollout) bool {
 		return *ro.Spec.Replicas == 8 && s.ready(first) == 8 && s.ready(second) == 2
 	})
-	before := hpa.DeepCopy()
-	hpa.Spec.MinReplicas, hpa.Spec.MaxReplicas = ptr.To(int32(1)), 3
-	if err := s.client.Patch(s.ctx, hpa, client.MergeFrom(before)); err != nil {
-		t.Fatal(err)
-	}
+	s.edit(hpa, func() { hpa.Spec.MinReplicas, hpa.Spec.MaxReplicas = ptr.To(int32(1)), 3 })
 	s.until("3 pods of stable and 1 of the canary", func(ro *v1alpha1.Rollout) bool {
 		return *ro.Spec.Replicas == 3 && s.replicas(first) == 3 && s.replicas(second) == 1
 	})

@@ -68,11 +68,7 @@ func TestAHandOnTheAdoptedDeploymentIsTold(t *testing.T) {
 	}
 	for _, n := range []int32{3, 2} {
 		d := s.deployment()
-		before := d.DeepCopy()
-		d.Spec.Replicas = &n
-		if err := s.client.Patch(s.ctx, d, client.MergeFrom(before)); err != nil {
-			t.Fatal(err)
-		}
+		s.edit(d, func() { d.Spec.Replicas = &n })
 		s.until("scaled back", func(*v1alpha1.Rollout) bool { return *s.deployment().Spec.Replicas == 0 })
 	}
 	s.oneEvent("WorkloadDrift")
@@ -97,11 +93,7 @@ func TestAHandOnASelectorIsTold(t *testing.T) {
 		if err := s.client.Get(s.ctx, client.ObjectKey{Namespace: s.ns, Name: "shop-stable"}, svc); err != nil {
 			t.Fatal(err)
 		}
-		before := svc.DeepCopy()
-		delete(svc.Spec.Selector, v1alpha1.RevisionLabel)
-		if err := s.client.Patch(s.ctx, svc, client.MergeFrom(before)); err != nil {
-			t.Fatal(err)
-		}
+		s.edit(svc, func() { delete(svc.Spec.Selector, v1alpha1.RevisionLabel) })
 		s.until("put right", func(*v1alpha1.Rollout) bool { return s.selects("shop-stable") == first })
 		s.untilPhase(v1alpha1.PhaseHealthy)
 	}

@@ -108,10 +108,7 @@ func TestDeadlineMayOnlyReport(t *testing.T) {
 		t.Errorf("abort %+v, message %q; want it reported and left in flight", late.Status.Abort, late.Status.Message)
 	}
 	for _, p := range s.pods(late.Status.CanaryRevision) { // they get ready after all
-		p.Annotations = nil
-		if err := s.client.Update(s.ctx, &p); err != nil {
-			t.Fatal(err)
-		}
+		s.edit(&p, func() { p.Annotations = nil })
 	}
 	s.release("shop:v3")
 	s.healthyWith(first)

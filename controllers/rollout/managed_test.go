@@ -181,10 +181,7 @@ func TestManagedDelegateBesideADeployment(t *testing.T) {
 	carries("at rest", 100, 0, true)
 
 	d := s.deployment()
-	d.Spec.Template = *podTemplate("shop:v2")
-	if err := s.client.Update(s.ctx, d); err != nil {
-		t.Fatal(err)
-	}
+	s.edit(d, func() { d.Spec.Template = *podTemplate("shop:v2") })
 	s.untilPhase(v1alpha1.PhasePaused)
 	carries("at the pause", 50, 50, true)
 	s.delete(s.get())

@@ -49,11 +49,8 @@ func TestRouteReturnsToTheUsersOwnForm(t *testing.T) {
 				t.Parallel()
 				s := newShop(t)
 				r := s.httpRoute()
-				before, refs := r.DeepCopy(), r.Spec.Rules[0].BackendRefs
-				refs[0].Weight, refs[1].Weight = ptr.To(tc.stable), ptr.To(tc.canary)
-				if err := s.client.Patch(s.ctx, r, client.MergeFrom(before)); err != nil {
-					t.Fatal(err)
-				}
+				refs := r.Spec.Rules[0].BackendRefs
+				s.edit(r, func() { refs[0].Weight, refs[1].Weight = ptr.To(tc.stable), ptr.To(tc.canary) })
 				own := s.rules()
 				startController(t, testenv.Start(t), s.ns)
 				s.create(s.rollout(weight(25), pause()))

@@ -13,7 +13,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -66,11 +65,7 @@ func TestSamplesAreReleased(t *testing.T) {
 	}
 
 	d := s.deployment()
-	before := d.DeepCopy()
-	d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "VERSION", Value: "2"}}
-	if err := s.client.Patch(s.ctx, d, client.MergeFrom(before)); err != nil {
-		t.Fatal(err)
-	}
+	s.edit(d, func() { d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "VERSION", Value: "2"}} })
 	for i, want := range []int32{5, 25, 50} {
 		ro := s.atStep(int32(2*i + 1))
 		if got := ro.Status.Traffic.CanaryWeight; got != want || ro.Status.Phase == v1alpha1.PhasePaused {

@@ -315,9 +315,16 @@ func (s *shop) release(image string) {
 func (s *shop) patch(change func(*v1alpha1.Rollout)) {
 	s.t.Helper()
 	ro := s.get()
-	before := ro.DeepCopy()
-	change(ro)
-	if err := s.client.Patch(s.ctx, ro, client.MergeFrom(before)); err != nil {
+	s.edit(ro, func() { change(ro) })
+}
+
+// edit changes an object as another writer would: it sends only what mod
+// changed, so that it never meets a conflict with the controller's own writes.
+func (s *shop) edit(o client.Object, mod func()) {
+	s.t.Helper()
+	before, _ := o.DeepCopyObject().(client.Object)
+	mod()
+	if err := s.client.Patch(s.ctx, o, client.MergeFrom(before)); err != nil {
 		s.t.Fatal(err)
 	}
 }

@@ -4,6 +4,7 @@
 package rollout_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func (s *shop) gatewayOf(features ...gatewayv1.FeatureName) *gatewayv1.GatewayCl
 		ObjectMeta: metav1.ObjectMeta{Name: s.ns}, Spec: gatewayv1.GatewayClassSpec{ControllerName: "example.com/gateway"},
 	}
 	s.create(class)
-	s.t.Cleanup(func() { _ = s.client.Delete(s.t.Context(), class) })
+	s.t.Cleanup(func() { _ = s.client.Delete(context.WithoutCancel(s.t.Context()), class) })
 	s.features(class, features...)
 	s.create(&gatewayv1.Gateway{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "gateway"},

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -102,13 +103,15 @@ func (s *shop) ready(hash string) int32 {
 // scale sets replicas by the scale subresource, as an HPA does.
 func (s *shop) scale(n int32) {
 	s.t.Helper()
-	scale := &autoscalingv1.Scale{}
-	ro := s.get()
-	if err := s.client.SubResource("scale").Get(s.ctx, ro, scale); err != nil {
-		s.t.Fatal(err)
-	}
-	scale.Spec.Replicas = n
-	if err := s.client.SubResource("scale").Update(s.ctx, ro, client.WithSubResourceBody(scale)); err != nil {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { // with the controller's own writes
+		scale, ro := &autoscalingv1.Scale{}, s.get()
+		if err := s.client.SubResource("scale").Get(s.ctx, ro, scale); err != nil {
+			return err
+		}
+		scale.Spec.Replicas = n
+		return s.client.SubResource("scale").Update(s.ctx, ro, client.WithSubResourceBody(scale))
+	})
+	if err != nil {
 		s.t.Fatal(err)
 	}
 }
