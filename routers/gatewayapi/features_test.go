@@ -4,6 +4,7 @@
 package gatewayapi
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -174,7 +175,7 @@ func put(t *testing.T, c client.Client, ns, text string, lists []gatewayv1.Featu
 		t.Fatal(err)
 	}
 	if o.GetKind() == "GatewayClass" {
-		t.Cleanup(func() { _ = c.Delete(t.Context(), o) })
+		t.Cleanup(func() { _ = c.Delete(context.WithoutCancel(t.Context()), o) })
 		class := &gatewayv1.GatewayClass{}
 		if err := c.Get(t.Context(), client.ObjectKeyFromObject(o), class); err != nil {
 			t.Fatal(err)
