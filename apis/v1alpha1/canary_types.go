@@ -145,9 +145,9 @@ type CanaryStrategy struct {
 // Stickiness is the cookie that tells which version a user has met. Routes read
 // it and hand it out; pods see it and need not know it.
 type Stickiness struct {
-	// cookie is its name. Default sluice-version.
+	// cookie is its name. Default sluice-<name of the Rollout>: Rollouts behind one
+	// host name need cookies of different names.
 	// +optional
-	// +kubebuilder:default=sluice-version
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9_-]*$`
 	// +kubebuilder:validation:MaxLength=64
 	Cookie string `json:"cookie,omitempty"`

@@ -83,7 +83,7 @@ func (m managed) route(ctx context.Context, o *observation, ref v1alpha1.RouteRe
 	if object != nil && object.GetAnnotations()[v1alpha1.ManagedAnnotation] == wanted.GetAnnotations()[v1alpha1.ManagedAnnotation] {
 		return plan.Managed{Ref: ref}, nil
 	}
-	if err := m.routers.Unable(ctx, m.client, routeTo(o.s, o.bound, ref, at+".spec"), wanted, plan.Asked(o.s.Rollout.Spec)); err != nil {
+	if err := m.routers.Unable(ctx, m.client, routeTo(o.s, o.bound, ref, at+".spec"), wanted, plan.Asked(o.s.Rollout)); err != nil {
 		return plan.Managed{}, err
 	}
 	if err := m.check(ctx, wanted, at); err != nil {

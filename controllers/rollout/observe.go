@@ -251,7 +251,7 @@ func carriable(ctx context.Context, o *observation, route routers.Route) error {
 	if _, err := o.routers.For(route); err != nil {
 		return nil //nolint:nilerr // reading it says so
 	}
-	wants := plan.Asked(o.s.Rollout.Spec)
+	wants := plan.Asked(o.s.Rollout)
 	var p *routers.Problem
 	for _, asked := range wants {
 		if errors.As(o.routers.Refuses(route, asked), &p) {

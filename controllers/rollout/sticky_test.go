@@ -52,7 +52,7 @@ func TestUsersAreKeptUntilTheAbort(t *testing.T) {
 			return ro.Status.Phase == v1alpha1.PhasePaused && ro.Status.CurrentStep.Index == step
 		}).Status.CanaryRevision
 		got, cookies := s.kept()
-		if got != rules || len(cookies) != 2 || !strings.HasPrefix(cookies[1], "sluice-version="+hash+"-") || cookies[0] != cookies[1]+weight {
+		if got != rules || len(cookies) != 2 || !strings.HasPrefix(cookies[1], "sluice-shop="+hash+"-") || cookies[0] != cookies[1]+weight {
 			t.Errorf("at step %d there are %d rules for cookies, and %q are handed out, want %d, and those of %s at %s", step, got, cookies, rules, hash, weight)
 		}
 	}

@@ -64,6 +64,11 @@ func Cookie(revision string, release int64, weights []int32) string {
 	return revision + "-" + digest(fmt.Sprint(release, weights))
 }
 
+// StickyCookie names the cookie of a Rollout that names none: sluice-<rollout>.
+// Rollouts behind one host share its cookies, so each needs one of its own. What
+// can stand in an object's name can stand in a cookie's.
+func StickyCookie(rollout string) string { return "sluice-" + rollout }
+
 // ConfigCopy names a copy of a ConfigMap or Secret: <name>-<hash of its content>.
 func ConfigCopy(name, hash string) string { return fit(name, maxName-len(hash)-1) + "-" + hash }
 

@@ -41,6 +41,8 @@ func besides() []traffic.Split {
 	fair := traffic.Split{Baseline: 20}.At(20)
 	fair.Sticky = keep(20, 0, "7d9f-1", 5).Sticky
 	tested := keep(50, 0, "7d9f-2", 5, 20)
+	renamed := keep(20, 0, "7d9f-1", 5)
+	renamed.Sticky.Cookie = "sluice" // of whose name another's begins
 	testers := v1alpha1.MatchRoute{Name: "testers", Match: header("X-Canary", "1")}
 	staff := v1alpha1.MatchRoute{Name: "staff", Match: append(header("X-Staff", "a"), header("X-Staff", "b")...)}
 	tested.Matches = []v1alpha1.MatchRoute{testers}
@@ -49,7 +51,7 @@ func besides() []traffic.Split {
 		at(0, 10), at(50, 10), at(50, 100), at(0, 0),
 		at(1, 5, testers, staff), at(99, 0, testers), at(99, 50), at(0, 5, staff), at(0, 0),
 		control(0, 5), control(5, 5), control(5, 20), control(50, 50), control(20, 20, testers), control(0, 1, staff), at(0, 0),
-		keep(5, 0, "7d9f-1"), keep(20, 0, "7d9f-1", 5), fair, keep(20, 10, "7d9f-1", 5), keep(50, 0, "7d9f-1", 5, 20), tested, at(0, 0),
+		keep(5, 0, "7d9f-1"), keep(20, 0, "7d9f-1", 5), renamed, fair, keep(20, 10, "7d9f-1", 5), keep(50, 0, "7d9f-1", 5, 20), tested, at(0, 0),
 		keep(5, 0, "7d9f-2"), at(100, 0), keep(99, 0, "7d9f-2", 1, 5, 20), at(25, 0, testers), at(0, 0),
 	}
 }

@@ -23,9 +23,9 @@ type asks struct {
 	baseline v1alpha1.Baseline
 }
 
-// Asked lists what the steps of a spec ask the routes to carry, each once.
-func Asked(spec v1alpha1.RolloutSpec) []traffic.Split {
-	f := facts{&said{strategy: strategyOf(spec)}}
+// Asked lists what the steps of a Rollout ask the routes to carry, each once.
+func Asked(ro *v1alpha1.Rollout) []traffic.Split {
+	f := facts{&said{Snapshot: Snapshot{Rollout: ro}, strategy: strategyOf(ro.Spec)}}
 	var all []traffic.Split
 	for i := range f.strategy.steps {
 		if s := (cursor{step: int32(i)}).asks(f).split; !slices.ContainsFunc(all, s.Equal) {

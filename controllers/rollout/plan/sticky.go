@@ -12,11 +12,8 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// Defaults of spec.strategy.canary.stickiness.
-const (
-	defaultCookie    = "sluice-version"
-	defaultCookieAge = time.Hour
-)
+// defaultCookieAge is the default of spec.strategy.canary.stickiness.maxAge.
+const defaultCookieAge = time.Hour
 
 // stick has a split keep users on the version first met. Who was drawn when
 // follows from the steps up to the cursor's, so that it needs no memory. A weight
@@ -35,7 +32,7 @@ func stick(s traffic.Split, c cursor, f facts) traffic.Split {
 		return s
 	}
 	s.Sticky = &traffic.Sticky{
-		Cookie: cmp.Or(k.Cookie, defaultCookie), MaxAge: duration(k.MaxAge, defaultCookieAge).Duration,
+		Cookie: cmp.Or(k.Cookie, names.StickyCookie(f.Rollout.Name)), MaxAge: duration(k.MaxAge, defaultCookieAge).Duration,
 		Value: names.Cookie(c.canary, c.release, drawn(steps)), Draws: slices.Clip(weights[:at]),
 	}
 	return s

@@ -27,6 +27,17 @@ func kept(weight int32, value string, draws ...int32) traffic.Split {
 	return s
 }
 
+// called is the same by a cookie of another name.
+func called(name string, s traffic.Split) traffic.Split {
+	s.Sticky.Cookie = name
+	return s
+}
+
+// cookie has the spec name another cookie.
+func cookie(name string) edit {
+	return func(s *Snapshot) { s.Rollout.Spec.Strategy.Canary.Stickiness.Cookie = name }
+}
+
 const ofV2 = "v2-e5886764"
 
 // requested has the routes carry a split.
@@ -75,6 +86,8 @@ func TestUsersAreDrawnByTheStepsSoFar(t *testing.T) {
 		"Held":        {"a release that is held keeps what the routes carry", []edit{canaryOf(5, 1, 25), requested(kept(25, "v2-before", 5)), func(s *Snapshot) { s.Rollout.Spec.Paused = true }}, traffic.Split{}},
 		"Retried":     {"the cookies of the release before bind nobody", []edit{canaryOf(1, 1, 0), func(s *Snapshot) { s.Rollout.Status.Release = 3 }}, kept(5, "v2-852d8b8f")},
 		"Edited":      {"nor do those of other weights", []edit{canaryOf(1, 1, 0), inSteps(weightStep(0), weightStep(5), weightStep(10))}, kept(5, "v2-561304b7")},
+		"Renamed":     {"nor those of another name: all are drawn anew at the weight of the moment", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), cookie("of-them")}, called("of-them", kept(25, ofV2, 5))},
+		"Unnamed":     {"without a name the cookie has the Rollout's, so that Rollouts behind one host don't share it", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), cookie("")}, called("sluice-shop", kept(25, ofV2, 5))},
 		"TurnedOff":   {"without the field nobody is kept", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), func(s *Snapshot) { s.Rollout.Spec.Strategy.Canary.Stickiness = nil }}, traffic.CanaryAt(25)},
 	}
 	for name, tc := range cases {
@@ -105,16 +118,17 @@ func TestStickyIsConfirmedAsAWhole(t *testing.T) {
 
 // TestRampDraws: a ramp is steps like any other.
 func TestRampDraws(t *testing.T) {
-	spec := v1alpha1.RolloutSpec{Strategy: v1alpha1.Strategy{Canary: &v1alpha1.CanaryStrategy{
+	ro := &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Name: "shop.eu"}}
+	ro.Spec.Strategy.Canary = &v1alpha1.CanaryStrategy{
 		Stickiness: &v1alpha1.Stickiness{}, Ramp: &v1alpha1.Ramp{Weights: []int32{1, 10, 100}, Every: metav1.Duration{Duration: time.Minute}},
-	}}}
+	}
 	var got [][]int32
-	for _, s := range Asked(spec) {
+	for _, s := range Asked(ro) {
 		if s.Sticky == nil {
 			got = append(got, nil)
 			continue
 		}
-		if s.Sticky.Cookie != defaultCookie || s.Sticky.MaxAge != time.Hour {
+		if s.Sticky.Cookie != "sluice-shop.eu" || s.Sticky.MaxAge != time.Hour {
 			t.Errorf("without a name and an age the cookie is %+v", s.Sticky)
 		}
 		got = append(got, append([]int32{s.Canary}, s.Sticky.Draws...))
