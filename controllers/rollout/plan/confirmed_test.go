@@ -143,6 +143,18 @@ func TestAnIdleSlotIsCountedFromWhenItIsWatched(t *testing.T) {
 	}
 }
 
+// TestWhatIsEndingIsNotCountedAnew: of an idle slot that lists none but pods told
+// to end nothing is counted on, so that its times stay as they are.
+func TestWhatIsEndingIsNotCountedAnew(t *testing.T) {
+	s := scene(canaryOf(0, 0, 0), settledNow)
+	s.Watched, s.CanaryService.Ready = noon.Add(-time.Second), map[string]int32{"v2": 4}
+	since := metav1.NewTime(noon.Add(-30 * time.Second))
+	s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{{Service: "canary", Revision: "v2", Since: since, Ending: 4}}
+	if l, _ := assess(s).listed.in(traffic.Canary); l.ending != 4 || !l.since.Equal(since.Time) {
+		t.Errorf("%d are ending, since %s, want 4 since %s", l.ending, l.since, since)
+	}
+}
+
 // TestRoutesThatDisagreeAreRemembered: for as long as they can't be read, what the
 // status keeps of them is still what one of them carried, and not all.
 func TestRoutesThatDisagreeAreRemembered(t *testing.T) {

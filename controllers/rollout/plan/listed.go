@@ -41,7 +41,7 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 		for _, e := range old {
 			if e.Service == s.Name && e.Revision == revision {
 				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Evicted}
-				if revision != f.Rollout.Status.StableRevision && was.since.Before(f.Watched) && !f.Watched.After(f.Now) && idle(f, slot) {
+				if was.unwatched(f) && idle(f, slot) {
 					was.since, was.before = stamp(f.Watched), 0
 				}
 			}
@@ -49,6 +49,11 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 		all[i] = was.become(s, f)
 	}
 	return all
+}
+
+// unwatched: endpoints of another revision than stable are counted on since before anybody watched.
+func (l listed) unwatched(f facts) bool {
+	return l.ready > 0 && l.revision != f.Rollout.Status.StableRevision && l.since.Before(f.Watched) && !f.Watched.After(f.Now)
 }
 
 // idle: a slot gets nothing. What such a slot has listed of another revision than
