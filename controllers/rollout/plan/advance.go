@@ -112,7 +112,7 @@ var transitions = []rule{
 	},
 	{
 		"StepDone", []mode{forward}, stepDone, nextStep, []mode{forward},
-		"The cluster is as the step asks, or whoever the step waits for has answered, and no gate holds the release.",
+		"The cluster is as the step asks, whoever else it waits for has answered, and no gate holds the release.",
 		"The next step begins, or after the last one the promotion.",
 	},
 	{
@@ -168,10 +168,14 @@ func waitsForCluster(c cursor, f facts) bool {
 	if !c.free(f) || (m != forward && m != initial) || astray(c, f) {
 		return false
 	}
-	if step, ok := c.current(f); ok && m == forward && !step.moves() && !unfed(c, f) {
-		return false
-	}
-	return !c.reached(f)
+	return (m == initial || clusterHolds(c, f)) && !c.reached(f)
+}
+
+// clusterHolds reports whether it is the cluster that a release waits for, if for
+// anything: a step that only waits does so first of all for somebody else.
+func clusterHolds(c cursor, f facts) bool {
+	step, ok := c.current(f)
+	return !ok || step.moves() || unfed(c, f) || cleared(c, f)
 }
 
 // lostStatus: the status is empty although a Service already stands for one of

@@ -230,8 +230,7 @@ func overdueGate(c cursor, f facts) (hold, bool) {
 }
 
 func clusterGate(c cursor, f facts) (hold, bool) {
-	step, walking := c.current(f)
-	if c.mode(f) == forward && walking && (!step.moves() && !unfed(c, f) || c.reached(f)) {
+	if _, walking := c.current(f); c.mode(f) == forward && walking && (!clusterHolds(c, f) || c.reached(f)) {
 		return hold{}, false
 	}
 	h := waitingFor(c, f)

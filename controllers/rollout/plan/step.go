@@ -35,8 +35,13 @@ func (s Step) Run(rollout string, release int64) string {
 	return names.AnalysisRun(rollout, release, cmp.Or(s.control.suffix(), string(s.where)))
 }
 
-// stepDone: the current step has what it waits for and no gate holds it.
-func stepDone(c cursor, f facts) bool {
+// stepDone: the cluster is as the current step asks, whoever it waits for has
+// answered and no gate holds it. What was lost beside a step that only waits, or
+// what a rescue has changed, is thus back before the next one begins.
+func stepDone(c cursor, f facts) bool { return cleared(c, f) && c.reached(f) }
+
+// cleared: only the cluster can still hold the current step.
+func cleared(c cursor, f facts) bool {
 	step, ok := c.current(f)
 	if !ok || !c.free(f) || astray(c, f) {
 		return false
@@ -46,7 +51,7 @@ func stepDone(c cursor, f facts) bool {
 	}
 	switch {
 	case step.moves():
-		return c.reached(f)
+		return true
 	case step.Analyze != nil:
 		return nobodyToJudge(c, f) || analyzed(c, f)
 	}
@@ -108,7 +113,7 @@ func timeoutPromotes(c cursor, f facts) bool {
 
 func timeoutAborts(c cursor, f facts) bool {
 	then, over := timedOut(c, f)
-	return over && then == v1alpha1.OnTimeoutAbort && c.free(f) && !stepDone(c, f)
+	return over && then == v1alpha1.OnTimeoutAbort && c.free(f) && !cleared(c, f)
 }
 
 func abortOnTimeout(c cursor, f facts) cursor {
