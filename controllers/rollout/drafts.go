@@ -17,9 +17,14 @@ import (
 // write of its own yet: words, numbers, and since when something has been so.
 // They are held in memory only. A controller that starts anew begins such times
 // anew, which makes it wait longer and never shorter.
+//
+// The first status that a process finds to differ is never held: what a former
+// leader may still sign was decided from the one before, and meets a conflict.
 type drafts struct {
 	mu sync.Mutex
 	of map[types.UID]draft
+	// signed are the Rollouts whose status this process has written once.
+	signed map[types.UID]bool
 }
 
 // draft goes on from a stored status, and from no other.
@@ -28,7 +33,9 @@ type draft struct {
 	since       time.Time
 }
 
-func newDrafts() *drafts { return &drafts{of: map[types.UID]draft{}} }
+func newDrafts() *drafts {
+	return &drafts{of: map[types.UID]draft{}, signed: map[types.UID]bool{}}
+}
 
 // latest gives a Rollout with the status that it would have by now.
 func (d *drafts) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
@@ -52,6 +59,9 @@ func (d *drafts) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, n
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if !d.signed[stored.UID] {
+		return 0
+	}
 	held, ok := d.of[stored.UID]
 	if !ok || !plan.Same(&held.stored, &stored.Status) {
 		held = draft{stored: stored.Status, since: now}
@@ -80,11 +90,27 @@ func (d *drafts) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, a
 	d.of[stored.UID] = held
 }
 
-// drop forgets what was held of a Rollout, because it is written, true again or no longer wanted.
+// drop forgets what was held of a Rollout, because it is written or true again.
 func (d *drafts) drop(uid types.UID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.of, uid)
+}
+
+// sign notes that a status was written, and with it what was held.
+func (d *drafts) sign(uid types.UID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.of, uid)
+	d.signed[uid] = true
+}
+
+// forget has a Rollout that is gone be as one that was never seen.
+func (d *drafts) forget(uid types.UID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.of, uid)
+	delete(d.signed, uid)
 }
 
 // known are the Rollouts that this process has read in full from the API server.

@@ -41,7 +41,7 @@ func (r *Reconciler) report(ctx context.Context, s seen, p plan.Plan) (unwritten
 	if err := kube.PatchStatusLocked(ctx, r.client, ro, updated); err != nil {
 		return 0, client.IgnoreNotFound(err)
 	}
-	r.drafts.drop(ro.UID)
+	r.drafts.sign(ro.UID)
 	if ro.Status.Phase != p.Status.Phase || ro.Status.Message != p.Status.Message {
 		log.FromContext(ctx).Info("Reported status", "phase", p.Status.Phase, "reason", p.Status.Message)
 	}

@@ -72,7 +72,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 		drafts: drafts, known: known, vet: parts.Vet,
 		writer: writer{client: writes, live: live, routers: registry, managed: managed{writes, registry}, gates: gates, forget: func(uid types.UID) {
 			gates.forget(uid)
-			drafts.drop(uid)
+			drafts.forget(uid)
 			known.drop(uid)
 		}},
 	}

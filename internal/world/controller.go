@@ -49,9 +49,9 @@ type controller struct {
 	outrun, passed marked
 	// watched is when its first pass began, by its own clock.
 	watched time.Time
-	// known: it has read everything live once.
-	known bool
-	draft draft
+	// known: it has read everything live once; signed: it has stored a status.
+	known, signed bool
+	draft         draft
 	// gate is the last answer of a gate, kept in its memory alone; asking while one is awaited.
 	gate   *plan.GateAnswer
 	asking bool

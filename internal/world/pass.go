@@ -164,7 +164,10 @@ func (p *pass) sign() {
 		p.act(0)
 		return
 	}
-	if p.unwritten = p.c.draft.hold(p.stored, p.plan.Status, p.now); p.unwritten > 0 {
+	if p.c.signed {
+		p.unwritten = p.c.draft.hold(p.stored, p.plan.Status, p.now)
+	}
+	if p.unwritten > 0 {
 		p.act(0)
 		return
 	}
@@ -173,6 +176,7 @@ func (p *pass) sign() {
 			p.c.end(p, err)
 			return
 		}
+		p.c.signed = true
 		p.c.draft.drop()
 		p.act(0)
 	})
