@@ -16,7 +16,8 @@ import (
 )
 
 // Check reports why a run can't be carried out as it is written: an unknown
-// variable, bounds that no value meets. Waiting does not mend that.
+// variable, bounds that no value meets, a dry run of what is not there. Waiting
+// does not mend that.
 func Check(spec v1alpha1.AnalysisRunSpec) error {
 	names := map[string]bool{}
 	for _, j := range List(spec) {
@@ -37,6 +38,21 @@ func Check(spec v1alpha1.AnalysisRunSpec) error {
 		}
 		if _, err := boundsOf(j.Metric); j.Kind == Threshold && err != nil {
 			return fmt.Errorf("metric %q: %w", j.Name, err)
+		}
+	}
+	return checkDryRun(spec.DryRun, names)
+}
+
+// checkDryRun finds entries that no metric has the name of. Whoever wrote one
+// takes a metric for harmless that aborts.
+func checkDryRun(entries []string, names map[string]bool) error {
+	for _, entry := range entries {
+		matched := false
+		for name := range names {
+			matched = matched || matches(entry, name)
+		}
+		if !matched {
+			return fmt.Errorf("dryRun: no metric has the name %q; leave it out, or write one of %s", entry, strings.Join(slices.Sorted(maps.Keys(names)), ", "))
 		}
 	}
 	return nil

@@ -329,12 +329,15 @@ func rank(m v1alpha1.MetricStatus) int {
 // Decides reports whether a metric of a run is no dry run.
 func Decides(spec v1alpha1.AnalysisRunSpec, metric string) bool { return !dryRun(spec.DryRun, metric) }
 
-// dryRun reports whether a name is on the list, where a trailing * matches any rest.
+// dryRun reports whether a name is on the list.
 func dryRun(list []string, name string) bool {
-	return slices.ContainsFunc(list, func(entry string) bool {
-		start, wild := strings.CutSuffix(entry, "*")
-		return entry == name || wild && strings.HasPrefix(name, start)
-	})
+	return slices.ContainsFunc(list, func(entry string) bool { return matches(entry, name) })
+}
+
+// matches reports whether an entry of dryRun means a metric: a trailing * matches any rest.
+func matches(entry, name string) bool {
+	start, wild := strings.CutSuffix(entry, "*")
+	return entry == name || wild && strings.HasPrefix(name, start)
 }
 
 func noDataTimeout(spec v1alpha1.AnalysisRunSpec) time.Duration {

@@ -101,6 +101,7 @@ type AnalysisRunSpec struct {
 	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
 	NoDataTimeout metav1.Duration `json:"noDataTimeout,omitempty"`
 	// dryRun names metrics that decide nothing. A trailing * matches any rest.
+	// Each entry must match a metric, of the templates and objectives too.
 	// +optional
 	// +listType=set
 	DryRun []string `json:"dryRun,omitempty"`

@@ -56,6 +56,8 @@ func TestNothingIsPromotedByAMistake(t *testing.T) {
 			[]string{"errors", "NoSeries", "the canary has no series", "check that it is scraped"}},
 		"UnknownVariable": {"a typo in a variable", func(a *v1alpha1.Analysis) { a.Metrics = metric(`requests_total{arm="$(arn)"}`) }, invalid,
 			[]string{`metric "errors": proportion.total`, "$(arn) is unknown; known are $(arm)"}},
+		"DryRunOfNothing": {"a typo in a name that dryRun lists", func(a *v1alpha1.Analysis) { a.DryRun = []string{"erors"} }, invalid,
+			[]string{"spec.strategy.canary.analysis", `dryRun: no metric has the name "erors"`, "errors"}},
 		"NoTemplate": {"a template that does not exist", func(a *v1alpha1.Analysis) { a.Templates = []v1alpha1.TemplateRef{{Name: "http-slo"}} }, invalid,
 			[]string{"spec.strategy.canary.analysis.templates[0].name", "AnalysisTemplate http-slo does not exist", "create it"}},
 		"NoSecret": {"a Secret that is missing", func(a *v1alpha1.Analysis) {

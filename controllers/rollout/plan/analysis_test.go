@@ -248,14 +248,18 @@ func TestVettedAfterTheSwitch(t *testing.T) {
 func TestVettedAsItRuns(t *testing.T) {
 	a := slo()
 	a.Args = []v1alpha1.Arg{{Name: "shard", Value: ptr.To("1")}, {Name: "of", ValueFrom: &v1alpha1.ArgSource{Revision: v1alpha1.RoleStable}}}
-	s := withAnalysis(a)
+	a.DryRun = []string{"availability", "queue"}
+	a.Templates = []v1alpha1.TemplateRef{{Name: "team"}}
+	s := withAnalysis(a,
+		Template{Kind: own, Name: "team", Spec: v1alpha1.AnalysisTemplateSpec{Templates: []v1alpha1.TemplateRef{{Name: "org", Kind: cluster}}}},
+		Template{Kind: cluster, Name: "org", Spec: v1alpha1.AnalysisTemplateSpec{Metrics: []v1alpha1.Metric{{Name: "queue"}}}})
 	runs := []v1alpha1.AnalysisRunSpec{runOf(t, s)}
 	CheckAnalysis(s.Rollout, s.Templates, func(spec v1alpha1.AnalysisRunSpec) error {
 		runs = append(runs, spec)
 		return nil
 	})
-	if len(runs) != 2 {
-		t.Fatalf("%d runs, want one started and one vetted", len(runs))
+	if len(runs) != 2 || len(runs[1].Metrics) != 1 {
+		t.Fatalf("%d runs, want one started and one vetted, with the metric of the template's template", len(runs))
 	}
 	for i := range runs {
 		runs[i] = *runs[i].DeepCopy()
@@ -266,7 +270,7 @@ func TestVettedAsItRuns(t *testing.T) {
 	if diff := cmp.Diff(runs[0].Args, runs[1].Args); diff != "" {
 		t.Errorf("arguments: -started +vetted:\n%s", diff)
 	}
-	if diff := cmp.Diff([]any{runs[0].Judgement, runs[0].Metrics, runs[0].Subject.Stable != nil}, []any{runs[1].Judgement, runs[1].Metrics, runs[1].Subject.Stable != nil}); diff != "" {
+	if diff := cmp.Diff([]any{runs[0].Judgement, runs[0].Metrics, runs[0].DryRun, runs[0].Subject.Stable != nil}, []any{runs[1].Judgement, runs[1].Metrics, runs[1].DryRun, runs[1].Subject.Stable != nil}); diff != "" {
 		t.Errorf("what is judged: -started +vetted:\n%s", diff)
 	}
 }

@@ -40,6 +40,6 @@ func exemplary(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Template) 
 	}
 	return v1alpha1.AnalysisRunSpec{
 		Judgement: judgement(a, reached), Subject: &subject, Prometheus: a.Prometheus, Loki: a.Loki, Metrics: metrics(a, reached),
-		Args: argsOf(r, a, reached, canary, stable),
+		Args: argsOf(r, a, reached, canary, stable), DryRun: a.DryRun,
 	}
 }
