@@ -23,19 +23,20 @@ import (
 // happened: a stored status, or an action carried out.
 type recorder struct{ events events.EventRecorder }
 
-// about names the Rollout, and what of it an event tells. The client counts
-// events in one whose reason and object are the same, whatever their words are:
-// so the object is one for each thing to tell, without the Rollout's version,
-// which would tell apart what is the same.
-func about(ro *v1alpha1.Rollout, told ...string) runtime.Object {
+// about names the Rollout twice: as people look for it, and with what of it an
+// event tells. The client counts events in one whose reason and objects are the
+// same, whatever their words are: so the related object is one for each thing to
+// tell. It must not be the other one, whose field path people are shown. Neither
+// has the Rollout's version, which would tell apart what is the same.
+func about(ro *v1alpha1.Rollout, told ...string) (regarding, related runtime.Object) {
 	sum := fnv.New32a()
 	for _, t := range told {
 		_, _ = sum.Write([]byte(t + "\x00"))
 	}
-	return &corev1.ObjectReference{
-		APIVersion: v1alpha1.GroupVersion.String(), Kind: "Rollout", Namespace: ro.Namespace, Name: ro.Name, UID: ro.UID,
-		FieldPath: fmt.Sprintf("status{%08x}", sum.Sum32()),
-	}
+	shown := corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Rollout", Namespace: ro.Namespace, Name: ro.Name, UID: ro.UID}
+	part := shown
+	part.FieldPath = fmt.Sprintf("status{%08x}", sum.Sum32())
+	return &shown, &part
 }
 
 // news is something to tell.
@@ -47,8 +48,8 @@ type news struct {
 
 // tell sends an event. The release tells those of one from those of the next.
 func (r recorder) tell(ro *v1alpha1.Rollout, release int64, n news) {
-	regarding := about(ro, strconv.FormatInt(release, 10), cmp.Or(n.same, n.words))
-	r.events.Eventf(regarding, nil, n.kind, n.reason, n.action, "%s", clip(n.words))
+	regarding, related := about(ro, strconv.FormatInt(release, 10), cmp.Or(n.same, n.words))
+	r.events.Eventf(regarding, related, n.kind, n.reason, n.action, "%s", clip(n.words))
 }
 
 // transition tells of what a new status changes: releases that begin, end, are

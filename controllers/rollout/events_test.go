@@ -15,7 +15,8 @@ import (
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
 )
 
-// told gives the words of the events with a reason, oldest first.
+// told gives the words of the events with a reason, oldest first. They are about
+// the Rollout as a whole: kubectl shows a part of it beside its name.
 func (s *shop) told(reason string) []string {
 	s.t.Helper()
 	var list eventsv1.EventList
@@ -27,6 +28,9 @@ func (s *shop) told(reason string) []string {
 	for _, e := range list.Items {
 		if e.Reason == reason && e.Regarding.Kind == "Rollout" && e.Regarding.Name == "shop" {
 			words = append(words, e.Note)
+			if e.Regarding.FieldPath != "" {
+				s.t.Errorf("%s is told of %s of the Rollout", e.Reason, e.Regarding.FieldPath)
+			}
 		}
 	}
 	return words
