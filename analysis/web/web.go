@@ -19,8 +19,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/client-go/util/jsonpath"
-
 	"github.com/sluice-dev/sluice/analysis"
 	"github.com/sluice-dev/sluice/analysis/endpoint"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -108,15 +106,6 @@ func (p *Provider) Ask(ctx context.Context, target analysis.Target, w v1alpha1.W
 		return analysis.Useless("web.jsonPath %s can't be followed in the answer (%s); correct it", w.JSONPath, s.Quote(err.Error())), nil
 	}
 	return number(s, found), nil
-}
-
-// parse reads a path. What is missing in an answer is no error but nothing.
-func parse(text string) (*jsonpath.JSONPath, error) {
-	path := jsonpath.New("web").AllowMissingKeys(true)
-	if err := path.Parse(text); err != nil {
-		return nil, fmt.Errorf("web.jsonPath: %s can't be read (%w); write a path such as {.data.score}", text, err)
-	}
-	return path, nil
 }
 
 // send gives the body of a successful answer.

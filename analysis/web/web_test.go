@@ -150,6 +150,65 @@ func TestMeasure(t *testing.T) {
 	}
 }
 
+// TestPaths: what is accepted depends on the answer, and on one place of it.
+func TestPaths(t *testing.T) {
+	const (
+		constant = " is a constant, the same whatever the answer is; write a path, such as {.data.score}"
+		search   = " searches the whole answer by ..; write the whole path, such as {.data.score}"
+		several  = " asks for several values where one is needed; write a path to one, such as {.items[0].score}"
+		more     = " is more than one path in braces; write one, such as {.data.score}"
+	)
+	for path, want := range map[string]string{
+		"{.data.score}": "", "{$.data['score']}": "", "{@}": "", "{.items[-1].v}": "", "{.items[*].v}": "",
+		`{.items[?(@.name=="b")].v}`: "", "{.items[?(@.v>1.5)].v}": "",
+		"{1}": constant, "{1.5}": constant, "{'1'}": constant, "{true}": constant, "{.data 1}": constant,
+		"{..score}": search, "{.data..score}": search, "{.items[?(@..a==3)].v}": search,
+		"{.data['a','b']}": several, "{.items[0,0]}": several,
+		"{.a}{.b}": more, "{range .items[*]}{.v}{end}": more, "{.a}.{.b}": more, "0.5": more, "": more,
+		"{data}":        " has the word data where a field is meant; begin fields with a dot, as in {.data.score}",
+		"{range .a[*]}": " has the word range where a field is meant; begin fields with a dot, as in {.data.score}",
+	} {
+		got, err := "", New(Options{}).CheckMetric(v1alpha1.Metric{Web: &v1alpha1.Web{JSONPath: path}})
+		if err != nil {
+			got = strings.TrimPrefix(err.Error(), "web.jsonPath: "+path)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+}
+
+// FuzzPath holds that no path brings the controller down, and that one which is
+// accepted finds no number where there is none.
+func FuzzPath(f *testing.F) {
+	for _, path := range []string{"{.a.b}", "{.a[0]}", "{.a[-1:].b}", "{.a[::2]}", "{.a[*]}", `{.a[?(@.b=="c")].d}`, "{.a[?(@.b)]}", "{.a[?(@.b[?(@.c>1)])]}", "{1}", "{..a}", "{'a'}", "{.a}{.b}"} {
+		for _, body := range []string{"null", `{"a":[{"b":null,"d":true},{"b":"c","d":"x"}]}`, `[null,[],{}]`} {
+			f.Add(path, body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, body string) {
+		path, err := parse(text)
+		var answer any
+		if err != nil || json.Unmarshal([]byte(body), &answer) != nil {
+			return
+		}
+		var empty any = map[string]any{}
+		for _, of := range []any{answer, empty} {
+			found, err := path.FindResults(of)
+			if err != nil {
+				continue
+			}
+			s, err := New(Options{}).pool.Server(analysis.Target{Address: "http://q.test"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := number(s, found); a.Known && cmp.Equal(of, empty) {
+				t.Errorf("%s finds %v in an answer without anything", text, a.Value)
+			}
+		}
+	})
+}
+
 // Over TLS, with everything that a request may bring.
 func TestRequest(t *testing.T) {
 	var got map[string]string

@@ -60,7 +60,8 @@ type Web struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=8192
 	Body string `json:"body,omitempty"`
-	// jsonPath of the number within the answer, such as {.data.score}. true counts as 1, false as 0.
+	// jsonPath of the number within the answer, such as {.data.score}: one path of
+	// fields, indexes and filters. true counts as 1, false as 0.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self.startsWith('{') && self.endsWith('}')",message="web.jsonPath: must be a path in braces such as {.data.score}"
 	JSONPath string `json:"jsonPath"`
