@@ -77,7 +77,8 @@ type Web struct {
 // fails the analysis. Its containers get the arguments as variables of their
 // environment, by name; in command and args they are $(name).
 type JobMetric struct {
-	// template of the Job, a batch/v1 JobTemplateSpec.
+	// template of the Job, a batch/v1 JobTemplateSpec. Its ttlSecondsAfterFinished
+	// is left out: the Job is deleted with its run, not before its end was read.
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields

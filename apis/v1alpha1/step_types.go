@@ -164,7 +164,8 @@ type Baseline struct {
 
 // JobStep runs a Job to its end.
 type JobStep struct {
-	// template of the Job, a batch/v1 JobTemplateSpec.
+	// template of the Job, a batch/v1 JobTemplateSpec. Its ttlSecondsAfterFinished
+	// is left out: the Job is deleted when the next release has begun, not before its end was read.
 	// +kubebuilder:validation:Schemaless
 	// +kubebuilder:validation:Type=object
 	// +kubebuilder:pruning:PreserveUnknownFields

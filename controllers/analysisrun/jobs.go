@@ -106,6 +106,8 @@ func (r jobs) start(ctx context.Context, run *v1alpha1.AnalysisRun, m v1alpha1.M
 }
 
 // jobOf renders the Job of a metric. It ends with the run, and at its timeout.
+// A time to live of its own it must not have: gone before its end was read, it
+// would be run again.
 func jobOf(run *v1alpha1.AnalysisRun, m v1alpha1.Metric) *batchv1.Job {
 	template := m.Job.Template.DeepCopy()
 	job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
@@ -118,6 +120,7 @@ func jobOf(run *v1alpha1.AnalysisRun, m v1alpha1.Metric) *batchv1.Job {
 	if revision := run.Labels[v1alpha1.RevisionLabel]; revision != "" {
 		job.Labels[v1alpha1.RevisionLabel] = revision
 	}
+	job.Spec.TTLSecondsAfterFinished = nil
 	// Never rounded down to 0, which would end the Job at once.
 	limit := int64(max(1, judge.JobTimeout(m).Seconds()))
 	if own := job.Spec.ActiveDeadlineSeconds; own == nil || *own > limit {

@@ -29,8 +29,8 @@ func smoke(run *v1alpha1.AnalysisRun) {
 	run.Spec.Metrics = []v1alpha1.Metric{{Name: "smoke", Job: &v1alpha1.JobMetric{
 		Timeout: &metav1.Duration{Duration: time.Minute},
 		Template: v1alpha1.JobTemplate{Spec: batchv1.JobSpec{
-			BackoffLimit: ptr.To[int32](0),
-			Template:     corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{container}}},
+			BackoffLimit: ptr.To[int32](0), TTLSecondsAfterFinished: ptr.To[int32](0),
+			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{container}}},
 		}},
 	}}}
 }
@@ -108,7 +108,9 @@ func TestJobOfSomebodyElse(t *testing.T) {
 	}
 }
 
-// TestJobsOnAnAPIServer has the real Job controller say how the Jobs end.
+// TestJobsOnAnAPIServer has the real Job controller say how the Jobs end. Each
+// stays to be read, though its template would have it deleted at once: one that
+// is gone is run again.
 func TestJobsOnAnAPIServer(t *testing.T) {
 	tests := map[string]struct {
 		reason  string
@@ -137,6 +139,10 @@ func TestJobsOnAnAPIServer(t *testing.T) {
 			st := l.await(t, run, "end", func(st v1alpha1.AnalysisRunStatus) bool { return st.CompletedAt != nil })
 			if got := strings.ReplaceAll(st.Message, run.Name+"-smoke", "NAME"); st.Phase != tc.phase || got != tc.want {
 				t.Errorf("%s: %s: %q, want %s: %q", tc.reason, st.Phase, got, tc.phase, tc.want)
+			}
+			job := &batchv1.Job{}
+			if err := l.Get(t.Context(), client.ObjectKey{Namespace: l.namespace, Name: run.Name + "-smoke"}, job); err != nil || job.Spec.TTLSecondsAfterFinished != nil {
+				t.Errorf("%s: Job with a time to live of %v, error %v; want it to stay with its run", tc.reason, job.Spec.TTLSecondsAfterFinished, err)
 			}
 		})
 	}

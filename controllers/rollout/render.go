@@ -54,10 +54,12 @@ func analysisRun(s plan.Snapshot, a plan.StartRun) *v1alpha1.AnalysisRun {
 	return &v1alpha1.AnalysisRun{ObjectMeta: owned(s.Rollout, a.Name, a.Revision), Spec: a.Spec}
 }
 
-// jobOf renders the Job of a job step.
+// jobOf renders the Job of a job step. It stays until the next release: with a
+// time to live it might be gone before its end was read, and be run again.
 func jobOf(s plan.Snapshot, a plan.StartJob) *batchv1.Job {
 	job := &batchv1.Job{ObjectMeta: owned(s.Rollout, a.Name, a.Revision), Spec: *a.Template.Spec.DeepCopy()}
 	job.Annotations = a.Template.Annotations
+	job.Spec.TTLSecondsAfterFinished = nil
 	for key, value := range a.Template.Labels {
 		if _, ours := job.Labels[key]; !ours {
 			job.Labels[key] = value

@@ -22,8 +22,8 @@ import (
 
 func jobStep() v1alpha1.JobStep {
 	return v1alpha1.JobStep{Template: v1alpha1.JobTemplate{Spec: batchv1.JobSpec{
-		BackoffLimit: ptr.To(int32(0)),
-		Template:     corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "check", Image: "check:1"}}}},
+		BackoffLimit: ptr.To(int32(0)), TTLSecondsAfterFinished: ptr.To(int32(0)),
+		Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "check", Image: "check:1"}}}},
 	}}}
 }
 
@@ -56,6 +56,8 @@ func (s *shop) jobs() int {
 	return len(list.Items)
 }
 
+// TestJobStepDecidesByItsEnd, which stays to be read though its template would
+// have it deleted at once: a migration that is gone is run again.
 func TestJobStepDecidesByItsEnd(t *testing.T) {
 	t.Parallel()
 	for phase, good := range map[corev1.PodPhase]bool{corev1.PodSucceeded: true, corev1.PodFailed: false} {
@@ -66,6 +68,10 @@ func TestJobStepDecidesByItsEnd(t *testing.T) {
 			s.release("shop:v2")
 			s.atStep(1)
 			s.until("the Job made", func(*v1alpha1.Rollout) bool { return s.jobs() == 1 })
+			made := &batchv1.JobList{}
+			if err := s.client.List(s.ctx, made, client.InNamespace(s.ns)); err != nil || made.Items[0].Spec.TTLSecondsAfterFinished != nil {
+				t.Fatalf("error %v; the Job has a time to live", err)
+			}
 			s.endJobs(phase)
 			if good {
 				s.atStep(2)
