@@ -14,10 +14,14 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-dev/sluice/analysis/stats"
 )
+
+// metricsKey is what the metrics of --data stand under, by their names.
+const metricsKey = "metrics"
 
 // counts is the file of --data.
 type counts struct {
@@ -84,6 +88,9 @@ func parseCounts(text []byte) (history, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return history{}, errors.New("there is more after the object; put all metrics into one")
 	}
+	if err := repeated(text, 0, len(text), ""); err != nil {
+		return history{}, err
+	}
 	var h history
 	if c.Block != "" {
 		d, err := time.ParseDuration(c.Block)
@@ -106,6 +113,49 @@ func parseCounts(text []byte) (history, error) {
 		h.names, h.series = append(h.names, name), append(h.series, s)
 	}
 	return h, nil
+}
+
+// repeated finds a key that an object has twice, of which the first would be
+// lost. The object is a part of the text, and in a metric named by path.
+func repeated(text []byte, from, to int, path string) error {
+	d := json.NewDecoder(bytes.NewReader(text[from:to]))
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return nil //nolint:nilerr // the text has been read without an error
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		token, err := d.Token()
+		key, is := token.(string)
+		if err != nil || !is {
+			return err //nolint:wrapcheck // the text has been read without an error
+		}
+		same := key
+		if !strings.EqualFold(path, metricsKey) { // fields are known in small letters and in capitals, names are not
+			same = strings.ToLower(key)
+		}
+		if seen[same] {
+			line := 1 + bytes.Count(text[:from+int(d.InputOffset())], []byte("\n"))
+			return fmt.Errorf("%s is there twice, again in line %d, and one would be lost; put both into one, or rename one", join(path, key), line)
+		}
+		seen[same] = true
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err //nolint:wrapcheck // the text has been read without an error
+		}
+		end := from + int(d.InputOffset())
+		if err := repeated(text, end-len(value), end, join(path, key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// join is the place of a key in the file of --data.
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
 }
 
 // unreadable says what is wrong with the text of --data in words of its own.

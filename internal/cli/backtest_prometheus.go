@@ -56,10 +56,30 @@ func spanOf(from, to string, block time.Duration, now time.Time) (span, error) {
 		return span{}, fmt.Errorf("--to %q: %w", to, err)
 	}
 	s := span{from: start, block: block, count: int(end.Sub(start) / block)}
-	if s.count < 1 || s.count > maxBlocks {
-		return span{}, fmt.Errorf("from %s to %s are %d blocks of %s; must be 1 to %d", start.UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339), s.count, block, maxBlocks)
+	given := fmt.Sprintf("--from %s to --to %s", spelled(from, start), spelled(to, end))
+	switch {
+	case !start.Before(end) && to == "":
+		return span{}, fmt.Errorf("--from %s: is not before now, where the history ends without --to; give a time in the past, such as --from 2h", spelled(from, start))
+	case !start.Before(end):
+		return span{}, fmt.Errorf("%s runs backwards; swap them, or leave --to out for now", given)
+	case s.count < 1:
+		return span{}, fmt.Errorf("%s is less than a block of %s; give an earlier --from, a later --to or a shorter --block", given, block)
+	case s.count > maxBlocks:
+		return span{}, fmt.Errorf("%s are %d blocks of %s, at most %d; give a later --from, an earlier --to or a longer --block", given, s.count, block, maxBlocks)
 	}
 	return s, nil
+}
+
+// spelled is a time as somebody gave it, and what it comes to.
+func spelled(given string, at time.Time) string {
+	on := at.UTC().Format(time.RFC3339)
+	switch given {
+	case on:
+		return on
+	case "":
+		return "now, " + on
+	}
+	return given + " (" + on + ")"
 }
 
 // timeOf reads a time of day, a number of seconds, or how long ago it was. Empty is now.

@@ -238,6 +238,10 @@ func TestBacktestErrors(t *testing.T) {
 		"Packed":    {"What a browser unpacks we do not.", "\x1f\x8b\x08", nil, "it is compressed; unpack it, as in gunzip -c FILE"},
 		"NoName":    {"A verdict needs a name to speak of.", `{"metrics": {"": {"objective": 0.9}}}`, nil, "a metric has no name"},
 		"Null":      {"A metric that can't be is named.", `{"metrics": {"n": {"objective": 0.9}, "m": null}}`, nil, `metric "m": stable has no traffic to compare with`},
+		"Twice":     {"Nor is the first of two metrics.", "{\"metrics\": {\"m\": {\"objective\": 0.9},\n \"m\": {\"objective\": 0.9}}}", nil, "metrics.m is there twice, again in line 2, and one would be lost; put both into one, or rename one"},
+		"TwiceKey":  {"Nor of two fields.", `{"metrics": {"m": {"objective": 0.9, "blocks": [[0,900]], "Blocks": []}}}`, nil, "metrics.m.Blocks is there twice, again in line 1"},
+		"TwiceAll":  {"Nor of two lists of metrics.", "{\"metrics\": {\"m\": {\"objective\": 0.9}},\n\n\"metrics\": {\"n\": {\"objective\": 0.9}}}", nil, "metrics is there twice, again in line 3"},
+		"NamesCase": {"Names that differ in capitals are two.", `{"metrics": {"m": {"objective": 0.99, "blocks": []}, "M": {"objective": 0.99, "blocks": []}}}`, nil, "metric M, m: there is no data"},
 		"Two":       {"What follows is not dropped.", `{"metrics": {"m": {"objective": 0.9}}} {}`, nil, "there is more after the object"},
 		"Yardstick": {"Something must be held to.", `{"metrics": {"m": {"blocks": [[1,2]]}}}`, nil, "there is no objective"},
 	}
