@@ -4,6 +4,7 @@
 package v1alpha1_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,6 +148,59 @@ func TestMistakesAreRefusedWithARemedy(t *testing.T) {
 			}
 			err := create(t, c, ns, o)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
+			}
+		})
+	}
+}
+
+// TestNamesOfServicesAreRefusedInTime: where Services are made of the Rollout's name
+// it has to leave room and be one, which nothing else would say before a release.
+func TestNamesOfServicesAreRefusedInTime(t *testing.T) {
+	letters := func(n int) string { return strings.Repeat("x", n) }
+	own := map[string]any{"stableService": "shop", "canaryService": "shop-canary"}
+	made := map[string]any{"service": "shop"}
+	const both, third = "set spec.strategy.canary.stableService and canaryService", "step baseline makes a Service <name>-baseline"
+	steer := func(of map[string]any, field string, steps ...any) map[string]any {
+		canary := maps.Clone(of)
+		route := map[string]any{"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "name": "shop"}
+		if field == "managedRoutes" {
+			route["spec"] = map[string]any{}
+		}
+		canary[field], canary["steps"] = []any{route}, append([]any{map[string]any{"setWeight": int64(5)}}, steps...)
+		return canary
+	}
+	control := baselines(map[string]any{"replicas": int64(2), "weight": int64(5)})[0]
+	env := testenv.Start(t)
+	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
+	for name, tc := range map[string]struct {
+		reason, name string
+		canary       map[string]any
+		want         string
+	}{
+		"Room":           {"63 characters less -canary", letters(56), steer(made, "routes"), ""},
+		"NoRoom":         {"are no more", letters(57), steer(made, "routes"), both},
+		"NoRoomManaged":  {"also for routes of our own", letters(57), steer(made, "managedRoutes"), both},
+		"Dot":            {"a Service's name has no dot", "shop.eu", steer(made, "routes"), both},
+		"Digit":          {"and begins with a letter", "1shop", steer(made, "routes"), both},
+		"Own":            {"Services of the user's own have their own names", "1." + letters(61), steer(own, "routes"), ""},
+		"ByPods":         {"pods alone need no Service", "1." + letters(61), made, ""},
+		"Control":        {"a baseline's is longer", letters(54), steer(made, "routes", control), ""},
+		"NoRoomControl":  {"so it leaves less room", letters(55), steer(own, "routes", control), third},
+		"DotControl":     {"and is made also beside Services of the user's own", "shop.eu", steer(own, "managedRoutes", control), third},
+		"OneLetter":      {"a letter is a name", "x", steer(made, "routes", control), ""},
+		"UpToTheLastOne": {"the limit counts for what is between as well", "a-" + letters(53) + "1", steer(made, "routes"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := readmeRollout(t)
+			if err := unstructured.SetNestedField(o, tc.canary, "spec", "strategy", "canary"); err != nil {
+				t.Fatal(err)
+			}
+			if err := unstructured.SetNestedField(o, tc.name, "metadata", "name"); err != nil {
+				t.Fatal(err)
+			}
+			err := create(t, c, ns, o)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 				t.Errorf("%s: got %v, want a refusal that says %q", tc.reason, err, tc.want)
 			}
 		})

@@ -27,6 +27,8 @@ import (
 // +kubebuilder:printcolumn:name="Canary",type=string,priority=1,JSONPath=`.status.canaryRevision`
 // +kubebuilder:printcolumn:name="In Full",type=string,priority=1,JSONPath=`.status.message`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name: must be at most 63 characters, since it is a label of all that belongs to the Rollout; choose a shorter name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.strategy) || !has(self.spec.strategy.canary) || has(self.spec.strategy.canary.stableService) || ((!has(self.spec.strategy.canary.routes) || self.spec.strategy.canary.routes.size() == 0) && (!has(self.spec.strategy.canary.managedRoutes) || self.spec.strategy.canary.managedRoutes.size() == 0)) || self.metadata.name.matches('^[a-z]([-a-z0-9]{0,54}[a-z0-9])?$')",message="metadata.name: with routes Services <name>-stable and <name>-canary are made of it, and a Service's name begins with a letter, has no dot and at most 63 characters; set spec.strategy.canary.stableService and canaryService, or choose a name of at most 56 letters, digits and dashes"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.strategy) || !has(self.spec.strategy.canary) || !has(self.spec.strategy.canary.steps) || !self.spec.strategy.canary.steps.exists(s, has(s.baseline)) || self.metadata.name.matches('^[a-z]([-a-z0-9]{0,52}[a-z0-9])?$')",message="metadata.name: step baseline makes a Service <name>-baseline of it, and a Service's name begins with a letter, has no dot and at most 63 characters; choose a name of at most 54 letters, digits and dashes, or remove the step"
 type Rollout struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
