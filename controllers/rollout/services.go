@@ -60,12 +60,22 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 	if name == o.bound.BaselineService && !metav1.IsControlledBy(svc, o.s.Rollout) {
 		o.unbound(field, "step baseline makes a Service %s, and one of that name belongs to somebody else; rename that, or remove the step", name)
 	}
-	if len(svc.Spec.Selector) == 0 {
-		o.unbound(field, "Service %s has no selector, so it can't be pointed at a revision; give it the workload's labels", name)
-	}
-	o.checkSelector(svc, field)
+	checkService(o, svc, field)
 	seen.Selects, seen.Version = svc.Spec.Selector[v1alpha1.RevisionLabel], svc.ResourceVersion
 	return seen, nil
+}
+
+// checkService finds a Service that can't stand for pods.
+func checkService(o *observation, svc *corev1.Service, field string) {
+	switch {
+	case svc.Spec.Type == corev1.ServiceTypeExternalName:
+		o.unbound(field, "Service %s is of type ExternalName, another name of %s, so there are no pods behind it to choose from, whatever its selector; name a Service of type ClusterIP here that selects the workload's pods",
+			svc.Name, svc.Spec.ExternalName)
+	case len(svc.Spec.Selector) == 0:
+		o.unbound(field, "Service %s has no selector, so it can't be pointed at a revision; give it the workload's labels", svc.Name)
+	default:
+		o.checkSelector(svc, field)
+	}
 }
 
 // checkSelector finds a Service that would never select the workload's pods.
