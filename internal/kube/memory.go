@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -48,6 +49,8 @@ type written struct {
 	version string
 	labels  labels.Set
 	at      time.Time
+	// gone: there was no such object any more as of version.
+	gone bool
 }
 
 // NewMemory gives one that remembers nothing yet.
@@ -77,7 +80,7 @@ func (m *Memory) remember(obj client.Object) {
 	id := object{gvk.GroupKind(), client.ObjectKeyFromObject(obj)}
 	// What is known already has been waited for; a list that was longer under way may be older.
 	if known, ok := m.writes[id]; !ok || older(known.version, obj.GetResourceVersion()) {
-		m.writes[id] = written{obj.GetResourceVersion(), obj.GetLabels(), m.clock.Now()}
+		m.writes[id] = written{version: obj.GetResourceVersion(), labels: obj.GetLabels(), at: m.clock.Now()}
 	}
 }
 
@@ -90,14 +93,14 @@ func (m *Memory) behind(kind schema.GroupKind, key types.NamespacedName, version
 	switch {
 	case !ok:
 		return 0, false
-	case version == "" || older(version, w.version):
+	case w.gone && version != "" && !older(w.version, version), !w.gone && (version == "" || older(version, w.version)):
 		return m.clock.Since(w.at), true
 	}
 	delete(m.writes, object{kind, key})
 	return 0, false
 }
 
-// listed lists what we wrote of a kind that a list should hold.
+// listed lists what is remembered of a kind that a list should hold, or should no more.
 func (m *Memory) listed(kind schema.GroupKind, o client.ListOptions) []types.NamespacedName {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,10 +113,33 @@ func (m *Memory) listed(kind schema.GroupKind, o client.ListOptions) []types.Nam
 	return keys
 }
 
-func (m *Memory) forget(kind schema.GroupKind, key types.NamespacedName) {
+// bury notes that an object that a cache may still show is gone as of a version;
+// without one, as of what is known of it. What has been waited for already is not waited for anew.
+func (m *Memory) bury(kind schema.GroupKind, key types.NamespacedName, as labels.Set, version string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.writes, object{kind, key})
+	id := object{kind, key}
+	known, ok := m.writes[id]
+	switch {
+	case !ok && version == "", ok && version != "" && !older(known.version, version):
+		return
+	case !ok:
+		known = written{labels: as, at: m.clock.Now()}
+	}
+	known.gone = true
+	if version != "" {
+		known.version = version
+	}
+	m.writes[id] = known
+}
+
+// exhume takes that back: the object was found live, after it had only left a list.
+func (m *Memory) exhume(kind schema.GroupKind, key types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.writes[object{kind, key}].gone {
+		delete(m.writes, object{kind, key})
+	}
 }
 
 // older compares resource versions, which are numbers that grow.
@@ -197,8 +223,11 @@ func (t trusting) Get(ctx context.Context, key client.ObjectKey, obj client.Obje
 	case since < patience:
 		return fmt.Errorf("read %s: %w", key, ErrBehind)
 	}
-	if err = t.live.Get(ctx, key, obj, opts...); client.IgnoreNotFound(err) == nil && err != nil {
-		t.memory.forget(gvk.GroupKind(), key) // gone since
+	switch err = t.live.Get(ctx, key, obj, opts...); {
+	case apierrors.IsNotFound(err):
+		t.memory.bury(gvk.GroupKind(), key, nil, "") // gone since
+	case err == nil:
+		t.memory.exhume(gvk.GroupKind(), key)
 	}
 	return err //nolint:wrapcheck // as the reader that it stands for
 }
@@ -237,7 +266,7 @@ func (t trusting) List(ctx context.Context, list client.ObjectList, opts ...clie
 	return t.listLive(ctx, kind, wanted, list, opts)
 }
 
-// listLive reads the API server, and forgets what is gone since it was written.
+// listLive reads the API server, and notes what is gone since it was written.
 func (t trusting) listLive(ctx context.Context, kind schema.GroupKind, wanted []types.NamespacedName, list client.ObjectList, opts []client.ListOption) error {
 	if err := t.live.List(ctx, list, opts...); err != nil {
 		return err //nolint:wrapcheck // as the reader that it stands for
@@ -245,7 +274,7 @@ func (t trusting) listLive(ctx context.Context, kind schema.GroupKind, wanted []
 	found, err := versions(list)
 	for _, key := range wanted {
 		if found[key] == "" && err == nil {
-			t.memory.forget(kind, key)
+			t.memory.bury(kind, key, nil, list.GetResourceVersion())
 		}
 	}
 	return err
@@ -290,7 +319,8 @@ func (n noting) Get(ctx context.Context, key client.ObjectKey, obj client.Object
 	return nil
 }
 
-// List implements client.Reader.
+// List implements client.Reader. An error of the cache is one of the list: what it
+// does not say can't be compared, and a pass that is done again does no harm.
 func (n noting) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
 	if err := n.Reader.List(ctx, list, opts...); err != nil {
 		return err //nolint:wrapcheck // as the reader that it stands for
@@ -309,7 +339,7 @@ func (n noting) List(ctx context.Context, list client.ObjectList, opts ...client
 	if err != nil {
 		return err
 	}
-	return meta.EachListItem(list, func(o runtime.Object) error { //nolint:wrapcheck // its own function's error
+	if err := meta.EachListItem(list, func(o runtime.Object) error {
 		obj, ok := o.(client.Object)
 		if !ok {
 			return nil
@@ -317,6 +347,30 @@ func (n noting) List(ctx context.Context, list client.ObjectList, opts ...client
 		if v := heard[client.ObjectKeyFromObject(obj)]; v == "" || older(v, obj.GetResourceVersion()) {
 			n.memory.remember(obj)
 		}
+		return nil
+	}); err != nil {
+		return err //nolint:wrapcheck // its own function's error
+	}
+	return n.missed(list, cached)
+}
+
+// missed notes what the cache shows and the API server had no more. What came
+// after the list did is no such thing.
+func (n noting) missed(list, cached client.ObjectList) error {
+	there, err := versions(list)
+	if err != nil {
+		return err
+	}
+	return meta.EachListItem(cached, func(o runtime.Object) error { //nolint:wrapcheck // its own function's error
+		obj, ok := o.(client.Object)
+		if !ok || there[client.ObjectKeyFromObject(obj)] != "" || older(list.GetResourceVersion(), obj.GetResourceVersion()) {
+			return nil
+		}
+		gvk, err := apiutil.GVKForObject(obj, n.memory.scheme)
+		if err != nil {
+			return fmt.Errorf("remember what is gone: %w", err)
+		}
+		n.memory.bury(gvk.GroupKind(), client.ObjectKeyFromObject(obj), obj.GetLabels(), list.GetResourceVersion())
 		return nil
 	})
 }

@@ -25,6 +25,8 @@ import (
 type shelf struct {
 	client.Client
 	service *corev1.Service
+	// version of its lists.
+	version string
 }
 
 func (s shelf) Get(_ context.Context, key client.ObjectKey, obj client.Object, _ ...client.GetOption) error {
@@ -37,9 +39,13 @@ func (s shelf) Get(_ context.Context, key client.ObjectKey, obj client.Object, _
 }
 
 func (s shelf) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	if into, ok := list.(*corev1.ServiceList); ok && s.service != nil {
-		into.Items = []corev1.Service{*s.service}
+	if into, ok := list.(*corev1.ServiceList); ok {
+		into.Items = nil
+		if s.service != nil {
+			into.Items = []corev1.Service{*s.service}
+		}
 	}
+	list.SetResourceVersion(s.version)
 	return nil
 }
 
@@ -137,6 +143,116 @@ func TestMemoryKeepsTimeFromGoingBack(t *testing.T) {
 			cache.service = at("8")
 			if err := read(m.Reader(cache, api)); err != nil {
 				t.Errorf("%s Once it has caught up: %v", tc.reason, err)
+			}
+		})
+	}
+}
+
+// TestMemoryKeepsTheGoneGone: what a live list has shown no more does not come back by a cache.
+func TestMemoryKeepsTheGoneGone(t *testing.T) {
+	opts := []client.ListOption{client.InNamespace("test"), client.MatchingLabels{"app": "shop"}}
+	for name, tc := range map[string]struct {
+		reason string
+		// before is what the cache held when the live list, as of 7, had nothing; after that what it has heard since.
+		before, after *corev1.Service
+		// afresh is what the API server has by now.
+		afresh *corev1.Service
+		behind bool
+	}{
+		"Unheard":  {reason: "The cache has not heard of the deletion.", before: at("5"), after: at("5"), behind: true},
+		"Edited":   {reason: "What was done before it is no news.", before: at("5"), after: at("6"), behind: true},
+		"Heard":    {reason: "It has heard of it.", before: at("5")},
+		"Again":    {reason: "Another one of the name is there by now.", before: at("5"), after: at("9"), afresh: at("9")},
+		"Later":    {reason: "One that came after the list was none when it was made.", before: at("8"), after: at("8"), afresh: at("8")},
+		"Relisted": {reason: "The cache knew nothing of it anyway."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clk := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
+			m := kube.NewMemory(clk, scheme.Scheme)
+			cache, api := &shelf{service: tc.before}, &shelf{version: "7"}
+			for range 2 { // a second look does not have the first one's wait begin anew
+				if err := m.Live(cache, api).List(t.Context(), &corev1.ServiceList{}, opts...); err != nil {
+					t.Fatal(err)
+				}
+				clk.SetTime(clk.Now().Add(300 * time.Millisecond))
+			}
+			cache.service, api.service = tc.after, tc.afresh
+			r := m.Reader(cache, api)
+			if err := r.List(t.Context(), &corev1.ServiceList{}, opts...); errors.Is(err, kube.ErrBehind) != tc.behind || !tc.behind && err != nil {
+				t.Errorf("%s List: %v", tc.reason, err)
+			}
+			clk.SetTime(clk.Now().Add(600 * time.Millisecond))
+			for range 2 { // the API server has told, and the cache not yet: nothing is forgotten
+				var list corev1.ServiceList
+				if err := r.List(t.Context(), &list, opts...); err != nil || (len(list.Items) > 0) != (tc.afresh != nil) {
+					t.Errorf("%s After more than a second: %d, %v", tc.reason, len(list.Items), err)
+				}
+				if err := r.Get(t.Context(), client.ObjectKeyFromObject(at("")), &corev1.Service{}); apierrors.IsNotFound(err) != (tc.afresh == nil) {
+					t.Errorf("%s Get after more than a second: %v", tc.reason, err)
+				}
+			}
+			cache.service = tc.afresh
+			if err := r.List(t.Context(), &corev1.ServiceList{}, opts...); err != nil {
+				t.Errorf("%s Once it has caught up: %v", tc.reason, err)
+			}
+		})
+	}
+}
+
+// TestMemoryForgetsTheGoneThatIsThere: an object that left a list by its labels exists.
+func TestMemoryForgetsTheGoneThatIsThere(t *testing.T) {
+	clk := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
+	m := kube.NewMemory(clk, scheme.Scheme)
+	cache := &shelf{service: at("5")}
+	if err := m.Live(cache, &shelf{version: "7"}).List(t.Context(), &corev1.ServiceList{}); err != nil {
+		t.Fatal(err)
+	}
+	cache.service = at("6")
+	r, key := m.Reader(cache, &shelf{service: at("6")}), client.ObjectKeyFromObject(at(""))
+	if err := r.Get(t.Context(), key, &corev1.Service{}); !errors.Is(err, kube.ErrBehind) {
+		t.Errorf("at first: %v, want %v", err, kube.ErrBehind)
+	}
+	clk.SetTime(clk.Now().Add(time.Minute))
+	if err := r.Get(t.Context(), key, &corev1.Service{}); err != nil {
+		t.Errorf("after a minute: %v", err)
+	}
+	// Without the memory the cache is asked again.
+	if err := m.Reader(cache, &shelf{}).Get(t.Context(), key, &corev1.Service{}); err != nil {
+		t.Errorf("once it was found: %v", err)
+	}
+}
+
+// TestMemoryDoesNotRaiseWhatWasDeletedSince: an object that we wrote, and that is gone
+// when the API server is asked, does not come back by a cache that has not heard of either.
+func TestMemoryDoesNotRaiseWhatWasDeletedSince(t *testing.T) {
+	for name, read := range map[string]func(client.Reader) error{
+		"Get": func(r client.Reader) error {
+			err := r.Get(t.Context(), client.ObjectKeyFromObject(at("")), &corev1.Service{})
+			if err == nil {
+				return errors.New("it is there")
+			}
+			return client.IgnoreNotFound(err)
+		},
+		"List": func(r client.Reader) error {
+			var list corev1.ServiceList
+			if err := r.List(t.Context(), &list); err != nil || len(list.Items) == 0 {
+				return err
+			}
+			return errors.New("it is there")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clk := clocktesting.NewFakePassiveClock(time.Unix(1e9, 0))
+			m := kube.NewMemory(clk, scheme.Scheme)
+			if err := m.Client(shelf{}).Patch(t.Context(), at("6"), client.RawPatch("", nil)); err != nil {
+				t.Fatal(err)
+			}
+			clk.SetTime(clk.Now().Add(time.Minute))
+			r := m.Reader(shelf{service: at("5")}, shelf{version: "9"})
+			for range 2 {
+				if err := read(r); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
