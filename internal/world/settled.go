@@ -42,6 +42,9 @@ func (l *settledLaw) twice(p *pass) {
 	l.dice.Shuffle(len(again.sets), func(i, j int) { again.sets[i], again.sets[j] = again.sets[j], again.sets[i] })
 	look := *p
 	look.read = again
+	if ro.Status.StableRevision != p.read.rollout.Status.StableRevision {
+		look.pods = nil // they are the former one's
+	}
 	second := l.w.decide(look.snapshot())
 	if len(second.Actions) > 0 {
 		l.breaks(6, "a second look at the same world wants: %s (%s)", second.Actions[0], second.Actions[0].Why())

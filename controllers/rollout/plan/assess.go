@@ -118,6 +118,23 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	return f
 }
 
+// inRole are the facts for whoever has which role by now: what is remembered of
+// traffic hangs on that, and a second look at the same world has to find the same.
+func inRole(c cursor, f facts) facts {
+	st := f.Rollout.Status
+	if c.stable == st.StableRevision && c.abort == st.Abort && c.skipped == st.AnalysisSkipped {
+		return f
+	}
+	ro, again := *f.Rollout, *f.said
+	ro.Status.StableRevision, ro.Status.Abort, ro.Status.AnalysisSkipped = c.stable, c.abort, c.skipped
+	again.Rollout = &ro
+	again.acceptedAt, again.observed, again.sight, again.awaited = time.Time{}, nil, unsure, false
+	if c.stable != st.StableRevision {
+		again.Pods = nil // they are the former one's
+	}
+	return remember(facts{&again}, st.Traffic)
+}
+
 // disagree reports whether the routes do not all carry the same. The weights
 // that are kept of them then are those of the one that gives the canary most.
 func disagree(f facts) bool { return f.means == byRoute && len(f.Traffic.Requested) > 1 }

@@ -40,7 +40,7 @@ func decide(f facts) Plan {
 	c = handleCommand(c, f)
 	f = wanting(c, f) // the command may have been an undo
 	c = advance(c, f)
-	f = parting(c, f)
+	f = parting(c, inRole(c, f))
 	d := desire(c, f)
 	return Plan{
 		Status:  status(c, f, d, explain(c, f)),
