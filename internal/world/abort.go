@@ -21,6 +21,8 @@ type abortLaw struct {
 	// left since, or where nothing promises a time because pods have to start first.
 	at       time.Duration
 	revision string
+	// release that was aborted.
+	release int64
 	// capableAt is since when stable could carry everything.
 	capableAt time.Duration
 	// slowest is the longest time from an abort to 0 %: of all, and of those that nothing disturbed.
@@ -33,7 +35,10 @@ func (l *abortLaw) judge() {
 	if l.at < 0 {
 		return
 	}
-	share := l.w.plane.share(l.revision) + l.w.plane.most(traffic.Baseline) // which ends with its release
+	share := l.w.plane.share(l.revision)
+	if ro := l.w.live.rollout; ro != nil && ro.Status.Release == l.release {
+		share += l.w.plane.most(traffic.Baseline) // which ends with its release; a later one has its own
+	}
 	// While harm from before the abort lasts, a stable kept in full may have no pods either.
 	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && l.shrinks(ro) && !l.capable() {
 		l.capableAt = l.w.now
@@ -102,7 +107,7 @@ func (l *abortLaw) time(old, now *v1alpha1.RolloutStatus) {
 		return
 	}
 	l.aborts++
-	l.at, l.revision = l.w.now, now.Abort.Revision
+	l.at, l.revision, l.release = l.w.now, now.Abort.Revision, now.Release
 	l.capableAt = l.at
 	if meansOf(l.w.live.rollout) == byReplicas {
 		l.at = -1
