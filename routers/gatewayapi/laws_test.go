@@ -54,16 +54,16 @@ func TestLaws(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range ps {
-			switch got := p.splits(); {
-			case p.others > 0 && p.total() < fine && want.Baseline == 0 && (want.Canary == 0 || want.Canary == 100):
+			switch got := p.weights.Splits(); {
+			case p.weights.Others > 0 && p.weights.Total() < traffic.Fine && want.Baseline == 0 && (want.Canary == 0 || want.Canary == 100):
 			case len(got) != 1 || !got[0].Equal(want):
 				t.Fatalf("%v on %s: reads back as %v", want, before, got)
 			}
 			if (p.baseline >= 0) != (want.Baseline > 0) {
 				t.Fatalf("%v on %s: the third Service is at %d", want, before, p.baseline)
 			}
-			if p.weight(p.stable) > heaviest || p.weight(p.canary) > heaviest || third(p) > heaviest {
-				t.Fatalf("%v on %s: a weight is more than %d", want, before, heaviest)
+			if p.weight(p.stable) > traffic.Heaviest || p.weight(p.canary) > traffic.Heaviest || p.weights.Baseline > traffic.Heaviest {
+				t.Fatalf("%v on %s: a weight is more than %d", want, before, traffic.Heaviest)
 			}
 		}
 		if diff := cmp.Diff(weights(v, "legacy"), weights(after, "legacy")); diff != "" {
@@ -85,14 +85,14 @@ func TestNeverUnderstated(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range ps {
-			if p.total() == 0 || p.others > 0 && p.total() < fine {
+			if p.weights.Total() == 0 || p.weights.Others > 0 && p.weights.Total() < traffic.Fine {
 				continue
 			}
-			o := traffic.Observed{Requested: p.splits(), Confirmed: p.splits()}
-			for slot, weight := range map[traffic.Slot]int64{traffic.Stable: p.weight(p.stable), traffic.Canary: p.weight(p.canary), traffic.Baseline: third(p)} {
+			o := traffic.Observed{Requested: p.weights.Splits(), Confirmed: p.weights.Splits()}
+			for slot, weight := range map[traffic.Slot]int64{traffic.Stable: p.weight(p.stable), traffic.Canary: p.weight(p.canary), traffic.Baseline: p.weights.Baseline} {
 				most := int64(o.Most(slot))
-				if weight > 0 && most == 0 || p.others == 0 && most*p.total() < weight*100 {
-					t.Fatalf("%s of %s: at most %d %% is said of weight %d of %d", slot, describe(t, v), most, weight, p.total())
+				if weight > 0 && most == 0 || p.weights.Others == 0 && most*p.weights.Total() < weight*100 {
+					t.Fatalf("%s of %s: at most %d %% is said of weight %d of %d", slot, describe(t, v), most, weight, p.weights.Total())
 				}
 			}
 		}
@@ -109,7 +109,7 @@ func randomView(random *rand.Rand) view {
 		case 2:
 			return random.Int32N(301)
 		default:
-			return random.Int32N(heaviest + 1)
+			return random.Int32N(traffic.Heaviest + 1)
 		}
 	}
 	var rules [][]gatewayv1.BackendRef

@@ -49,11 +49,11 @@ func forms(ps []pair) map[string]traffic.Form {
 // gives is the form in which the rule carries a split: the user's own where that
 // says the same, or whatever it says once the rule is released.
 func (p pair) gives(want traffic.Split) traffic.Form {
-	if p.own != nil && (p.released || p.own.Says(want, p.others, absent)) {
+	if p.own != nil && (p.released || p.own.Says(want, p.weights.Others, absent)) {
 		return *p.own
 	}
-	give := p.share(want)
-	return traffic.Written(give.stable, give.canary)
+	give := p.weights.Give(want)
+	return traffic.Written(give.Stable, give.Canary)
 }
 
 // release lists what gives each rule the user's own weights, and stable

@@ -18,17 +18,17 @@ func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 	var rules []traffic.Observed
 	asNoted := v.asNoted(ps, r)
 	for _, p := range ps {
-		if p.others > 0 && p.total() < fine {
+		if p.weights.Others > 0 && p.weights.Total() < traffic.Fine {
 			return traffic.Observed{}, coarse(p, r)
 		}
-		if p.total() == 0 {
+		if p.weights.Total() == 0 {
 			return traffic.Observed{}, &routers.Problem{
 				Field:   r.Field,
 				Message: fmt.Sprintf("in %s of %s all weights are 0, so nobody is served; give Service %s weight 100", p, r, r.StableService),
 			}
 		}
 		var splits []traffic.Split
-		for _, s := range p.splits() {
+		for _, s := range p.weights.Splits() {
 			splits = append(splits, beyond(v, p, s, asNoted)...)
 		}
 		rules = append(rules, traffic.Observed{Requested: splits, Confirmed: splits})
@@ -64,10 +64,10 @@ func (v view) asNoted(ps []pair, r routers.Route) bool {
 func shared(ps []pair) traffic.Split {
 	var all []traffic.Observed
 	for _, p := range ps {
-		if p.total() == 0 {
+		if p.weights.Total() == 0 {
 			return traffic.Split{}
 		}
-		all = append(all, traffic.Observed{Requested: p.splits()})
+		all = append(all, traffic.Observed{Requested: p.weights.Splits()})
 	}
 	o := traffic.Merge(all...)
 	if len(o.Requested) != 1 {
@@ -95,45 +95,11 @@ func beyond(v view, p pair, s traffic.Split, asNoted bool) []traffic.Split {
 // unknown stands for matches that are in the rules but not in the note.
 const unknown = "unknown"
 
-// splits is the rule's share in percent: one split where a whole percentage
-// fits, otherwise the two that enclose it, so that neither slot is understated
-// and the rule counts as carrying neither.
-func (p pair) splits() []traffic.Split {
-	var enclosing []traffic.Split
-	for _, baseline := range percents(third(p), p.total()) {
-		for _, canary := range percents(p.weight(p.canary), p.total()) {
-			if baseline+canary <= 100 {
-				enclosing = append(enclosing, traffic.Split{Baseline: baseline}.At(canary))
-			}
-		}
-	}
-	if p.others == 0 {
-		return enclosing
-	}
-	// Beside other backends the total is not ours to choose; what render would
-	// write is as exact as it gets.
-	for _, s := range enclosing {
-		if give := p.share(s); give.canary == p.weight(p.canary) && give.baseline == third(p) {
-			return []traffic.Split{s}
-		}
-	}
-	return enclosing
-}
-
-// percents are the whole percentages of a total that a weight is, or lies between.
-func percents(weight, total int64) []int32 {
-	floor := int32(weight * 100 / total)
-	if weight*100%total == 0 {
-		return []int32{floor}
-	}
-	return []int32{floor, floor + 1}
-}
-
 // differing says what each rule carries when they don't all carry the same whole percentage.
 func differing(ps []pair, r routers.Route) string {
 	parts := make([]string, 0, len(ps))
 	for _, p := range ps {
-		parts = append(parts, fmt.Sprintf("%s gives Service %s weight %d of %d", p, r.CanaryService, p.weight(p.canary), p.total()))
+		parts = append(parts, fmt.Sprintf("%s gives Service %s weight %d of %d", p, r.CanaryService, p.weights.Canary, p.weights.Total()))
 	}
 	if len(parts) > shown {
 		parts = append(parts[:shown], fmt.Sprintf("and %d more", len(ps)-shown))

@@ -15,13 +15,6 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-const (
-	// fine is the least total in which whole percentages can be told apart.
-	fine = 100
-	// heaviest is the largest weight that the Gateway API allows.
-	heaviest = 1_000_000
-)
-
 // operation is one line of a JSON patch (RFC 6902).
 type operation struct {
 	Op    string `json:"op"`
@@ -43,7 +36,7 @@ func operations(v view, r routers.Route, want traffic.Split) ([]operation, error
 		return nil, fmt.Errorf("steer %s: there is no Service for the baseline's share", r)
 	}
 	for _, p := range ps {
-		if !p.carries(want) {
+		if !p.weights.Carries(want) {
 			return nil, coarse(p, r)
 		}
 		if err := full(p, r); err != nil && want.Baseline > 0 {
@@ -118,29 +111,11 @@ func (v view) note(b beside) []operation {
 	return []operation{{Op: "add", Path: one, Value: text}}
 }
 
-// given are the weights of our Services in a rule.
-type given struct{ stable, canary, baseline int64 }
-
-// share turns a split into the weights of our Services. Alone in their rule
-// they get 100 together, else what they have together, if one of them can carry it.
-func (p pair) share(want traffic.Split) given {
-	total := min(p.total(), heaviest)
-	if p.others == 0 {
-		total = fine
-	}
-	canary := nearest(total*int64(want.Canary), 100)
-	baseline := min(nearest(total*int64(want.Baseline), 100), total-canary)
-	if want.Stable == 0 && want.Baseline > 0 {
-		baseline = total - canary
-	}
-	return given{total - canary - baseline, canary, baseline}
-}
-
 // addThird brings the third Service into the rule, as a copy of what it says of the
 // stable one, or takes it out: a route that names a Service that is gone is
 // accepted by nobody.
 func addThird(p pair, want traffic.Split) []operation {
-	path, weight, cookie := fmt.Sprintf("/spec/rules/%d/backendRefs", p.index), p.share(want).baseline, want.HandsOut(traffic.Baseline)
+	path, weight, cookie := fmt.Sprintf("/spec/rules/%d/backendRefs", p.index), p.weights.Give(want).Baseline, want.HandsOut(traffic.Baseline)
 	switch wanted := want.Baseline > 0; {
 	case wanted && p.baseline >= 0:
 		return append(p.set(p.baseline, ptr.To(int32(weight))), hand(p, p.baseline, cookie)...)
@@ -183,16 +158,6 @@ func (p pair) set(backend int, weight *int32) []operation {
 	return []operation{{Op: "add", Path: path, Value: int64(*weight)}} // which also replaces
 }
 
-// carries reports whether the rule can be given a split at all: beside other
-// backends the Services keep their total, which may be too small to tell whole
-// percentages apart. Everything for one of them always works.
-func (p pair) carries(want traffic.Split) bool {
-	if p.others == 0 || p.total() >= fine {
-		return true
-	}
-	return p.total() > 0 && want.Baseline == 0 && (want.Canary == 0 || want.Canary == 100)
-}
-
 // refuse is the problem of a split that this kind of route can't carry, whatever the object says.
 func (k kind) refuse(r routers.Route, want traffic.Split) error {
 	if missing := k.features.Lacking(want); missing != "" {
@@ -216,7 +181,7 @@ func coarse(p pair, r routers.Route) error {
 	return &routers.Problem{
 		Field: r.Field,
 		Message: fmt.Sprintf("in %s of %s the weights of Services %s and %s sum to %d beside other backends; give your backends weights such that these two sum to at least %d",
-			p, r, r.StableService, r.CanaryService, p.total(), fine),
+			p, r, r.StableService, r.CanaryService, p.weights.Total(), traffic.Fine),
 	}
 }
 
@@ -231,6 +196,3 @@ func full(p pair, r routers.Route) error {
 		Message: fmt.Sprintf("step baseline needs a backend in %s of %s, which has %d already; remove one", p, r, most),
 	}
 }
-
-// nearest divides and rounds half up. Neither number is negative.
-func nearest(a, b int64) int64 { return (2*a + b) / (2 * b) }

@@ -26,8 +26,8 @@ type pair struct {
 	service string
 	// chosen are the places of all rules that are steered.
 	chosen map[int]bool
-	// others is the sum of the other backends' weights.
-	others int64
+	// weights of the Services, and of all other backends together.
+	weights traffic.Weights
 	// list is its name, see [traffic.ListName].
 	list string
 	// own is what the user wrote into it, nil when that is not known.
@@ -160,7 +160,7 @@ func match(one rule, r routers.Route) (pair, error) {
 		return pair{}, repeated(one, r, r.CanaryService)
 	}
 	if len(stable) == 0 {
-		return pair{}, missing(one, r, r.StableService, fine)
+		return pair{}, missing(one, r, r.StableService, traffic.Fine)
 	}
 	if len(canary) == 0 {
 		return pair{}, missing(one, r, r.CanaryService, 0)
@@ -176,8 +176,15 @@ func match(one rule, r routers.Route) (pair, error) {
 		}
 	}
 	for i := range one.backends {
-		if i != p.stable && i != p.canary && i != p.baseline {
-			p.others += p.weight(i)
+		switch weight := p.weight(i); i {
+		case p.stable:
+			p.weights.Stable = weight
+		case p.canary:
+			p.weights.Canary = weight
+		case p.baseline:
+			p.weights.Baseline = weight
+		default:
+			p.weights.Others += weight
 		}
 	}
 	return p, nil
@@ -210,20 +217,9 @@ func refs(one rule, r routers.Route, service string) []int {
 	return at
 }
 
-// weight of a backend; the Gateway API's default is 1.
+// weight of a backend, or the Gateway API's default.
 func (one rule) weight(backend int) int64 {
-	return int64(ptr.Deref(one.backends[backend].Weight, 1))
-}
-
-// total of our Services' weights.
-func (p pair) total() int64 { return p.weight(p.stable) + p.weight(p.canary) + third(p) }
-
-// third is the weight of the baseline's Service.
-func third(p pair) int64 {
-	if p.baseline < 0 {
-		return 0
-	}
-	return p.weight(p.baseline)
+	return int64(ptr.Deref(one.backends[backend].Weight, absent))
 }
 
 // String names the rule as it is found in the object.

@@ -251,22 +251,22 @@ func redrawn(v view, p pair, want traffic.Split, d traffic.Draw) map[string]any 
 		filters = append(filters, p.mirrorFilter(want.Mirror))
 	}
 	filter(copied, filters)
-	give := parts(p, d)
+	give := p.weights.Draw(d)
 	backends, _ := p.raw["backendRefs"].([]any)
 	var to []any
 	for i, backend := range backends {
 		switch i {
 		case p.stable:
-			to = weighed(to, backend, give.stable, want.HandsOut(traffic.Stable))
+			to = weighed(to, backend, give.Stable, want.HandsOut(traffic.Stable))
 		case p.canary:
-			to = weighed(to, backend, give.canary, want.HandsOut(traffic.Canary))
+			to = weighed(to, backend, give.Canary, want.HandsOut(traffic.Canary))
 		case p.baseline:
 		default:
 			to = append(to, backend)
 		}
 	}
 	if third := thirdBackend(p, want.Baseline > 0); third != nil {
-		to = weighed(to, third, give.baseline, want.HandsOut(traffic.Baseline))
+		to = weighed(to, third, give.Baseline, want.HandsOut(traffic.Baseline))
 	}
 	copied["backendRefs"] = to
 	return copied
@@ -279,21 +279,6 @@ func weighed(to []any, backend any, weight int64, cookie string) []any {
 	copied := handing(backend, cookie)
 	copied["weight"] = weight
 	return append(to, copied)
-}
-
-// parts turns a draw into the weights of our Services. Alone in their rule they
-// are exact, else of what they have together.
-func parts(p pair, d traffic.Draw) given {
-	total, whole := min(p.total(), heaviest), int64(d.Whole())
-	if p.others == 0 {
-		total = whole
-	}
-	canary := nearest(total*int64(d.Canary), whole)
-	baseline := min(nearest(total*int64(d.Baseline), whole), total-canary)
-	if d.Stable == 0 && d.Baseline > 0 {
-		baseline = total - canary
-	}
-	return given{total - canary - baseline, canary, baseline}
 }
 
 // cookieless is the problem of a rule that has no room for a cookie, or that

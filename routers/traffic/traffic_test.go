@@ -222,3 +222,51 @@ func TestString(t *testing.T) {
 		})
 	}
 }
+
+// TestWeightsCarryWhatTheyAreGiven: what a list of destinations is given reads back
+// as that, beside whatever else it has, and changes nothing of the rest's part.
+func TestWeightsCarryWhatTheyAreGiven(t *testing.T) {
+	r := random(t)
+	controlled := 0
+	for range worlds {
+		w := traffic.Weights{Stable: r.Int64N(400), Canary: r.Int64N(400)}
+		if r.IntN(2) == 0 {
+			w.Others = r.Int64N(2_000_000)
+		}
+		s := traffic.CanaryAt(r.Int32N(101))
+		if r.IntN(2) == 0 {
+			w.Baseline = r.Int64N(400)
+			s = traffic.Split{Baseline: r.Int32N(101 - s.Canary)}.At(s.Canary)
+		}
+		if !w.Carries(s) {
+			continue
+		}
+		got := w.Give(s)
+		if got.Others != w.Others || got.Others > 0 && got.Total() != w.Total() || got.Others == 0 && got.Total() != traffic.Fine {
+			t.Fatalf("%v is given %v and becomes %v: of another whole", w, s, got)
+		}
+		if got.Total() < traffic.Fine { // all or nothing
+			if slot := map[bool]int64{true: got.Canary, false: got.Stable}[s.Canary == 100]; slot != got.Total() {
+				t.Fatalf("%v is given %v and becomes %v", w, s, got)
+			}
+			continue
+		}
+		if back := got.Splits(); len(back) != 1 || !back[0].Equal(s) {
+			t.Fatalf("%v is given %v, becomes %v and reads back as %v", w, s, got, back)
+		}
+		for _, slot := range []struct {
+			share  int32
+			weight int64
+		}{{s.Stable, got.Stable}, {s.Canary, got.Canary}, {s.Baseline, got.Baseline}} {
+			if slot.weight < 0 || slot.share == 0 && slot.weight > 0 {
+				t.Fatalf("%v is given %v and becomes %v: who has no share gets something", w, s, got)
+			}
+		}
+		if s.Baseline > 0 {
+			controlled++
+		}
+	}
+	if controlled < worlds/10 {
+		t.Errorf("only %d splits had a baseline", controlled)
+	}
+}
