@@ -58,6 +58,9 @@ func desire(c cursor, f facts) desired {
 	d.createMissing(c, f)
 	if c.stable != "" {
 		d.replicas[c.stable] = stableSize(c, f)
+		if has := f.revisions.of(c.stable).Replicas; d.replicas[c.stable].n < has && evicting(c, f) {
+			d.replicas[c.stable] = sized{has, "kept until the pod evicted last is listed no more, or convergence.timeout"}
+		}
 	}
 	switch c.mode(f) {
 	case initial:

@@ -70,7 +70,8 @@ func noteRestart(c cursor, f facts) cursor {
 
 // replace evicts the oldest pod that a restart still has to replace, once the
 // pod that stands in for the one before is available and known to the data
-// plane, and no other is on its way out. An eviction respects
+// plane, and no other is on its way out, be it because there are more than
+// wanted: which of them will leave for that nobody knows. An eviction respects
 // PodDisruptionBudgets: refused, it is tried again later.
 func replace(c cursor, f facts) []Action {
 	if c.mode(f) != resting || !c.free(f) {
@@ -78,7 +79,7 @@ func replace(c cursor, f facts) []Action {
 	}
 	l, _ := f.listed.in(traffic.Stable)
 	old, carrying, before := outdated(c, f), f.carrying(c.stable), l.evicted
-	leaving := slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating })
+	leaving := f.revisions.of(c.stable).Replicas > f.replicas+1 || slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating })
 	switch {
 	case len(old) == 0 || leaving:
 		return nil
@@ -91,6 +92,13 @@ func replace(c cursor, f facts) []Action {
 		return nil
 	}
 	return []Action{EvictPod{why(fmt.Sprintf("created before the restart asked for; %d to go, %d of %d pods available", len(old), carrying, f.replicas)), old[0].Name}}
+}
+
+// evicting: the pod that was evicted last is listed still. Which of the others
+// would leave beside it, were there to be fewer, nobody knows before that has ended.
+func evicting(c cursor, f facts) bool {
+	l, ok := f.listed.in(traffic.Stable)
+	return ok && l.revision == c.stable && l.evicted != "" && slices.Contains(f.StableService.Listed, l.evicted) && f.Now.Before(l.since.Add(f.strategy.timeout))
 }
 
 // parting takes a pod that is about to be evicted out of those that the data

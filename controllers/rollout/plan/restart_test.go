@@ -67,6 +67,43 @@ func TestRestartWaitsForStandIn(t *testing.T) {
 	}
 }
 
+// TestEvictionAndShrinkingTakeTurns: which pods leave when there are to be fewer
+// nobody knows, so that none is evicted beside them.
+func TestEvictionAndShrinkingTakeTurns(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason  string
+		evicted string
+		since   time.Duration
+		want    string
+	}{
+		"Shrinks": {"first there are as many as wanted", "", time.Minute, "scale shop-v1 from 7 to 5"},
+		"Evicts":  {"the one evicted before is listed still", "a", time.Minute, ""},
+		"Late":    {"but not for ever", "a", 3 * time.Minute, "scale shop-v1 from 7 to 5"},
+		"Gone":    {"it is listed no more", "x", time.Minute, "scale shop-v1 from 7 to 5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene(settledNow)
+			s.Rollout.Spec.RestartAt = ptr.To(metav1.NewTime(noon.Add(-30 * time.Minute)))
+			s.Revisions = []Revision{revision("v1", 1, 7)}
+			s.Pods = podsOf([]string{"a", "b", "c", "d", "e", "f", "g"}, noon.Add(-time.Hour))
+			s.StableService = service("stable", "v1", 7)
+			s.StableService.Listed = []string{"a", "b", "c", "d", "e", "f", "g"}
+			e := v1alpha1.ServiceEndpoints{Service: "stable", Revision: "v1", Ready: 7, Since: metav1.NewTime(noon.Add(-tc.since)), Evicted: tc.evicted}
+			if tc.evicted != "" {
+				e.Ready, e.Before, e.Ending = 6, 6, 1
+			}
+			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{e}
+			got := ""
+			for _, a := range Decide(s).Actions {
+				got += a.String()
+			}
+			if got != tc.want {
+				t.Errorf("%s: %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 // TestEvictionIsKeptInMind: the pod whose eviction was asked for may still be
 // there when another pod was told to end as well. It counts no more at the second
 // look either.
