@@ -52,8 +52,8 @@ func (d *drafts) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
 
 // hold keeps a status for as long as it may stay unwritten, and says how long
 // that still is; not at all when it has to be written now.
-func (d *drafts) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, now time.Time) (left time.Duration) {
-	worth := plan.Worth(stored.Status, status)
+func (d *drafts) hold(stored *v1alpha1.Rollout, p plan.Plan, now time.Time) (left time.Duration) {
+	worth := plan.Worth(stored.Status, p.Status, p.Actions...)
 	if worth <= 0 {
 		return 0
 	}
@@ -69,7 +69,7 @@ func (d *drafts) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, n
 	if left = held.since.Add(worth).Sub(now); left <= 0 {
 		return 0
 	}
-	held.now = status
+	held.now = p.Status
 	d.of[stored.UID] = held
 	return left
 }

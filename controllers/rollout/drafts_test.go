@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
 // TestTheFirstStatusIsNeverHeld: what a former leader still signs has to meet a
@@ -20,15 +21,15 @@ func TestTheFirstStatusIsNeverHeld(t *testing.T) {
 	words.Message = "3 of 3 pods available"
 
 	d := newDrafts()
-	if left := d.hold(stored, words, now); left != 0 {
+	if left := d.hold(stored, plan.Plan{Status: words}, now); left != 0 {
 		t.Errorf("words are held for %s before this process has written any", left)
 	}
 	d.sign(stored.UID)
-	if left := d.hold(stored, words, now); left == 0 {
+	if left := d.hold(stored, plan.Plan{Status: words}, now); left == 0 {
 		t.Error("words alone are written at once although this process has written before")
 	}
 	d.forget(stored.UID)
-	if left := d.hold(stored, words, now); left != 0 || d.latest(stored) != stored {
+	if left := d.hold(stored, plan.Plan{Status: words}, now); left != 0 || d.latest(stored) != stored {
 		t.Errorf("something is left of a Rollout that was forgotten: words are held for %s", left)
 	}
 }

@@ -33,7 +33,7 @@ func (r *Reconciler) report(ctx context.Context, s seen, p plan.Plan) (unwritten
 		r.drafts.drop(ro.UID)
 		return 0, nil
 	}
-	if left := r.drafts.hold(ro, p.Status, s.Now); left > 0 {
+	if left := r.drafts.hold(ro, p, s.Now); left > 0 {
 		return left, nil
 	}
 	updated := ro.DeepCopy()

@@ -246,8 +246,8 @@ func (d *draft) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
 }
 
 // hold keeps a status for as long as it may stay unwritten, and says how long that still is.
-func (d *draft) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, now time.Time) time.Duration {
-	worth := plan.Worth(stored.Status, status)
+func (d *draft) hold(stored *v1alpha1.Rollout, p plan.Plan, now time.Time) time.Duration {
+	worth := plan.Worth(stored.Status, p.Status, p.Actions...)
 	if worth <= 0 {
 		return 0
 	}
@@ -257,7 +257,7 @@ func (d *draft) hold(stored *v1alpha1.Rollout, status v1alpha1.RolloutStatus, no
 	}
 	left := since.Add(worth).Sub(now)
 	if left > 0 {
-		*d = draft{stored, status, since}
+		*d = draft{stored, p.Status, since}
 	}
 	return max(left, 0)
 }

@@ -28,8 +28,9 @@ type court struct {
 	calmAt time.Duration
 	// shrunk: stable was kept at its share at some time in the release under way.
 	shrunk bool
-	// short: the same, and every proxy has not known it in full since, but for an abort on its way.
-	short bool
+	// short: the same, and every proxy has not known it in full since; it has been so since shortAt.
+	short   bool
+	shortAt time.Duration
 	// disturbedAt is when writes or reads of the controller last went wrong.
 	disturbedAt time.Duration
 }
@@ -87,8 +88,11 @@ func (c *court) watchSize() {
 	case ro == nil || ro.Status.StableRevision == "", ro.Status.CanaryRevision == "" && meansOf(ro) != byRoute:
 		c.shrunk, c.short = false, false // without routes stable is kept in full
 	case dynamic(ro):
+		if !c.short {
+			c.shortAt = c.w.now
+		}
 		c.shrunk, c.short = true, true
-	case c.short && (ro.Status.Abort == nil || c.w.plane.share(ro.Status.Abort.Revision) == 0):
+	case c.short:
 		c.short = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
 	}
 	if ro != nil && ro.Status.CanaryRevision == "" {

@@ -165,7 +165,7 @@ func (p *pass) sign() {
 		return
 	}
 	if p.c.signed {
-		p.unwritten = p.c.draft.hold(p.stored, p.plan.Status, p.now)
+		p.unwritten = p.c.draft.hold(p.stored, p.plan, p.now)
 	}
 	if p.unwritten > 0 {
 		p.act(0)

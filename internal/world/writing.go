@@ -118,7 +118,7 @@ func (l *writingLaws) kept(p *pass, slot int) bool {
 	if slot == stableService && svc.Selects != ro.Status.StableRevision {
 		return true // a stranger points it elsewhere; it is on its way back
 	}
-	return svc.Selects == ro.Status.StableRevision && svc.Ready[svc.Selects] > 0 && !l.short && !dynamic(ro)
+	return svc.Selects == ro.Status.StableRevision && svc.Ready[svc.Selects] > 0 && !dynamic(ro) && (!l.short || l.shortAt >= p.began)
 }
 
 func endpoints(s *plan.Service) int32 {

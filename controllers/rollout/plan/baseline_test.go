@@ -4,12 +4,16 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 func baselineStep(replicas, weight int32) v1alpha1.Step {
@@ -81,5 +85,49 @@ func TestBaselineOf(t *testing.T) {
 		if is != (want != "") || is && stable != want || !is && stable != revision {
 			t.Errorf("BaselineOf(%q) = %q, %t", revision, stable, is)
 		}
+	}
+}
+
+// TestNobodyKnowsSinceWhenTheBaselineIsListed: a controller that starts anew finds
+// that the baseline gets a share, and no word of since when its pods are listed.
+func TestNobodyKnowsSinceWhenTheBaselineIsListed(t *testing.T) {
+	split := traffic.Split{Stable: 80, Canary: 10, Baseline: 10}
+	shrunk := func(s *Snapshot) { // by another release's baseline, with stable at what its share needs
+		s.Rollout.Spec.Replicas = ptr.To(int32(6))
+		s.Rollout.Spec.Strategy.Canary.ScaleStable = v1alpha1.ScaleStableDynamic
+		s.Revisions = []Revision{revision("v1", 1, 5), revision("v2", 2, 1), revision("v1-b1", 0, 1)}
+		s.StableService, s.BaselineService = service("stable", "v1", 5), service("shop-baseline", "v1-b1", 1)
+		s.Traffic = carried(split)
+	}
+	cases := map[string]struct {
+		reason  string
+		watched time.Duration
+		want    int32
+	}{
+		"Watched":    {"pods that came up before our eyes are known to no data plane yet, so stable gets what is lost", time.Hour, 0},
+		"ForEver":    {"so are those of one who has always watched", 0, 0},
+		"StartsAnew": {"who has just begun to watch leaves them what stable can't carry", time.Second / 2, 7},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := scene(inSteps(weightStep(10), baselineStep(1, 10)), canaryOf(0, 1, 10), shrunk, settledNow)
+			tr := s.Rollout.Status.Traffic
+			tr.Endpoints = slices.DeleteFunc(tr.Endpoints, func(e v1alpha1.ServiceEndpoints) bool { return e.Service == "shop-baseline" })
+			if tc.watched > 0 {
+				s.Watched = s.Now.Add(-tc.watched)
+			}
+			got := int32(-1)
+			for _, a := range Decide(s).Actions {
+				if shift, ok := a.(ShiftTraffic); ok {
+					got = shift.Split.Baseline
+				}
+			}
+			if got == -1 {
+				got = split.Baseline
+			}
+			if got != tc.want {
+				t.Errorf("%s: the baseline gets %d %%, want %d %%", tc.reason, got, tc.want)
+			}
+		})
 	}
 }

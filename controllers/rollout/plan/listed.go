@@ -211,7 +211,14 @@ func blind(f facts, slot traffic.Slot) bool {
 	if s := f.slot(slot).Selects; s != "" && s != l.revision {
 		return ok && l.revision != f.Rollout.Status.StableRevision && l.sure(f) < f.need(100)
 	}
-	return ok && l.sure(f) == 0
+	return ok && l.sure(f) == 0 && (slot != traffic.Baseline || !unwatched(l, f))
+}
+
+// unwatched: endpoints were listed already when whoever decides began to watch, and
+// no status says since when. Nothing can be counted on that, but what goes to
+// them was given to them by somebody who knew.
+func unwatched(l listed, f facts) bool {
+	return !f.Watched.IsZero() && !f.Watched.After(f.Now) && !l.since.After(stamp(f.Watched))
 }
 
 // serves reports whether a slot can be given what n pods carry: it lists ready

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 const (
@@ -29,9 +30,10 @@ const (
 // Worth is how long the difference between the stored status and a newer one may
 // stay unwritten: not at all when it says where the release is, what holds it
 // or who did what; for a while when it is words, numbers and times, which a
-// controller that starts anew would find out again.
-func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
-	if !sameEssence(&stored, &now) {
+// controller that starts anew would find out again. What it could not find out
+// again, in particular after the actions that follow, does not wait either.
+func Worth(stored, now v1alpha1.RolloutStatus, actions ...Action) time.Duration {
+	if !sameEssence(&stored, &now) || conceals(stored.Traffic, now.Traffic, actions) {
 		return 0
 	}
 	if known := unobserved(stored, now); sameRest(&stored, &known) && sameButProgress(&stored, &known) {
@@ -41,6 +43,54 @@ func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
 		return wordsUnderWay
 	}
 	return wordsAtRest
+}
+
+// conceals reports whether the routes look, or are about to look, as they did when
+// a status was stored, and have carried something else in between. A controller that
+// starts anew would take them for settled while proxies still serve that.
+func conceals(stored, now *v1alpha1.TrafficStatus, actions []Action) bool {
+	if stored == nil || now == nil || stored.Since == nil || now.Since == nil {
+		return false
+	}
+	if alike(stored.Requested, now.Requested) && stored.Beside == now.Beside && stored.Differ == now.Differ {
+		return !sameTime(stored.Since, now.Since)
+	}
+	return slices.ContainsFunc(actions, func(a Action) bool {
+		switch a := a.(type) {
+		case ShiftTraffic:
+			return alike(stored.Requested, given(stored.Requested, now.Requested, a.Split))
+		case WriteRoute:
+			return alike(stored.Requested, given(stored.Requested, now.Requested, a.Split))
+		}
+		return false
+	})
+}
+
+// alike reports whether two lists give the same shares to the same revisions.
+func alike(a, b []v1alpha1.RevisionWeight) bool {
+	return slices.EqualFunc(a, b, func(x, y v1alpha1.RevisionWeight) bool {
+		return x.Weight == y.Weight && (x.Weight == 0 || x.Revision == y.Revision)
+	})
+}
+
+// given is what callers get once a split is written, of the revisions that the slots
+// stand for; a slot of which nothing is known now stands for what it did before.
+func given(before, now []v1alpha1.RevisionWeight, split traffic.Split) []v1alpha1.RevisionWeight {
+	var all []v1alpha1.RevisionWeight
+	for i, slot := range slots {
+		if slot == traffic.Baseline && split.Baseline == 0 {
+			continue
+		}
+		w := v1alpha1.RevisionWeight{Weight: split.Of(slot)}
+		switch {
+		case i < len(now):
+			w.Revision = now[i].Revision
+		case i < len(before):
+			w.Revision = before[i].Revision
+		}
+		all = append(all, w)
+	}
+	return all
 }
 
 // unobserved is a status with the evidence for its split that the stored one
