@@ -72,6 +72,13 @@ func (l *restLaw) foreign(i int) bool {
 	return l.theirs[thing{routes, i}] && (ro == nil || meansOf(ro) != byRoute)
 }
 
+// narrowed reports whether a Service is a stranger's own by now, who lets callers
+// reach one revision by it.
+func (l *restLaw) narrowed(slot int) bool {
+	ro, svc := l.w.live.rollout, l.w.live.services[slot]
+	return svc != nil && svc.Selects != "" && l.theirs[thing{services, slot}] && (ro == nil || !bound(ro, svc.Name))
+}
+
 // keepsAborted reports whether the pods of an aborted revision stay.
 func keepsAborted(r *v1alpha1.Rollout) bool {
 	switch s := r.Spec.Strategy; {

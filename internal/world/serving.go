@@ -28,6 +28,9 @@ func (l *servingLaws) judge() {
 	for n := range l.w.plane.proxies {
 		proxy := &l.w.plane.proxies[n]
 		for slot := range slots {
+			if l.w.laws.rest.narrowed(slot) {
+				continue
+			}
 			alive := alive(l.w, proxy.known[slot])
 			for i := range proxy.split {
 				if l.w.laws.rest.foreign(i) {
