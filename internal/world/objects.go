@@ -79,6 +79,8 @@ type route struct {
 	// split that it carries, written in this generation.
 	split      traffic.Split
 	generation int64
+	// lost is the generation in which it was deleted last.
+	lost int64
 	// ours counts the generations that the controller wrote.
 	ours int64
 	// accepted is the generation that its gateway reports as accepted.

@@ -141,6 +141,7 @@ func (p *plane) delete(i int) {
 	rs := append([]route(nil), p.w.live.routes...)
 	rs[i].gone = true
 	rs[i].generation++
+	rs[i].lost = rs[i].generation
 	p.w.live.routes = rs
 	p.w.touch(routes)
 }
@@ -215,12 +216,12 @@ func (p *plane) matches() bool {
 }
 
 // most is the largest share that any proxy gives a slot now. What proxies still
-// serve of a route that somebody has deleted is nobody's to know.
+// serve of a route that somebody has deleted is nobody's to know, be it back or not.
 func (p *plane) most(slot traffic.Slot) int32 {
 	var most int32
 	for n := range p.proxies {
 		for i, s := range p.proxies[n].split {
-			if !p.w.live.routes[i].gone && !p.w.laws.rest.foreign(i) {
+			if r := p.w.live.routes[i]; !r.gone && p.proxies[n].generation[i] >= r.lost && !p.w.laws.rest.foreign(i) {
 				most = max(most, s.Of(slot))
 			}
 		}
