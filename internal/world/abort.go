@@ -135,7 +135,7 @@ func (l *abortLaw) returned(p *pass) {
 		if share > 0 && !l.shrinks(p.read.rollout) && !unnoticed(p, stableService) {
 			l.breaks(4, "%s is aborted and stable has %d endpoints, but a route gives %d %%", l.w.name(s.CanaryRevision), ready, share)
 		}
-		l.unbound(p)
+		l.unbound(p, ready)
 	case bySelector:
 		l.switchedBack(p)
 	case byReplicas:
@@ -143,11 +143,22 @@ func (l *abortLaw) returned(p *pass) {
 }
 
 // unbound judges that no route keeps the users of an aborted revision.
-func (l *abortLaw) unbound(p *pass) {
+func (l *abortLaw) unbound(p *pass, ready int32) {
 	keeps := slices.ContainsFunc(l.w.live.routes, func(r route) bool { return !r.gone && r.split.Sticky != nil })
-	if keeps && !unnoticed(p, stableService) {
+	if keeps && !unnoticed(p, stableService) && !l.torn(p, ready) {
 		l.breaks(4, "%s is aborted, but a route keeps its users", l.w.name(p.plan.Status.CanaryRevision))
 	}
+}
+
+// torn reports whether somebody has made the routes disagree and there is no split
+// that all could be given: stable, shrunk on demand, has too few pods for what one
+// leaves it, and the canary for what another gives it. Each stays as it is until either has grown.
+func (l *abortLaw) torn(p *pass, ready int32) bool {
+	least, most := int32(100), int32(0)
+	for _, r := range p.read.routes {
+		least, most = min(least, r.split.Canary), max(most, r.split.Canary)
+	}
+	return least < most && l.shrinks(p.read.rollout) && ready < p.read.need(100-least) && endpoints(p.read.services[canaryService]) < p.read.need(most)
 }
 
 // isStable reports whether a slot reaches stable's pods and no others: what goes
