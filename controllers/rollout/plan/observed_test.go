@@ -201,7 +201,7 @@ func TestStrayTrafficHoldsAndKeeps(t *testing.T) {
 	back := latched(v1alpha1.ReasonAbortedByCommand)
 
 	for name, m := range map[string]moment{
-		"Named":        {"where to look is said", at(none, writtenAt(5*time.Minute)), []string{"Holding", "the routes give the canary 25 %, but metric errors saw it get 0 % of 5000 requests (0, from 11:59:10 to 12:00:00 UTC)", "HTTPRoute shop"}, nil},
+		"Named":        {"where to look is said", at(none, writtenAt(5*time.Minute)), []string{"Holding", "the routes give the canary 25 %, but metric errors saw it get 0 % of 5000 requests (0, from 11:59:10 to 12:00:00 UTC)", "HTTPRoute shop", "skip-analysis goes on without it, and after abort and retry"}, nil},
 		"NoNextWrite":  {"a weight that was not seen is not raised", at(none, atStep(2), pods("v2", 2), listing), []string{"at step 2"}, []string{"canary 50 %"}},
 		"NextWrite":    {"as it would be otherwise", at(watchedBy(counts("errors", five(share(250, 1000))...)), atStep(2), pods("v2", 2), listing), []string{"canary 50 %"}, nil},
 		"StableGrows":  {"a stable revision that still gets everything is there in full", at(none, dynamic, pods("v1", 3)), []string{"scale shop-v1 from 3 to 4"}, nil},
