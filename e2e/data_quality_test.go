@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/e2e/harness"
 	"github.com/sluice-dev/sluice/e2e/load"
@@ -188,7 +186,7 @@ func TestStoryMeasuringThroughTrouble(t *testing.T) {
 		harness.Replicas(4), // so that the canary has a second pod when one begins anew
 		harness.Objectives(proxy.URL(), application),
 		harness.Steps(harness.Weight(50), harness.Pause(), v1alpha1.Step{Analyze: &v1alpha1.Analyze{
-			MaxDuration: &metav1.Duration{Duration: 5 * time.Minute},
+			MaxDuration: &v1alpha1.Duration{Duration: 5 * time.Minute},
 		}}),
 	)
 	generation := s.release(harness.Version("v2"))

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/e2e/harness"
 )
@@ -43,7 +41,7 @@ func (s *story) keeps() {
 	s.report.Notes = append(s.report.Notes, "answers' headers are not seen: gRPC ignores changes of them; what istiod told the client is")
 	s.rate = meshRate
 	s.open(harness.Steps(harness.Weight(20), harness.Pause(), harness.Weight(60), harness.Pause()), func(r *v1alpha1.Rollout) {
-		r.Spec.Strategy.Canary.Stickiness = &v1alpha1.Stickiness{Cookie: "shop-version", MaxAge: &metav1.Duration{Duration: time.Hour}}
+		r.Spec.Strategy.Canary.Stickiness = &v1alpha1.Stickiness{Cookie: "shop-version", MaxAge: &v1alpha1.Duration{Duration: time.Hour}}
 	})
 	generation := s.release(harness.Version("v2"))
 	s.wait("the pause", harness.Reached(v1alpha1.PhasePaused, generation))

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -141,9 +140,9 @@ func counting(address string) harness.Modifier {
 	}
 	return func(r *v1alpha1.Rollout) {
 		r.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{
-			Judgement:  v1alpha1.Judgement{Noise: "1", Settle: &metav1.Duration{Duration: 5 * time.Second}},
+			Judgement:  v1alpha1.Judgement{Noise: "1", Settle: &v1alpha1.Duration{Duration: 5 * time.Second}},
 			Prometheus: &v1alpha1.Prometheus{Address: address},
-			Block:      &metav1.Duration{Duration: 5 * time.Second}, WarmUp: &metav1.Duration{},
+			Block:      &v1alpha1.Duration{Duration: 5 * time.Second}, WarmUp: &v1alpha1.Duration{},
 			Metrics: []v1alpha1.Metric{{
 				Name: "calls", Objective: "99%", Proportion: &v1alpha1.Proportion{Total: calls(""), Bad: calls(`,grpc_code!="OK"`)},
 			}},

@@ -215,7 +215,7 @@ func TestScalars(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGame(t, v1alpha1.AnalysisRunSpec{
 				Metrics: []v1alpha1.Metric{{Name: "memory", Scalar: &v1alpha1.Scalar{Query: "m{a='$(arm)'}", Tolerance: "25%", OnFail: tc.onFail}}},
-				Block:   metav1.Duration{Duration: 10 * time.Second},
+				Block:   v1alpha1.Duration{Duration: 10 * time.Second},
 			})
 			for range 15 {
 				g.next(value(tc.canary), value(tc.stable))
@@ -229,7 +229,7 @@ func TestScalars(t *testing.T) {
 
 func TestSeveralMetricsTogether(t *testing.T) {
 	spec := slo()
-	spec.Objectives.Latency = &v1alpha1.LatencyObjectives{P99: &metav1.Duration{Duration: 300 * time.Millisecond}}
+	spec.Objectives.Latency = &v1alpha1.LatencyObjectives{P99: &v1alpha1.Duration{Duration: 300 * time.Millisecond}}
 	g := newGame(t, spec)
 	two := func(bad, slow, total float64) Arm {
 		return Arm{Total: Count{Value: total, Known: true}, Bad: []Count{{Value: bad, Known: true}, {Value: slow, Known: true}}}
@@ -252,7 +252,7 @@ func TestSeveralMetricsTogether(t *testing.T) {
 
 // TestStatusStaysSmall fills every field that grows.
 func TestStatusStaysSmall(t *testing.T) {
-	spec := v1alpha1.AnalysisRunSpec{Judgement: v1alpha1.Judgement{CompareLatency: true}, Block: metav1.Duration{Duration: time.Second}}
+	spec := v1alpha1.AnalysisRunSpec{Judgement: v1alpha1.Judgement{CompareLatency: true}, Block: v1alpha1.Duration{Duration: time.Second}}
 	for i := range 32 {
 		spec.Metrics = append(spec.Metrics, v1alpha1.Metric{
 			Name: fmt.Sprintf("a-metric-with-a-name-that-is-as-long-as-names-may-be-which-is-%d", i), Proportion: &v1alpha1.Proportion{Total: "a", Bad: "b"}, Objective: "99.99%",
@@ -302,7 +302,7 @@ func TestStatusOfThresholdsStaysSmall(t *testing.T) {
 // An objective above all buckets passes by the greatest of them, and is told by it.
 func TestObjectiveAboveAllBuckets(t *testing.T) {
 	s := slo()
-	s.Objectives = &v1alpha1.Objectives{Latency: &v1alpha1.LatencyObjectives{P99: &metav1.Duration{Duration: 20 * time.Second}}}
+	s.Objectives = &v1alpha1.Objectives{Latency: &v1alpha1.LatencyObjectives{P99: &v1alpha1.Duration{Duration: 20 * time.Second}}}
 	s.Question = asked(0, 10)
 	g := newGame(t, s, func(ev *v1alpha1.MetricEvidence) { ev.Edges = []string{"NaN", "10"} })
 	row := func(slow, total float64) Arm {

@@ -17,7 +17,7 @@ func slo() v1alpha1.AnalysisRunSpec {
 	return v1alpha1.AnalysisRunSpec{
 		Judgement: v1alpha1.Judgement{Preset: "Istio", Objectives: &v1alpha1.Objectives{Availability: "99.9%"}, Noise: "1"},
 		Subject:   &v1alpha1.Subject{},
-		Block:     metav1.Duration{Duration: 10 * time.Second},
+		Block:     v1alpha1.Duration{Duration: 10 * time.Second},
 	}
 }
 
@@ -39,7 +39,7 @@ func newGame(t *testing.T, spec v1alpha1.AnalysisRunSpec, change ...func(*v1alph
 	for _, j := range List(spec) {
 		if j.Counted() {
 			ev := &v1alpha1.MetricEvidence{
-				Block: metav1.Duration{Duration: 10 * time.Second}, Settle: metav1.Duration{Duration: 15 * time.Second}, Noise: "1",
+				Block: v1alpha1.Duration{Duration: 10 * time.Second}, Settle: v1alpha1.Duration{Duration: 15 * time.Second}, Noise: "1",
 			}
 			switch j.Kind {
 			case Latency:
@@ -113,6 +113,6 @@ func times(n int, row [4]float64) (all [][4]float64) {
 
 func asked(since time.Duration, weight int32) *v1alpha1.Question {
 	return &v1alpha1.Question{
-		Step: 1, Since: metav1.NewTime(start.Add(since)), NextWeight: weight, MaxDuration: metav1.Duration{Duration: 15 * time.Minute},
+		Step: 1, Since: metav1.NewTime(start.Add(since)), NextWeight: weight, MaxDuration: v1alpha1.Duration{Duration: 15 * time.Minute},
 	}
 }

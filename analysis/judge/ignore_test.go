@@ -47,7 +47,7 @@ func TestIgnoreWaitsForNoDataTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := spec(threshold("errors", "", "0.05", 3), threshold("traffic", "", "1", 3))
-			s.OnNoData, s.NoDataTimeout = v1alpha1.OnNoDataIgnore, metav1.Duration{Duration: time.Minute}
+			s.OnNoData, s.NoDataTimeout = v1alpha1.OnNoDataIgnore, v1alpha1.Duration{Duration: time.Minute}
 			s.Question = &v1alpha1.Question{Since: metav1.NewTime(start)}
 			in := Input{Spec: s, Now: start}
 			in.Status = Run(in)

@@ -51,7 +51,7 @@ func TestJobMetric(t *testing.T) {
 		t.Run(title, func(t *testing.T) {
 			begin := time.Unix(1_700_000_000, 0)
 			in := Input{Now: begin, Spec: v1alpha1.AnalysisRunSpec{
-				Metrics:  []v1alpha1.Metric{{Name: "smoke", Job: &v1alpha1.JobMetric{Timeout: &metav1.Duration{Duration: 5 * time.Minute}}}},
+				Metrics:  []v1alpha1.Metric{{Name: "smoke", Job: &v1alpha1.JobMetric{Timeout: &v1alpha1.Duration{Duration: 5 * time.Minute}}}},
 				Question: &v1alpha1.Question{Since: metav1.NewTime(begin)},
 			}}
 			for i, s := range tc.states {

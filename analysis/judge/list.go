@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/analysis/stats"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -88,7 +86,7 @@ func latencies(l *v1alpha1.LatencyObjectives) []Judged {
 	for _, q := range []struct {
 		name   string
 		good   float64
-		within *metav1.Duration
+		within *v1alpha1.Duration
 	}{
 		{"p50", 0.5, l.P50}, {"p75", 0.75, l.P75}, {"p90", 0.9, l.P90}, {"p95", 0.95, l.P95}, {"p99", 0.99, l.P99}, {"p99.9", 0.999, l.P999},
 	} {

@@ -154,7 +154,7 @@ func threshold(name, low, high string, consecutive int32) v1alpha1.Metric {
 }
 
 func spec(ms ...v1alpha1.Metric) v1alpha1.AnalysisRunSpec {
-	return v1alpha1.AnalysisRunSpec{Metrics: ms, Block: metav1.Duration{Duration: 10 * time.Second}}
+	return v1alpha1.AnalysisRunSpec{Metrics: ms, Block: v1alpha1.Duration{Duration: 10 * time.Second}}
 }
 
 // play runs blocks, one for each letter of the row, with the same letter for all metrics.

@@ -94,7 +94,7 @@ func Question(spec v1alpha1.AnalysisRunSpec, st v1alpha1.AnalysisRunStatus, alon
 	if spec.Question != nil || st.StartedAt == nil || spec.End == nil && !alone {
 		return spec.Question
 	}
-	q := &v1alpha1.Question{Since: *st.StartedAt, MaxDuration: metav1.Duration{Duration: defaultEnd}}
+	q := &v1alpha1.Question{Since: *st.StartedAt, MaxDuration: v1alpha1.Duration{Duration: defaultEnd}}
 	if spec.End != nil {
 		q.MinDuration = spec.End.MinDuration
 		if spec.End.MaxDuration.Duration > 0 {

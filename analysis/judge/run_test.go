@@ -235,6 +235,6 @@ func querying(query string) v1alpha1.AnalysisRunSpec {
 func ask(n int, least, most time.Duration) *v1alpha1.Question {
 	return &v1alpha1.Question{
 		Step: 1, Since: metav1.NewTime(blockEnd(n)),
-		MinDuration: metav1.Duration{Duration: least}, MaxDuration: metav1.Duration{Duration: most},
+		MinDuration: v1alpha1.Duration{Duration: least}, MaxDuration: v1alpha1.Duration{Duration: most},
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
@@ -43,7 +41,7 @@ func TestTooLittleTraffic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			spec := slo()
 			spec.Question = asked(0, 10)
-			spec.Question.MaxDuration = metav1.Duration{Duration: tc.most}
+			spec.Question.MaxDuration = v1alpha1.Duration{Duration: tc.most}
 			if tc.change != nil {
 				tc.change(&spec)
 			}

@@ -31,9 +31,9 @@ func TestFirstBlock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			minute := time.Unix(1_700_000_040, 0)
 			started := metav1.NewTime(minute.Add(time.Duration(tc.started) * time.Second))
-			spec := v1alpha1.AnalysisRunSpec{WarmUp: metav1.Duration{Duration: tc.warmUp}, Block: metav1.Duration{Duration: 10 * time.Second}}
+			spec := v1alpha1.AnalysisRunSpec{WarmUp: v1alpha1.Duration{Duration: tc.warmUp}, Block: v1alpha1.Duration{Duration: 10 * time.Second}}
 			st := v1alpha1.AnalysisRunStatus{StartedAt: &started}
-			ev := v1alpha1.MetricEvidence{Block: metav1.Duration{Duration: tc.block}, Settle: metav1.Duration{Duration: tc.settle}}
+			ev := v1alpha1.MetricEvidence{Block: v1alpha1.Duration{Duration: tc.block}, Settle: v1alpha1.Duration{Duration: tc.settle}}
 			due := minute.Add(tc.want + tc.settle)
 			if early := Ends(spec, st, ev, due.Add(-time.Nanosecond)); len(early) != 0 {
 				t.Errorf("%s: %v is due before its samples have settled", tc.reason, early)

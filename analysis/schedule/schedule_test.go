@@ -109,7 +109,7 @@ func TestBlock(t *testing.T) {
 func run(mods ...func(*v1alpha1.AnalysisRunSpec)) v1alpha1.AnalysisRunSpec {
 	s := v1alpha1.AnalysisRunSpec{
 		Metrics: []v1alpha1.Metric{{Name: "a"}, {Name: "b"}},
-		Block:   metav1.Duration{Duration: 10 * time.Second},
+		Block:   v1alpha1.Duration{Duration: 10 * time.Second},
 	}
 	for _, mod := range mods {
 		mod(&s)

@@ -82,14 +82,10 @@ type AnalysisRunSpec struct {
 	// +optional
 	// +kubebuilder:default="10s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="spec.block: must be at least 1s"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	Block metav1.Duration `json:"block,omitempty"`
+	Block Duration `json:"block,omitempty"`
 	// warmUp is not judged, counted from the start. Default 0.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	WarmUp metav1.Duration `json:"warmUp,omitempty"`
+	WarmUp Duration `json:"warmUp,omitempty"`
 	// onNoData is what happens when a metric can't be measured for noDataTimeout. Default Hold.
 	// +optional
 	// +kubebuilder:default=Hold
@@ -97,9 +93,7 @@ type AnalysisRunSpec struct {
 	// noDataTimeout is how long a metric may be without a usable measurement. Default 5m.
 	// +optional
 	// +kubebuilder:default="5m"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	NoDataTimeout metav1.Duration `json:"noDataTimeout,omitempty"`
+	NoDataTimeout Duration `json:"noDataTimeout,omitempty"`
 	// dryRun names metrics that decide nothing. A trailing * matches any rest.
 	// Each entry must match a metric, of the templates and objectives too.
 	// +optional
@@ -134,15 +128,11 @@ type ResolvedArg struct {
 type RunEnd struct {
 	// minDuration before the run may pass.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	MinDuration metav1.Duration `json:"minDuration,omitempty"`
+	MinDuration Duration `json:"minDuration,omitempty"`
 	// maxDuration after which the run ends Inconclusive. Default 15m.
 	// +optional
 	// +kubebuilder:default="15m"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	MaxDuration metav1.Duration `json:"maxDuration,omitempty"`
+	MaxDuration Duration `json:"maxDuration,omitempty"`
 }
 
 // Question asks whether the evidence since a time suffices for the next step.
@@ -162,14 +152,10 @@ type Question struct {
 	NextWeight int32 `json:"nextWeight,omitempty"`
 	// minDuration before the answer may be Passed.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	MinDuration metav1.Duration `json:"minDuration,omitempty"`
+	MinDuration Duration `json:"minDuration,omitempty"`
 	// maxDuration after which the answer is Inconclusive, until it is Passed after all.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	MaxDuration metav1.Duration `json:"maxDuration,omitempty"`
+	MaxDuration Duration `json:"maxDuration,omitempty"`
 }
 
 // AnalysisPhase is the verdict of a run so far.
@@ -221,6 +207,7 @@ type AnalysisRunStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
 	Metrics []MetricStatus `json:"metrics,omitempty"`
 }
 

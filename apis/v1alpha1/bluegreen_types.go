@@ -3,8 +3,6 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 // BlueGreenStrategy brings a new revision up in full beside the active one,
 // tests it unseen, and switches all traffic at once. The old one stays for an
 // instant way back.
@@ -49,9 +47,7 @@ type BlueGreenStrategy struct {
 
 	// autoPromoteAfter is waited before an automatic switch. Default 0s.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	AutoPromoteAfter *metav1.Duration `json:"autoPromoteAfter,omitempty"`
+	AutoPromoteAfter *Duration `json:"autoPromoteAfter,omitempty"`
 
 	// postPromotion is watched after the switch; failing switches straight back.
 	// +optional

@@ -6,6 +6,7 @@ package v1alpha1_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,8 @@ import (
 
 // TestEveryDurationIsCheckedByTheServer: a duration that Go can't parse would
 // stop every controller that lists the kind, in all namespaces. So each must be
-// refused at admission, 1d and a negative one included.
+// refused at admission, 1d and a negative one included: our own type has the
+// pattern, and no field has another one.
 func TestEveryDurationIsCheckedByTheServer(t *testing.T) {
 	sources, err := filepath.Glob("*.go")
 	if err != nil {
@@ -28,7 +30,7 @@ func TestEveryDurationIsCheckedByTheServer(t *testing.T) {
 		`[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|` +
 		`[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|` +
 		`([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4}` + ")$`"
-	found := 0
+	fields, checked := 0, false
 	for _, name := range sources {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -37,18 +39,20 @@ func TestEveryDurationIsCheckedByTheServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := strings.Split(string(text), "\n")
-		for i, line := range lines {
-			if strings.Contains(line, "metav1.Duration `json:") {
-				found++
-				if strings.TrimSpace(lines[i-1]) != pattern {
-					t.Errorf("%s:%d: the duration has no pattern", name, i+1)
-				}
+		for i, line := range strings.Split(string(text), "\n") {
+			if strings.Contains(line, "metav1.Duration `json:") || strings.Contains(line, "time.Duration `json:") {
+				t.Errorf("%s:%d: the duration has no pattern; make it a Duration", name, i+1)
+			}
+			if strings.Contains(line, "Duration `json:") {
+				fields++
 			}
 		}
+		_, markers, _ := strings.Cut(string(text), pattern+"\n")
+		markers, _, found := strings.Cut(markers, "\ntype Duration metav1.Duration\n")
+		checked = checked || found && !slices.ContainsFunc(strings.Split(markers, "\n"), func(l string) bool { return !strings.HasPrefix(l, "// +kubebuilder:") })
 	}
-	if found == 0 {
-		t.Error("no durations were found")
+	if fields == 0 || !checked {
+		t.Errorf("%d durations were found; their type has the pattern: %t", fields, checked)
 	}
 }
 
@@ -93,18 +97,20 @@ func TestDurationsOfTheRelease(t *testing.T) {
 	tests := map[string]struct {
 		reason, duration string
 		refused          bool
+		endless          bool // of the right form, and too long
 	}{
-		"Minutes":  {"what people write", "10m", false},
-		"Composed": {"what Go prints", "1h30m0.5s", false},
-		"Zero":     {"Go reads it without a unit", "0", false},
-		"Word":     {"no duration at all", "soon", true},
-		"Day":      {"Go knows no days", "1d", true},
-		"Negative": {"nobody waits backwards", "-5s", true},
-		"Number":   {"seconds or minutes?", "5", true},
-		"Long":     {"a century is long enough", "999999h9999999m999999999s", false},
-		"Endless":  {"Go's durations end after 292 years", "9999999h", true},
-		"Repeated": {"nor may they add up to more", "999999h999999h999999h", true},
-		"Empty":    {"no time at all", "", true},
+		"Minutes":  {"what people write", "10m", false, false},
+		"Composed": {"what Go prints", "1h30m0.5s", false, false},
+		"Zero":     {"Go reads it without a unit", "0", false, false},
+		"Word":     {"no duration at all", "soon", true, false},
+		"Day":      {"Go knows no days", "1d", true, false},
+		"Negative": {"nobody waits backwards", "-5s", true, false},
+		"Number":   {"seconds or minutes?", "5", true, false},
+		"Spaces":   {"Go has none", "1h 30m", true, false},
+		"Long":     {"a century is long enough", "999999h9999999m999999999s", false, false},
+		"Endless":  {"Go's durations end after 292 years", "9999999h", true, true},
+		"Repeated": {"nor may they add up to more", "999999h999999h999999h", true, true},
+		"Empty":    {"no time at all", "", true, false},
 	}
 	env := testenv.Start(t)
 	c, ns := env.Client(t, runtime.NewScheme()), env.Namespace(t)
@@ -121,6 +127,8 @@ func TestDurationsOfTheRelease(t *testing.T) {
 				t.Errorf("%s: pause for %q is accepted", tc.reason, tc.duration)
 			case tc.refused && !strings.Contains(err.Error(), "steps[0].pause.for"):
 				t.Errorf("%s: the error does not name the field: %v", tc.reason, err)
+			case tc.refused && !tc.endless && !strings.Contains(err.Error(), "must be a duration in Go's form, such as 90s, 5m or 1h30m; write a day as 24h"):
+				t.Errorf("%s: the error does not say what to write: %v", tc.reason, err)
 			case !tc.refused && err != nil:
 				t.Errorf("%s: %v", tc.reason, err)
 			}

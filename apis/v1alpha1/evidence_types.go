@@ -9,13 +9,9 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // It is all that the judgement needs to go on after a restart.
 type MetricEvidence struct {
 	// block is the length of this metric's blocks.
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	Block metav1.Duration `json:"block"`
+	Block Duration `json:"block"`
 	// settle is how long after its end a block is counted.
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	Settle metav1.Duration `json:"settle"`
+	Settle Duration `json:"settle"`
 	// noise is the factor phi in force, 1 to 20.
 	// +optional
 	Noise string `json:"noise,omitempty"`

@@ -3,8 +3,6 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 // Analysis says how a canary is judged.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.metrics) && self.metrics.size() > 0) || (has(self.templates) && self.templates.size() > 0) || has(self.objectives) || (has(self.compareLatency) && self.compareLatency)",message="analysis: needs objectives with a preset, or at least one entry in metrics or templates"
@@ -39,15 +37,11 @@ type Analysis struct {
 	// +optional
 	// +kubebuilder:default="10s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="analysis.block: must be at least 1s"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	Block *metav1.Duration `json:"block,omitempty"`
+	Block *Duration `json:"block,omitempty"`
 	// warmUp is not judged, counted from the canary's first traffic. Default 30s.
 	// +optional
 	// +kubebuilder:default="30s"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	WarmUp *metav1.Duration `json:"warmUp,omitempty"`
+	WarmUp *Duration `json:"warmUp,omitempty"`
 	// onInconclusive is what happens when an analyze step ends without evidence
 	// that suffices, unless the step says otherwise. Default Hold.
 	// +optional
@@ -63,9 +57,7 @@ type Analysis struct {
 	// +optional
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="analysis.noDataTimeout: must be at least 1s; leave it out for 5m"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	NoDataTimeout *metav1.Duration `json:"noDataTimeout,omitempty"`
+	NoDataTimeout *Duration `json:"noDataTimeout,omitempty"`
 	// dryRun names metrics that are measured and shown but decide nothing. A trailing * matches any rest.
 	// Each entry must match a metric, of the templates and objectives too.
 	// +optional

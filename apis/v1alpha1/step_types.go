@@ -3,10 +3,6 @@
 
 package v1alpha1
 
-import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
-
 // Step is one entry of the plan the user wrote. Exactly one field is set.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.setWeight), has(self.setScale), has(self.pause), has(self.analyze), has(self.matchRoute), has(self.mirror), has(self.baseline), has(self.job), has(self.gate), has(self.approve)].filter(x, x).size() == 1",message="a step holds exactly one of setWeight, setScale, pause, analyze, matchRoute, mirror, baseline, job, gate and approve; split it into several steps, and remove what this version does not know"
@@ -74,14 +70,10 @@ type SetScale struct {
 type Pause struct {
 	// for is how long to wait. Without it the pause lasts until somebody promotes.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	For *metav1.Duration `json:"for,omitempty"`
+	For *Duration `json:"for,omitempty"`
 	// timeout bounds the wait for somebody. Default: none.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	Timeout *Duration `json:"timeout,omitempty"`
 	// onTimeout is what happens then. Default Hold.
 	// +optional
 	OnTimeout OnTimeout `json:"onTimeout,omitempty"`
@@ -108,15 +100,11 @@ const (
 type Analyze struct {
 	// minDuration is the least time to watch even when everything passes. Default 0.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	MinDuration *metav1.Duration `json:"minDuration,omitempty"`
+	MinDuration *Duration `json:"minDuration,omitempty"`
 	// maxDuration after which the question is Inconclusive. Default 15m.
 	// +optional
 	// +kubebuilder:default="15m"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	MaxDuration *metav1.Duration `json:"maxDuration,omitempty"`
+	MaxDuration *Duration `json:"maxDuration,omitempty"`
 	// onInconclusive is what happens after maxDuration. Hold waits for a
 	// person, or for the analysis to pass after all; Abort returns to stable;
 	// Promote goes on and records the bound it went on with. Default: the analysis' own onInconclusive.
@@ -173,9 +161,7 @@ type JobStep struct {
 	// timeout after which the Job counts as failed. Default 1h.
 	// +optional
 	// +kubebuilder:default="1h"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	Timeout *Duration `json:"timeout,omitempty"`
 }
 
 // Gate asks a URL, by POST, whether to go on. A 2xx answer with the JSON
@@ -188,9 +174,7 @@ type Gate struct {
 	// timeout bounds the wait for permission. Default 1h.
 	// +optional
 	// +kubebuilder:default="1h"
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	Timeout *Duration `json:"timeout,omitempty"`
 	// onTimeout is what happens then. Default Abort.
 	// +optional
 	// +kubebuilder:default=Abort
@@ -201,9 +185,7 @@ type Gate struct {
 type Approve struct {
 	// timeout bounds the wait. Default: none.
 	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^(0|[0-9]{1,6}(\.[0-9]+)?h([0-9]{1,7}(\.[0-9]+)?m)?([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|[0-9]{1,7}(\.[0-9]+)?m([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){0,4}|([0-9]{1,9}(\.[0-9]+)?(s|ms|us|µs|ns)){1,4})$`
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	Timeout *Duration `json:"timeout,omitempty"`
 	// onTimeout is what happens then. Default Hold.
 	// +optional
 	OnTimeout OnTimeout `json:"onTimeout,omitempty"`

@@ -59,7 +59,7 @@ func newBench(t *testing.T, mods ...func(*v1alpha1.AnalysisRun)) *bench {
 		Spec: v1alpha1.AnalysisRunSpec{
 			Prometheus: &v1alpha1.Prometheus{Address: b.server.Address},
 			Metrics:    []v1alpha1.Metric{atMost("errors", "0.05")},
-			Block:      metav1.Duration{Duration: 10 * time.Second},
+			Block:      v1alpha1.Duration{Duration: 10 * time.Second},
 		},
 	}
 	for _, mod := range mods {
@@ -144,7 +144,7 @@ func atMost(name, high string) v1alpha1.Metric {
 // question asks at the start.
 func question(most time.Duration) func(*v1alpha1.AnalysisRun) {
 	return func(run *v1alpha1.AnalysisRun) {
-		run.Spec.Question = &v1alpha1.Question{Since: metav1.NewTime(start), MaxDuration: metav1.Duration{Duration: most}}
+		run.Spec.Question = &v1alpha1.Question{Since: metav1.NewTime(start), MaxDuration: v1alpha1.Duration{Duration: most}}
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/analysis"
 	"github.com/sluice-dev/sluice/analysis/judge"
 	"github.com/sluice-dev/sluice/analysis/presets"
@@ -233,7 +231,7 @@ func (t task) do(ctx context.Context, s snapshot) counted {
 // evidence is where a metric's status begins.
 func evidence(spec v1alpha1.AnalysisRunSpec, t task, l analysis.Learned) *v1alpha1.MetricEvidence {
 	ev := &v1alpha1.MetricEvidence{
-		Block: metav1.Duration{Duration: l.Block}, Settle: metav1.Duration{Duration: schedule.Settle(spec, l.Interval)},
+		Block: v1alpha1.Duration{Duration: l.Block}, Settle: v1alpha1.Duration{Duration: schedule.Settle(spec, l.Interval)},
 		Native: l.Native, NoStable: t.what.Stable == analysis.Series{},
 		Noise: strconv.FormatFloat(judge.Noise(spec.Judgement, l.History), 'g', -1, 64),
 	}

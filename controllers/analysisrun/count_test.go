@@ -27,7 +27,7 @@ func counting(run *v1alpha1.AnalysisRun) {
 		Proportion: &v1alpha1.Proportion{Total: `requests_total{track="$(arm)"}`, Bad: `requests_total{track="$(arm)",code="500"}`},
 	}}
 	run.Spec.Noise = "1"
-	run.Spec.Question = &v1alpha1.Question{Since: metav1.NewTime(start), MaxDuration: metav1.Duration{Duration: time.Hour}, NextWeight: 10}
+	run.Spec.Question = &v1alpha1.Question{Since: metav1.NewTime(start), MaxDuration: v1alpha1.Duration{Duration: time.Hour}, NextWeight: 10}
 }
 
 // shop answers the queries of blocks: ec and nc for the canary, es and ns for stable.

@@ -27,7 +27,7 @@ func smoke(run *v1alpha1.AnalysisRun) {
 	}
 	container := corev1.Container{Name: "smoke", Image: "smoke:1", Args: []string{"$(target)"}, Env: []corev1.EnvVar{{Name: "arm", Value: "own"}}}
 	run.Spec.Metrics = []v1alpha1.Metric{{Name: "smoke", Job: &v1alpha1.JobMetric{
-		Timeout: &metav1.Duration{Duration: time.Minute},
+		Timeout: &v1alpha1.Duration{Duration: time.Minute},
 		Template: v1alpha1.JobTemplate{Spec: batchv1.JobSpec{
 			BackoffLimit: ptr.To[int32](0), TTLSecondsAfterFinished: ptr.To[int32](0),
 			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{container}}},
@@ -128,8 +128,8 @@ func TestJobsOnAnAPIServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run := &v1alpha1.AnalysisRun{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, GenerateName: "check-"}}
 			smoke(run)
-			run.Spec.Args, run.Spec.Block = nil, metav1.Duration{Duration: time.Second}
-			run.Spec.Metrics[0].Job.Timeout = &metav1.Duration{Duration: tc.timeout}
+			run.Spec.Args, run.Spec.Block = nil, v1alpha1.Duration{Duration: time.Second}
+			run.Spec.Metrics[0].Job.Timeout = &v1alpha1.Duration{Duration: tc.timeout}
 			if err := l.Create(t.Context(), run); err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/analysis/providertest"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -54,7 +53,7 @@ func TestSecretVanishesUnderWay(t *testing.T) {
 func TestNothingPassesWithoutASecret(t *testing.T) {
 	b := newBench(t, func(run *v1alpha1.AnalysisRun) {
 		run.OwnerReferences, run.Spec.Prometheus.Bearer = nil, fromSecret("prom", "token")
-		run.Spec.End = &v1alpha1.RunEnd{MinDuration: metav1.Duration{Duration: 2 * time.Minute}, MaxDuration: metav1.Duration{Duration: 3 * time.Minute}}
+		run.Spec.End = &v1alpha1.RunEnd{MinDuration: v1alpha1.Duration{Duration: 2 * time.Minute}, MaxDuration: v1alpha1.Duration{Duration: 3 * time.Minute}}
 	})
 	b.server.Reply(providertest.Values("0.01"))
 	secret := secretOf("prom", map[string]string{"token": "t0ken"})

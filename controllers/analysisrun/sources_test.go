@@ -12,7 +12,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/analysis/providertest"
@@ -233,7 +232,7 @@ func TestLokiCounts(t *testing.T) {
 		run.Spec.Metrics = []v1alpha1.Metric{{Name: "log-errors", Objective: "99%", Proportion: &v1alpha1.Proportion{
 			Provider: v1alpha1.ProviderLoki, Total: `{track="$(arm)"}`, Bad: `{track="$(arm)"} |= "error"`,
 		}}}
-		run.Spec.WarmUp = metav1.Duration{}
+		run.Spec.WarmUp = v1alpha1.Duration{}
 	})
 	st := b.passes(8)
 	if st.Phase != v1alpha1.AnalysisFailed || !strings.Contains(st.Message, "log-errors: canary 30 % bad (60/200), stable 1 % (2/200); evidence ") {

@@ -135,7 +135,7 @@ func (l live) create(t *testing.T, address string) *v1alpha1.AnalysisRun {
 		Spec: v1alpha1.AnalysisRunSpec{
 			Prometheus: &v1alpha1.Prometheus{Address: address},
 			Metrics:    []v1alpha1.Metric{atMost("errors", "0.05")},
-			Block:      metav1.Duration{Duration: time.Second},
+			Block:      v1alpha1.Duration{Duration: time.Second},
 		},
 	}
 	if err := l.Create(t.Context(), run); err != nil {

@@ -151,7 +151,7 @@ func TestRestartReplacesPodsWithinTheBudget(t *testing.T) {
 	s, first := opened(t, nil, weight(50))
 	// Pods are replaced within one update of the EndpointSlices here, so that their number never tells of it.
 	s.patch(func(ro *v1alpha1.Rollout) {
-		ro.Spec.Strategy.Canary.Convergence.Timeout = &metav1.Duration{Duration: 3 * time.Second}
+		ro.Spec.Strategy.Canary.Convergence.Timeout = &v1alpha1.Duration{Duration: 3 * time.Second}
 	})
 	budget := &policyv1.PodDisruptionBudget{
 		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: s.ns},

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -43,7 +42,7 @@ func (s *shop) blueGreen() v1alpha1.Strategy {
 		ActiveService: "shop-stable", PreviewService: "shop-canary",
 		PreviewReplicas: ptr.To(int32(2)), AutoPromote: ptr.To(false),
 		ScaleDownDelaySeconds: ptr.To(int32(1)), AbortScaleDownDelaySeconds: ptr.To(int32(1)),
-		Convergence: &v1alpha1.Convergence{Settle: &metav1.Duration{Duration: time.Second}},
+		Convergence: &v1alpha1.Convergence{Settle: &v1alpha1.Duration{Duration: time.Second}},
 	}}
 }
 

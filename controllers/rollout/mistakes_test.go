@@ -85,7 +85,7 @@ func TestNothingIsPromotedByAMistake(t *testing.T) {
 				ro.Spec.Template = podTemplate("shop:v2")
 				a := &v1alpha1.Analysis{
 					Prometheus: &v1alpha1.Prometheus{Address: answers(t, "application/json", nothing)}, Metrics: metric(`requests_total{arm="$(arm)"}`),
-					Judgement: v1alpha1.Judgement{Settle: seconds(1), Noise: "1"}, Block: seconds(1), WarmUp: &metav1.Duration{}, NoDataTimeout: ptr.To(metav1.Duration{Duration: time.Second}),
+					Judgement: v1alpha1.Judgement{Settle: seconds(1), Noise: "1"}, Block: seconds(1), WarmUp: &v1alpha1.Duration{}, NoDataTimeout: ptr.To(v1alpha1.Duration{Duration: time.Second}),
 				}
 				tc.change(a)
 				ro.Spec.Strategy.Canary.Analysis = a

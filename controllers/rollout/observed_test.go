@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
@@ -46,14 +45,14 @@ func TestRequestsTellOfIstio(t *testing.T) {
 	s := newShop(t)
 	startController(t, testenv.Start(t), s.ns)
 	var served atomic.Int64
-	over := v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: 8 * time.Second}}}
+	over := v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: 8 * time.Second}}}
 	ro := s.subsets(weight(25), over, weight(50), pause())
 	canary := ro.Spec.Strategy.Canary
-	canary.Convergence.Timeout = &metav1.Duration{Duration: 10 * time.Second}
+	canary.Convergence.Timeout = &v1alpha1.Duration{Duration: 10 * time.Second}
 	canary.Analysis = &v1alpha1.Analysis{
-		Judgement:  v1alpha1.Judgement{Noise: "1", Settle: &metav1.Duration{Duration: time.Second}},
+		Judgement:  v1alpha1.Judgement{Noise: "1", Settle: &v1alpha1.Duration{Duration: time.Second}},
 		Prometheus: &v1alpha1.Prometheus{Address: s.requests(&served)},
-		Block:      &metav1.Duration{Duration: time.Second}, WarmUp: &metav1.Duration{},
+		Block:      &v1alpha1.Duration{Duration: time.Second}, WarmUp: &v1alpha1.Duration{},
 		Metrics: []v1alpha1.Metric{{Name: "errors", Objective: "99%", Proportion: &v1alpha1.Proportion{
 			Total: `requests_total{arm="$(arm)"}`, Bad: `requests_total{arm="$(arm)",code="500"}`,
 		}}},

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -59,9 +58,9 @@ func TestFromTheBadBlockToTheRoute(t *testing.T) {
 	var bad atomic.Bool
 	ro := s.rollout(weight(25), pause())
 	ro.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{
-		Judgement:  v1alpha1.Judgement{Noise: "1", Settle: &metav1.Duration{Duration: time.Second}},
+		Judgement:  v1alpha1.Judgement{Noise: "1", Settle: &v1alpha1.Duration{Duration: time.Second}},
 		Prometheus: &v1alpha1.Prometheus{Address: s.counts(&bad)},
-		Block:      &metav1.Duration{Duration: time.Second}, WarmUp: &metav1.Duration{},
+		Block:      &v1alpha1.Duration{Duration: time.Second}, WarmUp: &v1alpha1.Duration{},
 		Metrics: []v1alpha1.Metric{{Name: "errors", Objective: "99%", Proportion: &v1alpha1.Proportion{
 			Total: `requests_total{arm="$(arm)"}`, Bad: `requests_total{arm="$(arm)",code="500"}`,
 		}}},

@@ -230,7 +230,7 @@ func (s *shop) rollout(steps ...v1alpha1.Step) *v1alpha1.Rollout {
 				Routes:                     []v1alpha1.RouteRef{{APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", Name: "shop"}},
 				ScaleDownDelaySeconds:      ptr.To(int32(1)),
 				AbortScaleDownDelaySeconds: ptr.To(int32(1)),
-				Convergence:                &v1alpha1.Convergence{Settle: &metav1.Duration{Duration: time.Second}},
+				Convergence:                &v1alpha1.Convergence{Settle: &v1alpha1.Duration{Duration: time.Second}},
 				Steps:                      steps,
 			}},
 		},
@@ -241,7 +241,7 @@ func (s *shop) rollout(steps ...v1alpha1.Step) *v1alpha1.Rollout {
 func (s *shop) analysed(ro *v1alpha1.Rollout) *v1alpha1.Rollout {
 	ro.Spec.Strategy.Canary.Analysis = &v1alpha1.Analysis{
 		Prometheus: &v1alpha1.Prometheus{Address: s.prometheus()},
-		Block:      &metav1.Duration{Duration: time.Second}, WarmUp: &metav1.Duration{},
+		Block:      &v1alpha1.Duration{Duration: time.Second}, WarmUp: &v1alpha1.Duration{},
 		Metrics: []v1alpha1.Metric{{Name: "error-rate", Threshold: &v1alpha1.Threshold{Query: `errors{pod=~"$(canary)"}`, Max: ptr.To("0.05"), Consecutive: 2}}},
 	}
 	return ro
@@ -252,7 +252,7 @@ func weight(w int32) v1alpha1.Step { return v1alpha1.Step{SetWeight: &w} }
 func pause() v1alpha1.Step { return v1alpha1.Step{Pause: &v1alpha1.Pause{}} }
 
 func analyze() v1alpha1.Step {
-	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MaxDuration: &metav1.Duration{Duration: time.Minute}}}
+	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MaxDuration: &v1alpha1.Duration{Duration: time.Minute}}}
 }
 
 func (s *shop) get() *v1alpha1.Rollout {

@@ -13,7 +13,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -151,8 +150,8 @@ func (s *shop) always(wrong func(context.Context) string) (stop func()) {
 	return stop
 }
 
-func seconds(n int) *metav1.Duration {
-	return &metav1.Duration{Duration: time.Duration(n) * time.Second}
+func seconds(n int) *v1alpha1.Duration {
+	return &v1alpha1.Duration{Duration: time.Duration(n) * time.Second}
 }
 
 // neverReady makes pods of a revision that never get ready.

@@ -125,12 +125,12 @@ func Pause() v1alpha1.Step { return v1alpha1.Step{Pause: &v1alpha1.Pause{}} }
 
 // PauseFor is a step that waits for a time.
 func PauseFor(d time.Duration) v1alpha1.Step {
-	return v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: d}}}
+	return v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: d}}}
 }
 
 // Analyze is a step that waits for the analysis, at least for a time.
 func Analyze(least time.Duration) v1alpha1.Step {
-	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MinDuration: &metav1.Duration{Duration: least}}}
+	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MinDuration: &v1alpha1.Duration{Duration: least}}}
 }
 
 // Analysis judges the canary every second by its share of 5xx answers, with 5 % as the bound.
@@ -154,8 +154,8 @@ func ByPods() Modifier {
 func errorAnalysis(prometheus, query string) *v1alpha1.Analysis {
 	return &v1alpha1.Analysis{
 		Prometheus: &v1alpha1.Prometheus{Address: prometheus},
-		Block:      &metav1.Duration{Duration: time.Second},
-		WarmUp:     &metav1.Duration{Duration: 3 * time.Second},
+		Block:      &v1alpha1.Duration{Duration: time.Second},
+		WarmUp:     &v1alpha1.Duration{Duration: 3 * time.Second},
 		Metrics: []v1alpha1.Metric{{
 			Name:      "server-errors",
 			Threshold: &v1alpha1.Threshold{Query: query, Max: ptr.To("0.05"), Consecutive: 3},
@@ -201,11 +201,11 @@ func Objectives(prometheus string, preset v1alpha1.Preset, mods ...func(*v1alpha
 	a := &v1alpha1.Analysis{
 		Judgement: v1alpha1.Judgement{
 			Preset: preset, Objectives: &v1alpha1.Objectives{Availability: "99%"},
-			Settle: &metav1.Duration{Duration: 3 * time.Second},
+			Settle: &v1alpha1.Duration{Duration: 3 * time.Second},
 		},
 		Prometheus: &v1alpha1.Prometheus{Address: prometheus},
-		Block:      &metav1.Duration{Duration: 5 * time.Second},
-		WarmUp:     &metav1.Duration{Duration: 5 * time.Second},
+		Block:      &v1alpha1.Duration{Duration: 5 * time.Second},
+		WarmUp:     &v1alpha1.Duration{Duration: 5 * time.Second},
 	}
 	for _, m := range mods {
 		m(a)
@@ -215,5 +215,5 @@ func Objectives(prometheus string, preset v1alpha1.Preset, mods ...func(*v1alpha
 
 // AnalyzeWithin is a step that waits for evidence, at most for a time.
 func AnalyzeWithin(most time.Duration) v1alpha1.Step {
-	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MaxDuration: &metav1.Duration{Duration: most}}}
+	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MaxDuration: &v1alpha1.Duration{Duration: most}}}
 }

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/analysis/judge"
 	"github.com/sluice-dev/sluice/analysis/presets"
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -316,7 +314,7 @@ func objectivesOf(o *v1alpha1.Objectives) ([]presets.Objective, error) {
 	for _, l := range []struct {
 		name  string
 		share float64
-		bound *metav1.Duration
+		bound *v1alpha1.Duration
 	}{
 		{"p50", 0.5, o.Latency.P50}, {"p75", 0.75, o.Latency.P75}, {"p90", 0.9, o.Latency.P90},
 		{"p95", 0.95, o.Latency.P95}, {"p99", 0.99, o.Latency.P99}, {"p99.9", 0.999, o.Latency.P999},

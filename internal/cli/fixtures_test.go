@@ -75,9 +75,9 @@ func newRollout(namespace, name string) *v1alpha1.Rollout {
 				}},
 				Steps: []v1alpha1.Step{
 					{SetWeight: ptr(int32(5))},
-					{Analyze: &v1alpha1.Analyze{MaxDuration: &metav1.Duration{Duration: 15 * time.Minute}}},
+					{Analyze: &v1alpha1.Analyze{MaxDuration: &v1alpha1.Duration{Duration: 15 * time.Minute}}},
 					{SetWeight: ptr(int32(25))},
-					{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: 10 * time.Minute}}},
+					{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: 10 * time.Minute}}},
 					{SetWeight: ptr(int32(50))},
 					{Pause: &v1alpha1.Pause{}},
 				},
@@ -178,7 +178,7 @@ func measuring(phase v1alpha1.AnalysisPhase, message string, m v1alpha1.MetricSt
 				Namespace: "shop", Name: "checkout-2",
 				Labels: map[string]string{v1alpha1.RolloutLabel: "checkout", v1alpha1.RevisionLabel: canaryHash},
 			},
-			Spec: v1alpha1.AnalysisRunSpec{Metrics: s.Rollout.Spec.Strategy.Canary.Analysis.Metrics, Block: metav1.Duration{Duration: 10 * time.Second}},
+			Spec: v1alpha1.AnalysisRunSpec{Metrics: s.Rollout.Spec.Strategy.Canary.Analysis.Metrics, Block: v1alpha1.Duration{Duration: 10 * time.Second}},
 			Status: v1alpha1.AnalysisRunStatus{
 				Phase: phase, Message: message, StartedAt: ptr(ago(3 * time.Minute)), Metrics: []v1alpha1.MetricStatus{m},
 			},

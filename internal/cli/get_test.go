@@ -50,7 +50,7 @@ func TestGet(t *testing.T) {
 	b.create(&v1alpha1.AnalysisRun{
 		ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: "checkout-2",
 			Labels: map[string]string{v1alpha1.RolloutLabel: "checkout", v1alpha1.RevisionLabel: canaryHash}},
-		Spec: v1alpha1.AnalysisRunSpec{Metrics: owner.Spec.Strategy.Canary.Analysis.Metrics, Block: metav1.Duration{Duration: 10 * time.Second}},
+		Spec: v1alpha1.AnalysisRunSpec{Metrics: owner.Spec.Strategy.Canary.Analysis.Metrics, Block: v1alpha1.Duration{Duration: 10 * time.Second}},
 	})
 	eventually(t, "a tree with two running pods", func() bool {
 		r := b.run("get", "rollout", "checkout", "-o", "json")
@@ -87,7 +87,7 @@ func TestGetWatch(t *testing.T) {
 	b.create(&v1alpha1.AnalysisRun{
 		ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: "checkout-2",
 			Labels: map[string]string{v1alpha1.RolloutLabel: "checkout", v1alpha1.RevisionLabel: canaryHash}},
-		Spec: v1alpha1.AnalysisRunSpec{Metrics: owner.Spec.Strategy.Canary.Analysis.Metrics, Block: metav1.Duration{Duration: 10 * time.Second}},
+		Spec: v1alpha1.AnalysisRunSpec{Metrics: owner.Spec.Strategy.Canary.Analysis.Metrics, Block: v1alpha1.Duration{Duration: 10 * time.Second}},
 	})
 	sees("○ error-rate  Pending")
 	r.stop()

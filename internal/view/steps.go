@@ -141,7 +141,7 @@ func describeScale(s v1alpha1.SetScale) string {
 }
 
 // patience says how long a step waits for somebody, and what happens then.
-func patience(timeout *metav1.Duration, then v1alpha1.OnTimeout) string {
+func patience(timeout *v1alpha1.Duration, then v1alpha1.OnTimeout) string {
 	if timeout == nil {
 		return ""
 	}

@@ -18,7 +18,7 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
-func span10m() *metav1.Duration { return &metav1.Duration{Duration: 10 * time.Minute} }
+func span10m() *v1alpha1.Duration { return &v1alpha1.Duration{Duration: 10 * time.Minute} }
 
 func TestDescribeStep(t *testing.T) {
 	cases := map[string]struct {
@@ -28,12 +28,12 @@ func TestDescribeStep(t *testing.T) {
 	}{
 		"SetWeight":      {"A weight is in percent.", v1alpha1.Step{SetWeight: ptr(int32(25))}, "set weight 25 %"},
 		"PauseFor":       {"Durations are written as people do.", v1alpha1.Step{Pause: &v1alpha1.Pause{For: span10m()}}, "pause 10m"},
-		"PauseForHours":  {"So are hours.", v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: 2 * time.Hour}}}, "pause 2h"},
-		"PauseForMixed":  {"Nothing is cut off.", v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: 80*time.Minute + 10*time.Second}}}, "pause 1h20m10s"},
+		"PauseForHours":  {"So are hours.", v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: 2 * time.Hour}}}, "pause 2h"},
+		"PauseForMixed":  {"Nothing is cut off.", v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: 80*time.Minute + 10*time.Second}}}, "pause 1h20m10s"},
 		"Pause":          {"A pause without an end needs a person.", v1alpha1.Step{Pause: &v1alpha1.Pause{}}, "pause until promoted"},
 		"AnalyzeDefault": {"The default bound is shown.", v1alpha1.Step{Analyze: &v1alpha1.Analyze{}}, "analyze up to 15m"},
 		"Analyze": {"Both bounds and the end are shown.", v1alpha1.Step{Analyze: &v1alpha1.Analyze{
-			MinDuration: &metav1.Duration{Duration: 30 * time.Second}, MaxDuration: span10m(), OnInconclusive: v1alpha1.OnInconclusiveAbort,
+			MinDuration: &v1alpha1.Duration{Duration: 30 * time.Second}, MaxDuration: span10m(), OnInconclusive: v1alpha1.OnInconclusiveAbort,
 		}}, "analyze 30s to 10m, abort if inconclusive"},
 		"Unknown": {"A newer API does not break an older plugin.", v1alpha1.Step{}, "unknown step: this version of the plugin does not know its kind"},
 	}

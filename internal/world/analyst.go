@@ -142,7 +142,7 @@ func (a *analyst) count(m *v1alpha1.MetricStatus, run *v1alpha1.AnalysisRun, at 
 		return
 	}
 	part := func(hash string) string { return fmt.Sprintf("0/%.0f", perBlock*a.w.plane.mean(hash)/100) }
-	ev := &v1alpha1.MetricEvidence{Block: metav1.Duration{Duration: blockLength}}
+	ev := &v1alpha1.MetricEvidence{Block: v1alpha1.Duration{Duration: blockLength}}
 	if m.Evidence != nil {
 		ev.Blocks = slices.Clone(m.Evidence.Blocks)
 	}

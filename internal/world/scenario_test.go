@@ -128,7 +128,7 @@ func blueGreenWith(edit ...func(*v1alpha1.BlueGreenStrategy)) v1alpha1.Strategy 
 }
 
 func watchedAfter(b *v1alpha1.BlueGreenStrategy) {
-	b.PostPromotion = &v1alpha1.PostPromotion{Analysis: *analysis(), Analyze: &v1alpha1.Analyze{MaxDuration: &metav1.Duration{Duration: 3 * time.Minute}}}
+	b.PostPromotion = &v1alpha1.PostPromotion{Analysis: *analysis(), Analyze: &v1alpha1.Analyze{MaxDuration: &v1alpha1.Duration{Duration: 3 * time.Minute}}}
 }
 
 func byHand(b *v1alpha1.BlueGreenStrategy) { b.AutoPromote = new(false) }

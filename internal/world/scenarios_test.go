@@ -6,8 +6,6 @@ package world
 import (
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
@@ -16,7 +14,7 @@ func scenarios() map[string]scenario {
 	first := then(healthy("v1"), want("v2"))
 	held := canaryWith(heldAt(5, 50, 99))
 	promote, abort := say(v1alpha1.VerbPromote), say(v1alpha1.VerbAbort)
-	minute := &metav1.Duration{Duration: time.Minute}
+	minute := &v1alpha1.Duration{Duration: time.Minute}
 	all := map[string]scenario{
 		"canary-good": {tells: "three weights with pauses, then promoted",
 			strategy: canaryWith([]v1alpha1.Step{weight(5), pauseFor(10 * time.Second), weight(50), pauseFor(10 * time.Second), weight(99)}),

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -17,7 +16,7 @@ import (
 func weight(n int32) v1alpha1.Step { return v1alpha1.Step{SetWeight: &n} }
 
 func pauseFor(d time.Duration) v1alpha1.Step {
-	return v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: d}}}
+	return v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: d}}}
 }
 
 func scaleTo(n int32) v1alpha1.Step {
@@ -25,7 +24,7 @@ func scaleTo(n int32) v1alpha1.Step {
 }
 
 func analyzeFor(most time.Duration, then v1alpha1.OnInconclusive) v1alpha1.Step {
-	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MaxDuration: &metav1.Duration{Duration: most}, OnInconclusive: then}}
+	return v1alpha1.Step{Analyze: &v1alpha1.Analyze{MaxDuration: &v1alpha1.Duration{Duration: most}, OnInconclusive: then}}
 }
 
 func matchTesters(on bool) v1alpha1.Step {
@@ -44,10 +43,10 @@ func baselineOf(pods, weight int32) v1alpha1.Step {
 
 // plans are the steps that schedules choose from; those after plain need routes.
 func plans() (plain, all [][]v1alpha1.Step) {
-	minute := &metav1.Duration{Duration: time.Minute}
+	minute := &v1alpha1.Duration{Duration: time.Minute}
 	job := v1alpha1.Step{Job: &v1alpha1.JobStep{Timeout: minute}}
 	gate := v1alpha1.Step{Gate: &v1alpha1.Gate{URL: "https://gate.example", Timeout: minute}}
-	approve := v1alpha1.Step{Approve: &v1alpha1.Approve{Timeout: &metav1.Duration{Duration: 2 * time.Minute}, OnTimeout: v1alpha1.OnTimeoutPromote}}
+	approve := v1alpha1.Step{Approve: &v1alpha1.Approve{Timeout: &v1alpha1.Duration{Duration: 2 * time.Minute}, OnTimeout: v1alpha1.OnTimeoutPromote}}
 	forever := v1alpha1.Step{Pause: &v1alpha1.Pause{}}
 	bounded := v1alpha1.Step{Pause: &v1alpha1.Pause{Timeout: minute, OnTimeout: v1alpha1.OnTimeoutAbort}}
 	plain = [][]v1alpha1.Step{
@@ -78,12 +77,12 @@ func routeRefs() []v1alpha1.RouteRef {
 
 func analysis() *v1alpha1.Analysis {
 	m := v1alpha1.Metric{Name: "errors", Proportion: &v1alpha1.Proportion{Total: `requests{track="$(arm)"}`, Bad: `requests{track="$(arm)",code="500"}`}}
-	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{m}, Block: &metav1.Duration{Duration: 30 * time.Second}}
+	return &v1alpha1.Analysis{Metrics: []v1alpha1.Metric{m}, Block: &v1alpha1.Duration{Duration: 30 * time.Second}}
 }
 
 // controlled are plans with a baseline.
 func controlled() [][]v1alpha1.Step {
-	approve := v1alpha1.Step{Approve: &v1alpha1.Approve{Timeout: &metav1.Duration{Duration: 2 * time.Minute}, OnTimeout: v1alpha1.OnTimeoutPromote}}
+	approve := v1alpha1.Step{Approve: &v1alpha1.Approve{Timeout: &v1alpha1.Duration{Duration: 2 * time.Minute}, OnTimeout: v1alpha1.OnTimeoutPromote}}
 	return [][]v1alpha1.Step{
 		{baselineOf(2, 20), weight(20), analyzeFor(5*time.Minute, ""), weight(50), baselineOf(0, 0), weight(99)},
 		{weight(10), baselineOf(1, 10), pauseFor(10 * time.Second), analyzeFor(3*time.Minute, v1alpha1.OnInconclusiveAbort), weight(60), baselineOf(3, 40), weight(30), approve},
@@ -109,7 +108,7 @@ func perhapsSticky(dice *rand.Rand, s v1alpha1.Strategy) v1alpha1.Strategy {
 		return s
 	}
 	c := *s.Canary
-	c.Stickiness = &v1alpha1.Stickiness{MaxAge: &metav1.Duration{Duration: pick(dice, time.Minute, time.Hour)}}
+	c.Stickiness = &v1alpha1.Stickiness{MaxAge: &v1alpha1.Duration{Duration: pick(dice, time.Minute, time.Hour)}}
 	var weights []int32
 	for _, step := range c.Steps {
 		if step.SetWeight != nil {
@@ -161,7 +160,7 @@ func canaryOf(rng *rand.Rand, steps []v1alpha1.Step) *v1alpha1.CanaryStrategy {
 		c.Analysis = nil
 	}
 	if steps == nil && rng.IntN(2) == 0 {
-		c.Ramp = &v1alpha1.Ramp{Weights: []int32{10, 50}, Every: metav1.Duration{Duration: 2 * time.Minute}}
+		c.Ramp = &v1alpha1.Ramp{Weights: []int32{10, 50}, Every: v1alpha1.Duration{Duration: 2 * time.Minute}}
 	}
 	return c
 }
@@ -173,10 +172,10 @@ func blueGreenOf(rng *rand.Rand) *v1alpha1.BlueGreenStrategy {
 		AbortScaleDownDelaySeconds: pick(rng, new(int32(0)), new(int32(30)), nil),
 		PreviewReplicas:            pick(rng, nil, new(int32(1)), new(int32(2))),
 		AutoPromote:                pick(rng, nil, new(true), new(false)),
-		AutoPromoteAfter:           pick(rng, nil, &metav1.Duration{Duration: 20 * time.Second}),
+		AutoPromoteAfter:           pick(rng, nil, &v1alpha1.Duration{Duration: 20 * time.Second}),
 	}
 	if rng.IntN(2) == 0 {
-		b.PostPromotion = &v1alpha1.PostPromotion{Analysis: *analysis(), Analyze: &v1alpha1.Analyze{MaxDuration: &metav1.Duration{Duration: 3 * time.Minute}}}
+		b.PostPromotion = &v1alpha1.PostPromotion{Analysis: *analysis(), Analyze: &v1alpha1.Analyze{MaxDuration: &v1alpha1.Duration{Duration: 3 * time.Minute}}}
 	}
 	if rng.IntN(2) == 0 {
 		b.PrePromotion = &v1alpha1.PrePromotion{Analysis: pick(rng, nil, analysis()), Jobs: pick(rng, nil, []v1alpha1.JobStep{{}})}

@@ -151,7 +151,7 @@ func TestTemplatesBuildOnTemplates(t *testing.T) {
 	}}
 	org := Template{Kind: cluster, Name: "org", Spec: v1alpha1.AnalysisTemplateSpec{
 		Preset: "Linkerd", Metrics: []v1alpha1.Metric{metric("org")},
-		Objectives: &v1alpha1.Objectives{Availability: "99%", Latency: &v1alpha1.LatencyObjectives{P99: &metav1.Duration{Duration: time.Second}}},
+		Objectives: &v1alpha1.Objectives{Availability: "99%", Latency: &v1alpha1.LatencyObjectives{P99: &v1alpha1.Duration{Duration: time.Second}}},
 		Args:       []v1alpha1.TemplateArg{{Name: "window", Value: ptr.To("5m")}},
 	}}
 	got := runOf(t, withAnalysis(a, org, team))

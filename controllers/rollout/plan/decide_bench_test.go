@@ -39,7 +39,7 @@ func typical() plan.Snapshot {
 		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "shop", Image: "shop:4"}}},
 	}
 	weight := func(n int32) v1alpha1.Step { return v1alpha1.Step{SetWeight: &n} }
-	pause := v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: time.Hour}}}
+	pause := v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: time.Hour}}}
 	ro := &v1alpha1.Rollout{
 		ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: "shop", Generation: 4, Finalizers: []string{v1alpha1.Finalizer}},
 		Spec: v1alpha1.RolloutSpec{

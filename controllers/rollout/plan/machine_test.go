@@ -88,7 +88,7 @@ func waitingFor11Minutes(s *Snapshot) {
 }
 
 func boundedPause() v1alpha1.Step {
-	return v1alpha1.Step{Pause: &v1alpha1.Pause{Timeout: &metav1.Duration{Duration: 30 * time.Second}, OnTimeout: v1alpha1.OnTimeoutAbort}}
+	return v1alpha1.Step{Pause: &v1alpha1.Pause{Timeout: &v1alpha1.Duration{Duration: 30 * time.Second}, OnTimeout: v1alpha1.OnTimeoutAbort}}
 }
 
 // TestTransitions takes every transition once, and checks that it leads where its row says.

@@ -26,7 +26,7 @@ func share(canary, requests float64) v1alpha1.BlockStatus {
 // counts is a metric that passes and has counted these blocks of ten seconds, the last one until noon.
 func counts(name string, blocks ...v1alpha1.BlockStatus) v1alpha1.MetricStatus {
 	m := metric(v1alpha1.MetricPassing)
-	m.Name, m.Evidence = name, &v1alpha1.MetricEvidence{Block: metav1.Duration{Duration: 10 * time.Second}}
+	m.Name, m.Evidence = name, &v1alpha1.MetricEvidence{Block: v1alpha1.Duration{Duration: 10 * time.Second}}
 	for i, b := range blocks {
 		b.At = metav1.NewTime(noon.Add(time.Duration(i+1-len(blocks)) * 10 * time.Second))
 		m.Evidence.Blocks = append(m.Evidence.Blocks, b)
@@ -37,7 +37,7 @@ func counts(name string, blocks ...v1alpha1.BlockStatus) v1alpha1.MetricStatus {
 // watchedBy has the canary get 25 % for a minute by routes that report nothing,
 // at a pause that is over, while metrics count.
 func watchedBy(metrics ...v1alpha1.MetricStatus) []edit {
-	over := v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: 30 * time.Second}}}
+	over := v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: 30 * time.Second}}}
 	return []edit{inSteps(weightStep(25), over, weightStep(50)), canaryOf(1, 1, 25), analysed(1, v1alpha1.AnalysisRunning, "", metrics...), silently, settledNow}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -28,7 +27,7 @@ type Sources struct {
 	// OnNoData is what no answer for NoDataTimeout leads to.
 	OnNoData v1alpha1.OnNoData
 	// NoDataTimeout is how long none may come before that.
-	NoDataTimeout metav1.Duration
+	NoDataTimeout v1alpha1.Duration
 }
 
 // SourcesOf reads them from the spec of a run.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -44,8 +43,8 @@ func TestARunFollowsWhomItAsks(t *testing.T) {
 			&Sources{Prometheus: server("http://old:9090", "new")}, ""},
 		"no server": {"then the controller's own is asked", func(a *v1alpha1.Analysis) { a.Prometheus = nil }, &Sources{}, ""},
 		"no answer": {"what no answer leads to is no evidence", func(a *v1alpha1.Analysis) {
-			a.OnNoData, a.NoDataTimeout = v1alpha1.OnNoDataIgnore, &metav1.Duration{Duration: time.Minute}
-		}, &Sources{Prometheus: server("http://old:9090", "old"), OnNoData: v1alpha1.OnNoDataIgnore, NoDataTimeout: metav1.Duration{Duration: time.Minute}}, ""},
+			a.OnNoData, a.NoDataTimeout = v1alpha1.OnNoDataIgnore, &v1alpha1.Duration{Duration: time.Minute}
+		}, &Sources{Prometheus: server("http://old:9090", "old"), OnNoData: v1alpha1.OnNoDataIgnore, NoDataTimeout: v1alpha1.Duration{Duration: time.Minute}}, ""},
 		"query": {"evidence for one query is none for another", func(a *v1alpha1.Analysis) { a.Metrics[0].Threshold.Query = "other" }, nil,
 			"this release is judged by the metrics that it began with, not by what spec.strategy.canary.analysis says now: to have that, abort and retry"},
 		"objective": {"evidence for one objective is none for another", func(a *v1alpha1.Analysis) { a.Objectives.Availability = "99%" }, nil, "judged by the objectives that it began with"},

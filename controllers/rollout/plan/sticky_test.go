@@ -16,7 +16,7 @@ import (
 
 // stickily has users stay, through weights 5, 25, 25 and 50.
 func stickily(s *Snapshot) {
-	s.Rollout.Spec.Strategy.Canary.Stickiness = &v1alpha1.Stickiness{Cookie: "who", MaxAge: &metav1.Duration{Duration: time.Minute}}
+	s.Rollout.Spec.Strategy.Canary.Stickiness = &v1alpha1.Stickiness{Cookie: "who", MaxAge: &v1alpha1.Duration{Duration: time.Minute}}
 	inSteps(weightStep(0), weightStep(5), pauseStep(), weightStep(25), weightStep(25), pauseStep(), weightStep(50), pauseStep())(s)
 }
 
@@ -120,7 +120,7 @@ func TestStickyIsConfirmedAsAWhole(t *testing.T) {
 func TestRampDraws(t *testing.T) {
 	ro := &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Name: "shop.eu"}}
 	ro.Spec.Strategy.Canary = &v1alpha1.CanaryStrategy{
-		Stickiness: &v1alpha1.Stickiness{}, Ramp: &v1alpha1.Ramp{Weights: []int32{1, 10, 100}, Every: metav1.Duration{Duration: time.Minute}},
+		Stickiness: &v1alpha1.Stickiness{}, Ramp: &v1alpha1.Ramp{Weights: []int32{1, 10, 100}, Every: v1alpha1.Duration{Duration: time.Minute}},
 	}
 	var got [][]int32
 	for _, s := range Asked(ro) {

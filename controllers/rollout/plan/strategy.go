@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -214,9 +213,9 @@ func podCount(v intstr.IntOrString, n int32, up bool) int32 {
 	return int32(max(0, count))
 }
 
-func duration(d *metav1.Duration, otherwise time.Duration) metav1.Duration {
+func duration(d *v1alpha1.Duration, otherwise time.Duration) v1alpha1.Duration {
 	if d == nil {
-		return metav1.Duration{Duration: otherwise}
+		return v1alpha1.Duration{Duration: otherwise}
 	}
 	return *d
 }

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
@@ -40,7 +38,7 @@ func TestTheEndOfAWaitHasItsDay(t *testing.T) {
 		48 * time.Hour:   "step 2/3: pause: paused for 48h0m0s until 2026-01-03 11:59:00 UTC",
 		9 * time.Hour:    "step 2/3: pause: paused for 9h0m0s until 20:59:00 UTC",
 	} {
-		pause := v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: wait}}}
+		pause := v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: wait}}}
 		s := scene(inSteps(weightStep(25), pause, weightStep(50)), canaryOf(1, 1, 25), settledNow)
 		if got := Decide(s).Status.Message; got != want {
 			t.Errorf("says %q, want %q", got, want)

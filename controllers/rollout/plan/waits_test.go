@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
@@ -18,7 +16,7 @@ import (
 // while pods or traffic were lost beside it, or while a rescue had changed the split.
 func TestAStepEndsWithTheClusterAsItAsks(t *testing.T) {
 	pauseFor := func(d time.Duration) v1alpha1.Step {
-		return v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: d}}}
+		return v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: d}}}
 	}
 	over := inSteps(weightStep(25), pauseFor(time.Second), weightStep(50))
 	passed := func(s *Snapshot) {

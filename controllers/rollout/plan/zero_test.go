@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -39,7 +38,7 @@ func TestScaledToZero(t *testing.T) {
 		"weight":   {"no pod can carry it", weightStep(25), nil, true},
 		"pause":    {"a person was to promote", pauseStep(), nil, false},
 		"approval": {"a named person was to", v1alpha1.Step{Approve: &v1alpha1.Approve{}}, nil, false},
-		"time":     {"the clock goes on without pods", v1alpha1.Step{Pause: &v1alpha1.Pause{For: &metav1.Duration{Duration: time.Second}}}, nil, true},
+		"time":     {"the clock goes on without pods", v1alpha1.Step{Pause: &v1alpha1.Pause{For: &v1alpha1.Duration{Duration: time.Second}}}, nil, true},
 		"job":      {"a migration has to be made before pods come", v1alpha1.Step{Job: &v1alpha1.JobStep{Template: v1alpha1.JobTemplate{}}}, nil, false},
 		"gate":     {"the URL has not allowed it", v1alpha1.Step{Gate: &v1alpha1.Gate{URL: "https://example.com"}}, nil, false},
 		"unjudged": {"nothing has been measured, nor could it be", analyzeStep(""), []edit{analysed(0, "", "")}, true},
