@@ -65,7 +65,7 @@ func (r readers) of(kind plan.Kinds) client.Reader {
 	switch {
 	case !r.kinds.Has(kind):
 		return r.cached
-	case kind == plan.Endpoints, kind == plan.Rollouts:
+	case kind == plan.Endpoints, kind == plan.Rollouts, kind == plan.Routes:
 		return r.noted
 	}
 	return r.live

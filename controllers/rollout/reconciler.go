@@ -26,8 +26,9 @@ type Reconciler struct {
 	cached client.Reader
 	live   client.Reader
 	// noted reads live, and has cached not fall behind that. Rollouts are read by it,
-	// whose status says what was seen before, and EndpointSlices: which pods took the
-	// place of others is told by their numbers in the order in which they were so.
+	// whose status says what was seen before, routes, whose shares a step is left by,
+	// and EndpointSlices: which pods took the place of others is told by their numbers
+	// in the order in which they were so.
 	noted    client.Reader
 	routers  *routers.Registry
 	recorder recorder

@@ -45,8 +45,8 @@ type controller struct {
 	// unseen are its own writes that its cache has not seen yet, by kind: since when, and whether there are any.
 	unseen [kinds]marked
 	// outrun are EndpointSlices that it read live and its cache has not heard of, passed
-	// by the Rollout in the same way, see kube.Memory.Live.
-	outrun, passed marked
+	// by the Rollout and rerouted by routes in the same way, see kube.Memory.Live.
+	outrun, passed, rerouted marked
 	// watched is when its first pass began, by its own clock.
 	watched time.Time
 	// known: it has read everything live once; signed: it has stored a status.
@@ -88,7 +88,7 @@ func (c *controller) notice(k kind) {
 	c.stale[k] = marked{true, c.w.now}
 	c.later(c.w.lags.Notice, "cache hears of "+k.String(), func() {
 		c.stale[k].any, c.unseen[k].any = false, false
-		c.outrun.any, c.passed.any = c.outrun.any && k != services, c.passed.any && k != rollouts
+		c.outrun.any, c.passed.any, c.rerouted.any = c.outrun.any && k != services, c.passed.any && k != rollouts, c.rerouted.any && k != routes
 		c.cache.take(k, &c.w.live)
 		c.enqueue()
 	})
@@ -126,7 +126,7 @@ func (c *controller) begin() {
 	c.readAt = c.asOf()
 	p := &pass{c: c, read: c.cache, stored: c.cache.rollout, began: c.readAt}
 	var old plan.Kinds
-	for k, own := range append(c.unseen[:], c.outrun, c.passed) {
+	for k, own := range append(c.unseen[:], c.outrun, c.passed, c.rerouted) {
 		switch {
 		case !own.any:
 			continue

@@ -125,6 +125,9 @@ func (p *pass) readSecond() {
 	if p.live.Has(plan.Endpoints) && !p.c.outrun.any && !sameEndpoints(&p.c.cache, &p.read) {
 		p.c.outrun = marked{true, p.c.w.now}
 	}
+	if p.live.Has(plan.Routes) && !p.c.rerouted.any && &p.c.cache.routes[0] != &p.read.routes[0] {
+		p.c.rerouted = marked{true, p.c.w.now}
+	}
 	p.decide()
 }
 
@@ -143,7 +146,7 @@ var bits = [kinds]plan.Kinds{
 
 // awaited are the kinds that a cache may be behind with: what the controller wrote
 // itself, and at the end what it read live.
-var awaited = append(bits[:], plan.Endpoints, plan.Rollouts)
+var awaited = append(bits[:], plan.Endpoints, plan.Rollouts, plan.Routes)
 
 // take reads those of some kinds that are to be read live.
 func (p *pass) take(some ...kind) {
