@@ -59,7 +59,7 @@ func steer(s state, r routers.Route, want traffic.Split) ([]operation, error) {
 // bare is the spec without anything of ours but the weights, and the pairs in it.
 func (s state) bare(r routers.Route) (map[string]any, []pair, error) {
 	spec, at := runtime.DeepCopyJSON(s.virtualService.Spec), placesOf(r, s.rule)
-	bare(spec, readSteered(s.virtualService.Annotations), at)
+	bare(spec, readSteered(s.virtualService.Annotations), at, r)
 	ps, err := pairs(routesOf(spec), at, r)
 	return spec, ps, err
 }
@@ -106,7 +106,7 @@ func release(s state, r routers.Route) (virtualService, rule []operation, err er
 		return nil, rule, nil
 	}
 	spec, at := runtime.DeepCopyJSON(s.virtualService.Spec), placesOf(r, s.rule)
-	bare(spec, readSteered(s.virtualService.Annotations), at)
+	bare(spec, readSteered(s.virtualService.Annotations), at, r)
 	var ps []pair
 	for _, o := range routesOf(spec) {
 		if p, err := match(o, at, r); err == nil && chosenBy(r, o, at) && p.weights.Carries(traffic.CanaryAt(0)) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -61,14 +62,17 @@ func inserted(raw any) bool {
 }
 
 // bare takes out of a spec all that the annotation says is ours, whatever
-// became of it. It changes the spec.
-func bare(spec map[string]any, was steered, at places) {
+// became of it: our own routes, and what we put into those that are steered. It changes the spec.
+func bare(spec map[string]any, was steered, at places, r routers.Route) {
 	if len(list(spec, overHTTP)) == 0 {
 		return
 	}
 	mine := list(spec, overHTTP)
 	mine = slices.DeleteFunc(mine, func(o map[string]any) bool { return inserted(o) })
-	for _, o := range mine {
+	for i, o := range mine {
+		if !chosenBy(r, route{overHTTP, i, o}, at) {
+			continue // whatever a user's own route mirrors and hands out is theirs
+		}
 		if was.Mirror > 0 {
 			setList(o, "mirrors", slices.DeleteFunc(list(o, "mirrors"), func(m map[string]any) bool {
 				return at.canary.names(object(m, "destination"), at.namespace)
