@@ -4,9 +4,12 @@
 package rollout_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -66,6 +69,45 @@ func TestUsersAreKeptUntilTheAbort(t *testing.T) {
 	}
 	s.command(`{"id": "retry", "verb": "retry", "by": "jane"}`)
 	is(1, 2, "-25")
+}
+
+// TestAnothersCookieIsNamed: a backend of the user's that begins to hand out the cookie
+// in mid-release makes strangers of its users. That is said, nothing is waited for
+// in silence, and the way back leaves the backend as it is.
+func TestAnothersCookieIsNamed(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	startController(t, testenv.Start(t), s.ns)
+	s.gatewayOf(backendAnswers)
+	ro := s.rollout(weight(25), pause())
+	ro.Spec.Strategy.Canary.Stickiness = &v1alpha1.Stickiness{}
+	s.create(ro)
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.release("shop:v2")
+	s.untilPhase(v1alpha1.PhasePaused)
+
+	legacy := gatewayv1.HTTPBackendRef{Filters: []gatewayv1.HTTPRouteFilter{{
+		Type:                   gatewayv1.HTTPRouteFilterResponseHeaderModifier,
+		ResponseHeaderModifier: &gatewayv1.HTTPHeaderFilter{Add: []gatewayv1.HTTPHeader{{Name: "Set-Cookie", Value: "sluice-shop=legacy"}}},
+	}}}
+	legacy.Name, legacy.Port, legacy.Weight = "legacy", ptr.To(gatewayv1.PortNumber(80)), ptr.To(int32(0))
+	r := s.httpRoute()
+	s.edit(r, func() { r.Spec.Rules[0].BackendRefs = append(r.Spec.Rules[0].BackendRefs, legacy) })
+	got := s.until("the cookie is named", func(ro *v1alpha1.Rollout) bool {
+		return meta.IsStatusConditionFalse(ro.Status.Conditions, v1alpha1.ConditionSpecValid)
+	})
+	if says, want := meta.FindStatusCondition(got.Status.Conditions, v1alpha1.ConditionSpecValid).Message, "backendRefs[2] in spec.rules[0] (main) of HTTPRoute "+s.ns+"/shop hands out a cookie sluice-shop"; !strings.Contains(says, want) {
+		t.Errorf("SpecValid says %q, want %q in it", says, want)
+	}
+	s.command(`{"id": "abort", "verb": "abort", "by": "jane"}`)
+	s.until("back with stable", func(ro *v1alpha1.Rollout) bool {
+		rules, _ := s.kept()
+		_, canary := s.weights()
+		return ro.Status.Abort != nil && rules == 0 && canary == 0
+	})
+	if _, cookies := s.kept(); !slices.Equal(cookies, []string{"sluice-shop=legacy"}) {
+		t.Errorf("after the abort the route hands out %q", cookies)
+	}
 }
 
 // TestStickinessNeedsADataPlane: a class that lists other features is not trusted with

@@ -4,6 +4,7 @@
 package gatewayapi
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // read is the inverse of render: the observation that an object amounts to.
 func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 	var rules []traffic.Observed
-	asNoted := v.asNoted(ps, r)
+	asNoted, why := v.asNoted(ps, r)
 	for _, p := range ps {
 		if p.weights.Others > 0 && p.weights.Total() < traffic.Fine {
 			return traffic.Observed{}, coarse(p, r)
@@ -41,7 +42,7 @@ func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 	}
 	switch {
 	case !asNoted:
-		o.Message = fmt.Sprintf("the rules of %s beside the user's are not those that annotation %s says; somebody changed them", r, v1alpha1.BesideAnnotation)
+		o.Message = why
 	case len(o.Requested) > 1:
 		o.Message = differing(ps, r)
 	}
@@ -49,14 +50,19 @@ func read(v view, ps []pair, r routers.Route) (traffic.Observed, error) {
 }
 
 // asNoted reports whether our rules and cookies are what the note makes of the
-// user's rules and their weights.
-func (v view) asNoted(ps []pair, r routers.Route) bool {
+// user's rules and their weights, or else why not.
+func (v view) asNoted(ps []pair, r routers.Route) (bool, string) {
 	want := v.noted.on(shared(ps))
-	if want.Sticky != nil && want.Validate() != nil || slices.ContainsFunc(ps, func(p pair) bool { return !hands(p, want) }) {
-		return false
-	}
 	a, err := additions(v, ps, r, want)
-	return err == nil && v.carries(a)
+	var p *routers.Problem
+	if errors.As(err, &p) {
+		return false, p.Message
+	}
+	valid := want.Sticky == nil || want.Validate() == nil
+	if err == nil && valid && v.carries(a) && !slices.ContainsFunc(ps, func(p pair) bool { return !hands(p, want) }) {
+		return true, ""
+	}
+	return false, fmt.Sprintf("the rules of %s beside the user's are not those that annotation %s says; somebody changed them", r, v1alpha1.BesideAnnotation)
 }
 
 // shared is the share that all rules carry; unknown when they don't, so that

@@ -114,7 +114,7 @@ func known(v view, r routers.Route) []pair {
 		if !chosenLoosely(one, r) {
 			continue
 		}
-		if p, err := match(one, r); err == nil && p.weights.Carries(traffic.CanaryAt(0)) {
+		if p, err := match(v, one, r); err == nil && p.weights.Carries(traffic.CanaryAt(0)) {
 			ps = append(ps, p)
 		}
 	}

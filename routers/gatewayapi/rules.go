@@ -17,7 +17,9 @@ import (
 
 // pair is a rule in which both Services were found.
 type pair struct {
+	// rule as it is without our filters on backends, whose places are in cookies.
 	rule
+	cookies map[int]handed
 	// stable and canary are indexes into the rule's backends.
 	stable, canary int
 	// baseline is the same of the third Service; -1 while the rule has none.
@@ -48,7 +50,7 @@ func pairs(v view, r routers.Route) ([]pair, error) {
 		steered[one.index] = true
 	}
 	for _, one := range chosen {
-		p, err := match(one, r)
+		p, err := match(v, one, r)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +153,7 @@ func nameless(v view) string {
 }
 
 // match finds each Service exactly once in a rule.
-func match(one rule, r routers.Route) (pair, error) {
+func match(v view, one rule, r routers.Route) (pair, error) {
 	stable, canary := refs(one, r, r.StableService), refs(one, r, r.CanaryService)
 	if len(stable) > 1 {
 		return pair{}, repeated(one, r, r.StableService)
@@ -187,7 +189,7 @@ func match(one rule, r routers.Route) (pair, error) {
 			p.weights.Others += weight
 		}
 	}
-	return p, nil
+	return p.withoutCookies(v.noted.Sticky), nil
 }
 
 func missing(one rule, r routers.Route, service string, weight int) error {

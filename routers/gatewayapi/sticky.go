@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers"
 	"github.com/sluice-dev/sluice/routers/traffic"
@@ -33,26 +31,34 @@ type handed struct {
 }
 
 // withoutCookies takes our cookies out of what the rule is seen to be, and notes
-// where they stand. Ours are those that the object's note names.
-func (one rule) withoutCookies(k *traffic.Sticky) rule {
-	backends, _ := one.raw["backendRefs"].([]any)
-	if k == nil || len(backends) == 0 {
-		return one
+// where they stand. Ours are those that the object's note names, on the backends
+// of our Services: whatever another one hands out is the user's.
+func (p pair) withoutCookies(k *traffic.Sticky) pair {
+	backends := slices.Clone(listOf(p.raw, "backendRefs"))
+	if k == nil {
+		return p
 	}
-	one.cookies = map[int]handed{}
-	backends = slices.Clone(backends)
-	for i := range backends {
+	p.cookies = map[int]handed{}
+	for _, i := range p.slots() {
 		backend, _ := backends[i].(map[string]any)
 		if left, h, found := withoutCookie(filtersOf(backend), k.Cookie); found {
-			one.cookies[i] = h
+			p.cookies[i] = h
 			backend = maps.Clone(backend)
 			filter(backend, left)
 			backends[i] = backend
 		}
 	}
-	one.raw = maps.Clone(one.raw)
-	one.raw["backendRefs"] = backends
-	return one
+	p.raw = maps.Clone(p.raw)
+	p.raw["backendRefs"] = backends
+	return p
+}
+
+// slots are the places of our Services among the rule's backends.
+func (p pair) slots() []int {
+	if p.baseline < 0 {
+		return []int{p.stable, p.canary}
+	}
+	return []int{p.stable, p.canary, p.baseline}
 }
 
 // withoutCookie are filters without the entry that hands out a cookie of a name.
@@ -195,19 +201,13 @@ func addCookie(path string, filters []any, cookie string) operation {
 
 // hands reports whether the rule's backends hand out exactly what a split asks for.
 func hands(p pair, s traffic.Split) bool {
-	for i := range p.backends {
-		want := ""
-		switch i {
-		case p.canary:
-			want = s.HandsOut(traffic.Canary)
-		case p.stable, p.baseline:
-			want = s.HandsOut(traffic.Stable)
+	return !slices.ContainsFunc(p.slots(), func(i int) bool {
+		slot := traffic.Stable // whose the baseline's pods are
+		if i == p.canary {
+			slot = traffic.Canary
 		}
-		if p.cookies[i].value != want {
-			return false
-		}
-	}
-	return true
+		return p.cookies[i].value != s.HandsOut(slot)
+	})
 }
 
 // kept are the rules for those who bring a cookie: each rule steered once more
@@ -220,7 +220,7 @@ func kept(v view, ps []pair, r routers.Route, want traffic.Split) ([]any, error)
 	}
 	var all []any
 	for _, p := range ps {
-		if err := cookieless(v, p, r); err != nil {
+		if err := cookieless(v, p, r, want.Sticky.Cookie); err != nil {
 			return nil, err
 		}
 		for _, d := range want.Draws() {
@@ -279,91 +279,6 @@ func weighed(to []any, backend any, weight int64, cookie string) []any {
 	copied := handing(backend, cookie)
 	copied["weight"] = weight
 	return append(to, copied)
-}
-
-// cookieless is the problem of a rule that has no room for a cookie, or that
-// has a neighbour which would lose requests to ours.
-func cookieless(v view, p pair, r routers.Route) error {
-	backends, _ := p.raw["backendRefs"].([]any)
-	for _, i := range []int{p.stable, p.canary} {
-		backend, _ := backends[i].(map[string]any)
-		if slices.ContainsFunc(filtersOf(backend), func(f any) bool { return saysCookie(f, "add", "set", "remove") }) {
-			return &routers.Problem{Field: r.Field, Message: fmt.Sprintf(
-				"backendRefs[%d] in %s of %s has a filter %s that says something of %s already, and there is place for one; take that out, or remove stickiness", i, p, r, modifier, setCookie)}
-		}
-	}
-	if slices.ContainsFunc(p.theirFilters(v), func(f any) bool { return saysCookie(f, "set", "remove") }) {
-		return &routers.Problem{Field: r.Field, Message: fmt.Sprintf(
-			"a filter %s in %s of %s sets or removes %s, and with it the cookie; take that out, or remove stickiness", modifier, p, r, setCookie)}
-	}
-	for _, one := range v.rules {
-		if shadows(p, one) {
-			return &routers.Problem{Field: r.Field, Message: fmt.Sprintf(
-				"stickiness would take requests away from %s of %s: the cookie makes the matches of %s more specific; steer that rule too, give it a host name of its own, or remove stickiness", one, r, p)}
-		}
-	}
-	return nil
-}
-
-// saysCookie reports whether one of these lists of a filter names our header.
-func saysCookie(entry any, lists ...string) bool {
-	for _, list := range lists {
-		for _, e := range listOf(howOf(entry), list) {
-			name, _ := e.(string)
-			if header, is := e.(map[string]any); is {
-				name, _ = header["name"].(string)
-			}
-			if strings.EqualFold(name, setCookie) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// shadows reports whether another rule, which is not steered, has a match that
-// comes before one of this rule's by query parameters or its place alone, or by
-// one header that ours makes up for while it has fewer query parameters.
-func shadows(p pair, other rule) bool {
-	if p.chosen[other.index] {
-		return false
-	}
-	for _, theirs := range matchesIn(other.raw) {
-		for _, ours := range matchesIn(p.raw) {
-			headers := len(listOf(theirs, "headers")) - len(listOf(ours, "headers"))
-			params := len(listOf(theirs, "queryParams")) - len(listOf(ours, "queryParams"))
-			overtakes := headers == 0 && (params > 0 || params == 0 && other.index < p.index)
-			if samePlace(theirs, ours) && (overtakes || headers == 1 && params < 0) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func samePlace(a, b map[string]any) bool {
-	path := func(m map[string]any) string {
-		value, found, _ := unstructured.NestedString(m, "path", "value")
-		if !found {
-			value = "/"
-		}
-		kind, _, _ := unstructured.NestedString(m, "path", "type")
-		return strings.TrimPrefix(kind, "PathPrefix") + value
-	}
-	return path(a) == path(b) && a["method"] == b["method"]
-}
-
-func matchesIn(raw map[string]any) []map[string]any {
-	var all []map[string]any
-	for _, entry := range listOf(raw, "matches") {
-		if m, ok := entry.(map[string]any); ok {
-			all = append(all, m)
-		}
-	}
-	if len(all) == 0 {
-		all = []map[string]any{{}}
-	}
-	return all
 }
 
 func listOf(o map[string]any, field string) []any {

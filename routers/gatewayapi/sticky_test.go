@@ -5,6 +5,7 @@ package gatewayapi
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -46,6 +47,32 @@ func TestUsersStay(t *testing.T) {
 				return serving(t, body)
 			})
 		})
+	}
+}
+
+// TestAnothersCookieStays: of the name or not, what a backend of the user's hands out
+// is never taken for ours, whatever the note says; and no weight is confirmed beside it.
+func TestAnothersCookieStays(t *testing.T) {
+	const theirs = "{name: legacy, port: 80, filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: Set-Cookie, value: who=me}]}}]}"
+	route := `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: checkout, namespace: shop, resourceVersion: "1",
+  annotations: {sluice.dev/beside: '{"sticky":{"cookie":"who","value":"7d9f-1","maxAge":3600000000000}}'}}, spec: {rules: [
+  {backendRefs: [` + theirs + `, {name: checkout-stable, weight: 100}, {name: checkout-canary, weight: 0}]}]}}`
+	v, r := seen(t, asked{}, route)
+	ps, err := pairs(v, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := read(v, ps, r)
+	if err != nil || len(o.Requested) < 2 {
+		t.Errorf("the route reads as %+v, %v, want several splits, of which none is confirmed", o, err)
+	}
+	ops, err := operations(v, r, traffic.CanaryAt(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := routertest.Patched(t, route, ops)
+	if !strings.Contains(after, "who=me") || strings.Contains(after, "sluice.dev") {
+		t.Errorf("after the end of a release the route is\n%s", after)
 	}
 }
 

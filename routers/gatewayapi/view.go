@@ -46,10 +46,8 @@ type rule struct {
 	index    int
 	name     string
 	backends []gatewayv1.BackendRef
-	// raw is the entry as it stands, fields included that this package does not
-	// know, but for our filters on backends, whose places are in cookies.
-	raw     map[string]any
-	cookies map[int]handed
+	// raw is the entry as it stands, fields included that this package does not know.
+	raw map[string]any
 }
 
 // beside is what a route carries apart from shares. It is noted in an
@@ -112,7 +110,7 @@ func see(k kind, o client.Object) (view, error) {
 			v.added = append(v.added, one)
 			continue
 		}
-		v.rules = append(v.rules, one.withoutCookies(v.noted.Sticky))
+		v.rules = append(v.rules, one)
 	}
 	return v, nil
 }

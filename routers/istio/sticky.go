@@ -21,7 +21,7 @@ func (p pair) kept(want traffic.Split, r routers.Route) ([]map[string]any, error
 	if want.Sticky == nil {
 		return nil, nil
 	}
-	if err := p.crowded(r); err != nil {
+	if err := p.crowded(want.Sticky.Cookie, r); err != nil {
 		return nil, err
 	}
 	var all []map[string]any
@@ -69,22 +69,41 @@ func (p pair) hands(want traffic.Split, raw map[string]any) {
 	put(to[p.canary], want.HandsOut(traffic.Canary), "headers", "response", "add", setCookie)
 }
 
-// crowded is the problem of a route in which there is no room for a cookie.
-func (p pair) crowded(r routers.Route) error {
+// crowded is the problem of a route in which there is no room for a cookie of a
+// name, or in which somebody else hands one out.
+func (p pair) crowded(cookie string, r routers.Route) error {
 	for i, m := range list(p.raw, "match") {
 		if spelt(object(m, "headers"), "cookie") != "" {
 			return problem(r, "", "%s.match[%d] of %s compares header cookie already, and Istio compares each header once only; steer another route, or remove stickiness", p, i, r)
 		}
 	}
-	for _, i := range []int{p.stable, p.canary} {
-		if field := handsOut(p.destinations()[i], "add", "set", "remove"); field != "" {
+	for i, d := range p.destinations() {
+		slot := i == p.stable || i == p.canary
+		if field := handsOut(d, "add", "set", "remove"); slot && field != "" {
 			return problem(r, "", "%s.route[%d] of %s says something of set-cookie already, and there is place for one; remove headers.response.%s, or stickiness", p, i, r, field)
+		}
+		if field := names(d, cookie); !slot && field != "" {
+			return problem(r, "", "%s.route[%d] of %s hands out a cookie %s, which is what stickiness is to know users by; set another stickiness.cookie, or remove headers.response.%s", p, i, r, cookie, field)
 		}
 	}
 	if field := handsOut(p.raw, "set", "remove"); field != "" {
 		return problem(r, "", "%s of %s takes away the cookie that its destinations hand out; remove headers.response.%s, or stickiness", p, r, field)
 	}
+	if field := names(p.raw, cookie); field != "" {
+		return problem(r, "", "%s of %s hands out a cookie %s, which is what stickiness is to know users by; set another stickiness.cookie, or remove headers.response.%s", p, r, cookie, field)
+	}
 	return nil
+}
+
+// names is the first operation on response headers that hands out a cookie of a name; empty when there is none.
+func names(of map[string]any, cookie string) string {
+	for _, operation := range []string{"add", "set"} {
+		headers := object(object(object(of, "headers"), "response"), operation)
+		if name := spelt(headers, setCookie); strings.HasPrefix(strings.TrimSpace(text(headers, name)), cookie+"=") {
+			return operation + "." + name
+		}
+	}
+	return ""
 }
 
 // handsOut is the first of these operations on response headers that says something of set-cookie.
