@@ -20,7 +20,9 @@ const (
 	// hour before the first block, of which stable's history is learned.
 	hour = time.Hour
 	// watched is how far back the interval between samples is looked for.
-	watched = 2 * time.Minute
+	watched = 5 * time.Minute
+	// jitter is how much later than usual a sample may come, in seconds.
+	jitter = 0.05
 )
 
 var _ analysis.Counter = (*Provider)(nil)
@@ -72,11 +74,13 @@ func parseSeries(s analysis.Series) (series, error) {
 	return out, nil
 }
 
-// IntervalQuery asks for the typical age that the latest sample of the selected
-// series reaches before the next one comes. It needs two minutes of history and
-// no more than that, so a canary's first minutes do not mislead it.
+// IntervalQuery asks for the typical time between two samples of the selected
+// series. A gap is one such time among many, however long it is, so an outage just
+// before the first block does not lengthen the blocks. Where no series has two
+// samples yet, as a canary's at first, the age of the one is the least it may be.
 func IntervalQuery(present string) string {
-	return fmt.Sprintf("quantile(0.5, max_over_time((time() - timestamp(%s))[%s:1s]))", present, duration(watched))
+	return fmt.Sprintf("quantile(0.5, quantile_over_time(0.5, (timestamp(%[1]s) - timestamp(%[1]s offset 1s) > 0)[%[2]s:1s]))"+
+		" or quantile(0.5, max_over_time((time() - timestamp(%[1]s))[%[2]s:1s]))", present, duration(watched))
 }
 
 // QuantileQuery asks for a quantile of a histogram's durations in the hour before.
@@ -97,12 +101,12 @@ func (p *Provider) Learn(ctx context.Context, target analysis.Target, want analy
 	if c.canary.query != "" {
 		return l, true, nil
 	}
-	age, err := p.Query(ctx, target, IntervalQuery(c.present()), at)
+	between, err := p.Query(ctx, target, IntervalQuery(c.present()), at)
 	if err != nil {
 		return l, false, err
 	}
-	if age.Known {
-		l.Interval = time.Duration(math.Floor(age.Value)+1) * time.Second
+	if between.Known {
+		l.Interval = time.Duration(max(1, math.Ceil(between.Value-jitter))) * time.Second
 		l.Block = max(l.Block, l.Interval)
 	}
 	if c.Bound > 0 || c.Compare {

@@ -117,6 +117,31 @@ requests_total{track="canary",code="500",instance="c"} _x301 5+5x99
 	}
 }
 
+// TestIntervalBetweenSamples: blocks are no longer than samples are apart, also
+// where scraping stood still just before they began. Blocks of a minute for
+// samples every 15 s would find a broken canary four times as late.
+func TestIntervalBetweenSamples(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason, series string
+		want           time.Duration
+	}{
+		"steady":     {"four a minute", "0+10x160", 15 * time.Second},
+		"gap":        {"two minutes without, until just before", "0+10x147 _x7 1600+10x3", 15 * time.Second},
+		"gap, over":  {"the gap ended two minutes before", "0+10x143 _x4 1600+10x10", 15 * time.Second},
+		"first ones": {"the second sample has come", "_x158 0 10", 15 * time.Second},
+		"only one":   {"its age is all that is known", "_x157 0 _x2", 45 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := load(t, "load 15s\n"+`requests_total{track="canary",instance="c"} `+tc.series+"\n")
+			want := analysis.Counted{Canary: analysis.Series{Total: `requests_total{track="canary"}`, Bad: `requests_total{track="canary",code="500"}`}, Block: time.Second}
+			l, ok, err := prometheus.New(prometheus.Options{}).Learn(t.Context(), h.serve(t), want, at(160*15*time.Second))
+			if err != nil || !ok || l.Interval != tc.want || l.Block != tc.want {
+				t.Errorf("%s: interval %s, block %s, %t, error %v; want %s", tc.reason, l.Interval, l.Block, ok, err, tc.want)
+			}
+		})
+	}
+}
+
 // TestLearnEdges runs latency objectives and the comparison of distributions.
 func TestLearnEdges(t *testing.T) {
 	h := load(t, `load 10s

@@ -188,7 +188,7 @@ func TestPresetByTheRunsSubject(t *testing.T) {
 	})
 	b.server.ReplyTo(func(q providertest.Query) providertest.Reply {
 		if strings.HasPrefix(q.Text, "quantile(") {
-			return providertest.Values("29")
+			return providertest.Values("29.998")
 		}
 		return providertest.Values("100")
 	})
