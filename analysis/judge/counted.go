@@ -182,8 +182,21 @@ func suffices(in Input, j Judged, st v1alpha1.MetricStatus) bool {
 	if j.Kind == Scalar {
 		return blocks >= leastScalars
 	}
-	value, ok := number(ev.Pass)
-	return ok && blocks >= leastBlocks && value >= passAt
+	return blocks >= leastBlocks && proven(in, j, ev) >= passAt
+}
+
+// proven is the evidence that a canary is good enough for what is asked now. The
+// one that the status shows may be for a next weight that somebody has changed since.
+func proven(in Input, j Judged, ev *v1alpha1.MetricEvidence) float64 {
+	t, err := open(j, rulesOf(in.Spec.Judgement), ev, nextWeight(in.Spec.Question))
+	if err != nil {
+		return 0
+	}
+	value, can := t.passes(in.Spec.Question != nil)
+	if !can {
+		return 0
+	}
+	return value
 }
 
 // current reports whether the latest block speaks for now: it is not late, and

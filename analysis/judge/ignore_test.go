@@ -30,6 +30,27 @@ func TestEnoughRequestsWaitForBlocks(t *testing.T) {
 	}
 }
 
+// What proves that a small weight is affordable proves nothing of a greater one
+// that somebody writes into the next step meanwhile, not even until the next block.
+func TestAnotherNextWeightIsAnotherQuestion(t *testing.T) {
+	s := slo()
+	s.Question = asked(0, 10)
+	g := newGame(t, s)
+	g.rows(times(2, [4]float64{0, 5000, 1, 9000})...)
+	if m := g.metric(); m.Verdict != v1alpha1.MetricPassing {
+		t.Fatalf("%s: %q, want 10 %% to be affordable", m.Verdict, m.Message)
+	}
+	g.spec.Question = asked(0, 100)
+	g.judge(nil)
+	if m := g.metric(); m.Verdict != v1alpha1.MetricUndecided || g.status.Answer.Verdict != v1alpha1.AnalysisRunning {
+		t.Errorf("asked for 100 %%: %s, answer %s: %q; want nothing to be proven before a block of now", m.Verdict, g.status.Answer.Verdict, g.status.Answer.Message)
+	}
+	g.rows(times(2, [4]float64{0, 5000, 1, 9000})...)
+	if m := g.metric(); m.Verdict != v1alpha1.MetricPassing {
+		t.Errorf("%s: %q, want the blocks since to prove it", m.Verdict, m.Message)
+	}
+}
+
 // One value that is missing is no lack of data for noDataTimeout: until then
 // onNoData: Ignore waits for it as every other policy does.
 func TestIgnoreWaitsForNoDataTimeout(t *testing.T) {
