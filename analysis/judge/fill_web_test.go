@@ -52,6 +52,7 @@ func TestFillWeb(t *testing.T) {
 		"host that leads": {"an argument can't lead to another host", "evil/", webOf("http://$(x).ns/", "", ""), v1alpha1.Metric{}, `metric "m": web.url: $(x): its value "evil/" can't be part of a host; use letters, digits, dots and dashes`},
 		"user":            {"nor be a user", "evil@", webOf("http://$(x)ns/", "", ""), v1alpha1.Metric{}, `metric "m": web.url: $(x): its value "evil@" can't be part of a host; use letters, digits, dots and dashes`},
 		"path":            {"a path keeps its parts", "a/../b?c", webOf("http://h/$(x)/s", "", ""), webOf("http://h/a%2F..%2Fb%3Fc/s", "", ""), ""},
+		"path that leads": {"nor does it climb", "..", webOf("http://h/v1/$(x)/s", "", ""), v1alpha1.Metric{}, `metric "m": web.url: $(x): its value ".." leads to another path; use a name`},
 		"parameter":       {"a parameter keeps its end", "a&b=c d", webOf("http://h/s?q=$(x)&r=1", "", ""), webOf("http://h/s?q=a%26b%3Dc+d&r=1", "", ""), ""},
 		"no path":         {"a parameter may follow the host", "a&b", webOf("http://h?q=$(x)", "", ""), webOf("http://h?q=a%26b", "", ""), ""},
 		"string in JSON":  {"a quote can't end the string", `a","b":"`, webOf("http://h", `{"q":"$(x)"}`, ""), webOf("http://h", `{"q":"a\",\"b\":\""}`, ""), ""},

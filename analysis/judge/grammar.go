@@ -95,6 +95,8 @@ func (p *inURL) escape(value string) (string, error) {
 	switch {
 	case p.inParams:
 		return url.QueryEscape(value), nil
+	case p.slashes > 2 && (value == "." || value == ".."):
+		return "", fmt.Errorf("its value %q leads to another path; use a name", value)
 	case p.slashes > 2:
 		return url.PathEscape(value), nil
 	case p.slashes == 2 && hostlike.MatchString(value):

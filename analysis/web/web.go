@@ -143,6 +143,9 @@ func refused(s *endpoint.Server, status int, words string) error {
 	if words = s.Quote(words); words != "" {
 		why += ": " + words
 	}
+	if status == http.StatusTooManyRequests {
+		return fmt.Errorf("%s is asked too often (%s); allow more there, or ask less often with a longer block", s.Name(), why)
+	}
 	if status/100 == 4 {
 		return fmt.Errorf("%s refuses the request (%s); correct web.url, web.method, web.headers or web.body", s.Name(), why)
 	}

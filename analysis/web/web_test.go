@@ -118,6 +118,8 @@ func TestMeasure(t *testing.T) {
 			err: "API at ADDRESS answers what is no JSON (invalid character 'o' looking for beginning of value); check web.url"},
 		"refused": {reason: "the API's words are quoted", path: "{.v}", status: 422, body: "no such service",
 			err: "API at ADDRESS refuses the request (422 Unprocessable Entity: no such service); correct web.url, web.method, web.headers or web.body"},
+		"too often": {reason: "nothing is wrong with the request", path: "{.v}", status: 429,
+			err: "API at ADDRESS is asked too often (429 Too Many Requests); allow more there, or ask less often with a longer block"},
 		"path": {reason: "a path that can't be read", path: "{.v", body: "{}",
 			err: `metric "m": web.jsonPath: {.v can't be read (unclosed action); write a path such as {.data.score}`},
 	}
