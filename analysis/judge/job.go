@@ -19,6 +19,8 @@ type JobState struct {
 	Name string
 	// Succeeded and Failed are ends of it, and never both.
 	Succeeded, Failed bool
+	// Suspended Jobs have no pods, and their time does not run.
+	Suspended bool
 	// Message says why it failed.
 	Message string
 	// Problem says why there is no Job and what to do about it. Empty when there is none.
@@ -63,6 +65,8 @@ func ran(in Input, j Judged, st v1alpha1.MetricStatus) v1alpha1.MetricStatus {
 		st.Verdict, st.Message = v1alpha1.MetricFailed, fmt.Sprintf("Job %s failed: %s; see the logs of its pods", s.Name, clip(s.Message))
 	case s.Problem != "":
 		st.Verdict, st.Message = patient(in, st, v1alpha1.MetricNoData), clip(s.Problem)
+	case s.Suspended:
+		st.Verdict, st.Message = v1alpha1.MetricPending, fmt.Sprintf("Job %s is suspended; resume it, or have the queue admit it that suspended it", s.Name)
 	case s.Name != "":
 		st.Verdict, st.Message = v1alpha1.MetricPending, fmt.Sprintf("Job %s runs, for %s at most", s.Name, span(JobTimeout(j.Metric)))
 	default:

@@ -25,6 +25,7 @@ func TestJobMetric(t *testing.T) {
 	}{
 		"not started": {"nothing has been measured", []JobState{{}}, nil, v1alpha1.MetricPending, v1alpha1.AnalysisPending, v1alpha1.AnalysisRunning, "its Job is not started yet"},
 		"runs":        {"what runs has not passed", []JobState{{Name: name}}, nil, v1alpha1.MetricPending, v1alpha1.AnalysisRunning, v1alpha1.AnalysisRunning, "Job shop-1-smoke runs, for 5m at most"},
+		"suspended":   {"a queue holds it, and its time does not run", []JobState{{Name: name, Suspended: true}}, nil, v1alpha1.MetricPending, v1alpha1.AnalysisRunning, v1alpha1.AnalysisRunning, "Job shop-1-smoke is suspended; resume it, or have the queue admit it that suspended it"},
 		"succeeded":   {"success passes", []JobState{{Name: name}, {Name: name, Succeeded: true}}, nil, v1alpha1.MetricPassing, v1alpha1.AnalysisRunning, v1alpha1.AnalysisPassed, "Job shop-1-smoke succeeded"},
 		"gone after success": {
 			"a Job speaks once; one that is cleaned up has spoken", []JobState{{Name: name, Succeeded: true}, {}}, nil,

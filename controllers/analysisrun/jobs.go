@@ -80,6 +80,8 @@ func stateOf(job *batchv1.Job) judge.JobState {
 		case c.Status != corev1.ConditionTrue:
 		case c.Type == batchv1.JobComplete:
 			state.Succeeded = true
+		case c.Type == batchv1.JobSuspended:
+			state.Suspended = true
 		case c.Type == batchv1.JobFailed:
 			state.Failed, state.Message = true, cmp.Or(c.Message, c.Reason)
 		}

@@ -85,6 +85,14 @@ func TestJobOnTheBench(t *testing.T) {
 	if m := st.Metrics[0]; m.Job != "checkout-1-smoke" || m.Verdict != v1alpha1.MetricPending || b.job() == nil {
 		t.Errorf("with the Secret: %+v, Job %v; want it to run", m, b.job())
 	}
+	job := b.job()
+	job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobSuspended, Status: corev1.ConditionTrue}}
+	if err := b.client.Status().Update(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	if m := b.passes(1).Metrics[0]; !strings.Contains(m.Message, "is suspended; resume it") {
+		t.Errorf("suspended: %q", m.Message)
+	}
 	b.edit(func(run *v1alpha1.AnalysisRun) { run.Spec.Stop = true })
 	if st = b.passes(1); st.Phase != v1alpha1.AnalysisTerminated || b.job() != nil {
 		t.Errorf("stopped: %s, Job %v; want Terminated and no Job", st.Phase, b.job())
