@@ -35,10 +35,7 @@ func (l *abortLaw) judge() {
 	if l.at < 0 {
 		return
 	}
-	share := l.w.plane.share(l.revision)
-	if ro := l.w.live.rollout; ro != nil && ro.Status.Release == l.release {
-		share += l.w.plane.most(traffic.Baseline) // which ends with its release; a later one has its own
-	}
+	share := l.share()
 	// While harm from before the abort lasts, a stable kept in full may have no pods either.
 	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && l.shrinks(ro) && !l.capable() {
 		l.capableAt = l.w.now
@@ -55,6 +52,16 @@ func (l *abortLaw) judge() {
 	if took > l.bound() {
 		l.breaks(4, "%s after an abort that nothing disturbs %s still gets %d %%", took, l.w.name(l.revision), share)
 	}
+}
+
+// share is what proxies still send to the aborted revision, and to the baseline,
+// which ends with its release; a later one has its own.
+func (l *abortLaw) share() int32 {
+	share := l.w.plane.share(l.revision)
+	if ro := l.w.live.rollout; ro != nil && ro.Status.Release == l.release {
+		share += l.w.plane.most(traffic.Baseline)
+	}
+	return share
 }
 
 // bound of a stable that has to grow counts from when the controller has heard of its pods, too.
@@ -158,7 +165,7 @@ func (l *abortLaw) torn(p *pass, ready int32) bool {
 	for _, r := range p.read.routes {
 		least, most = min(least, r.split.Canary), max(most, r.split.Canary)
 	}
-	return least < most && l.shrinks(p.read.rollout) && ready < p.read.need(100-least) && endpoints(p.read.services[canaryService]) < p.read.need(most)
+	return least < most && l.shrinks(p.read.rollout) && min(ready, noticed(p, stableService)) < p.read.need(100-least) && endpoints(p.read.services[canaryService]) < p.read.need(most)
 }
 
 // isStable reports whether a slot reaches stable's pods and no others: what goes
@@ -210,6 +217,25 @@ func unnoticed(p *pass, slot int) bool {
 		}
 	}
 	return false
+}
+
+// noticed counts the endpoints of a slot that every data plane has to know, by when
+// they were first seen.
+func noticed(p *pass, slot int) int32 {
+	svc, t := p.read.services[slot], p.plan.Status.Traffic
+	if svc == nil || t == nil {
+		return 0
+	}
+	for _, e := range t.Endpoints {
+		switch late := p.now.Sub(e.Since.Time) < settle; {
+		case e.Service != svc.Name:
+		case late:
+			return e.Before
+		default:
+			return e.Ready
+		}
+	}
+	return 0
 }
 
 // generations that the routes were written in by others than the pass itself

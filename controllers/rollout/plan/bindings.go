@@ -144,6 +144,16 @@ func handedOver(c cursor, f facts) bool {
 	return f.StableService.Selects == "" && lonely(c, f) && !unwantedRoutes(f) && (f.means != byRoute || f.Traffic.RequestedAll(stableOnly()) || returned(f))
 }
 
+// abandon gives back those of several routes that can still be written where one
+// can't be read, as when it was deleted: nobody waits for that one, and nobody
+// looks at the others again, which may say what somebody wrote meanwhile.
+func abandon(f facts) []Action {
+	if f.means != byRoute || len(f.Traffic.Requested) > 0 {
+		return nil
+	}
+	return []Action{ReleaseTraffic{"the strategy names other routes now, and not all of these can be read", returnable(f)}}
+}
+
 // handOver releases what the old bindings steer.
 func handOver(c cursor, f facts) []Action {
 	if !lonely(c, f) {

@@ -21,7 +21,7 @@ import (
 func diff(c cursor, f facts, d desired) []Action {
 	m := c.mode(f)
 	if f.rebinding && c.bindings != nil && sameBindings(*c.bindings, f.wanted) {
-		return nil // the new objects have not been read yet, and the former ones are given back
+		return abandon(f) // the new objects have not been read yet, and the former ones are given back
 	}
 	if len(f.Problems) > 0 && m != returning && m != rebinding {
 		return guarded(f, keepCapacity(c, f, d))

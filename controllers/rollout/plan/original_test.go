@@ -116,3 +116,30 @@ func TestOriginalWeightsAreRemembered(t *testing.T) {
 		})
 	}
 }
+
+// TestRoutesThatCantAllBeRead: a strategy names other objects while one of several
+// routes is gone. Nobody waits for it, and the others are given back all the same.
+func TestRoutesThatCantAllBeRead(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		seen   traffic.Observed
+		want   bool
+	}{
+		"AllRead": {"what has the user's weights is left alone", carried(traffic.CanaryAt(0)), false},
+		"OneGone": {"what nobody can read may say anything", traffic.Observed{}, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := Decide(scene(settledNow, func(s *Snapshot) {
+				s.Rollout.Status.Bindings = ptr.To(WantedBindings(s.Rollout))
+				s.Rollout.Spec.Strategy = v1alpha1.Strategy{}
+				s.StableService, s.CanaryService = service("stable", "", 0), service("canary", "", 0)
+				s.Traffic = tc.seen
+			}))
+			released := slices.ContainsFunc(p.Actions, func(a Action) bool { _, is := a.(ReleaseTraffic); return is })
+			if rebound := len(p.Status.Bindings.Routes) == 0; !rebound || released != tc.want {
+				t.Errorf("%s: rebound %t, released %t, want %t", tc.reason, rebound, released, tc.want)
+			}
+		})
+	}
+}
