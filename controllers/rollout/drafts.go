@@ -90,6 +90,18 @@ func (d *drafts) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, a
 	d.of[stored.UID] = held
 }
 
+// shifted remembers that routes were written to, and gives the status that says so.
+func (d *drafts) shifted(s seen, p plan.Plan, held bool) v1alpha1.RolloutStatus {
+	stored, decided := s.stored, *s.stored
+	decided.Status = p.Status
+	if !held {
+		stored = &decided
+	}
+	now := plan.Shifted(p.Status, p.Actions)
+	d.saw(stored, &decided, now, s.Now)
+	return now
+}
+
 // drop forgets what was held of a Rollout, because it is written or true again.
 func (d *drafts) drop(uid types.UID) {
 	d.mu.Lock()

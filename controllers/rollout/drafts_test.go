@@ -33,3 +33,22 @@ func TestTheFirstStatusIsNeverHeld(t *testing.T) {
 		t.Errorf("something is left of a Rollout that was forgotten: words are held for %s", left)
 	}
 }
+
+// TestWhatWasWrittenToRoutesIsRemembered, be the status held or stored.
+func TestWhatWasWrittenToRoutesIsRemembered(t *testing.T) {
+	for name, held := range map[string]bool{"Held": true, "Stored": false} {
+		t.Run(name, func(t *testing.T) {
+			s := seen{stored: &v1alpha1.Rollout{}}
+			p := plan.Plan{Status: v1alpha1.RolloutStatus{Message: "shifting", Traffic: &v1alpha1.TrafficStatus{}}, Actions: []plan.Action{plan.ShiftTraffic{}}}
+			d := newDrafts()
+			got := d.shifted(s, p, held)
+			next := *s.stored
+			if !held {
+				next.Status = p.Status
+			}
+			if latest := d.latest(&next); !got.Traffic.Differ || latest.Status.Traffic == nil || !latest.Status.Traffic.Differ || p.Status.Traffic.Differ {
+				t.Errorf("the next pass goes on from %+v", latest.Status.Traffic)
+			}
+		})
+	}
+}

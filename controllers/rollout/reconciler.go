@@ -52,7 +52,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.known.drop(s.stored.UID)
 		return again(err)
 	}
-	if err := r.apply(ctx, s.Snapshot, p.Actions); err != nil {
+	err = r.apply(ctx, s.Snapshot, p.Actions)
+	if !apierrors.IsConflict(err) {
+		p.Status = r.drafts.shifted(s, p, unwritten > 0)
+	}
+	if err != nil {
 		r.known.drop(s.stored.UID)
 		return again(r.reportFailure(ctx, req.NamespacedName, p, err))
 	}

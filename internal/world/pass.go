@@ -212,6 +212,7 @@ func (p *pass) store(version int64, s v1alpha1.RolloutStatus) error {
 func (p *pass) act(i int) {
 	if i == len(p.plan.Actions) {
 		p.c.w.laws.done(p)
+		p.shifted()
 		p.c.end(p, nil)
 		return
 	}
@@ -289,8 +290,22 @@ func (p *pass) outlived(what string) error {
 // aStatus is what a write of the status is called.
 const aStatus = "status"
 
+// shifted remembers that routes were written to.
+func (p *pass) shifted() {
+	stored, decided := p.stored, *p.stored
+	decided.Status = p.plan.Status
+	if p.unwritten == 0 && p.c.w.live.rollout != nil {
+		stored = &decided
+	}
+	p.plan.Status = plan.Shifted(p.plan.Status, p.plan.Actions)
+	p.c.draft.saw(stored, &decided, p.plan.Status, p.now)
+}
+
 // fail reports an error that is not a lost race, as condition Applied, and ends the pass.
 func (p *pass) fail(err error) {
+	if !errors.Is(err, errConflict) {
+		p.shifted()
+	}
 	if p.c.dead || errors.Is(err, errConflict) || p.c.w.live.rollout == nil {
 		p.c.end(p, err)
 		return

@@ -166,6 +166,29 @@ func TestRoutesThatDisagreeAreRemembered(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrittenBackIsNew: between two looks routes may be written to and
+// written back by somebody else; what proxies serve by then nobody knows.
+func TestWhatIsWrittenBackIsNew(t *testing.T) {
+	s := scene(canaryOf(0, 1, 0), settledNow)
+	p := Decide(s)
+	for _, tc := range []struct {
+		reason  string
+		actions []Action
+		settled bool
+	}{
+		{"nothing was written", nil, true},
+		{"the split was", p.Actions, false},
+	} {
+		s.Rollout.Status = Shifted(p.Status, tc.actions)
+		if f := assess(s); f.settled() != tc.settled {
+			t.Errorf("%s between, so that it is settled: %t, want %t", tc.reason, f.settled(), tc.settled)
+		}
+	}
+	if !slices.ContainsFunc(p.Actions, func(a Action) bool { _, is := a.(ShiftTraffic); return is }) {
+		t.Error("the scene shifts nothing")
+	}
+}
+
 // TestDriftIsSomebodyElses: our own next step is none, nor is a write that reached one of two routes.
 func TestDriftIsSomebodyElses(t *testing.T) {
 	carried := func(canary int32, differ bool) *v1alpha1.TrafficStatus {
