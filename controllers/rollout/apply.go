@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -27,20 +28,57 @@ import (
 	"github.com/sluice-dev/sluice/routers"
 )
 
-// apply carries actions out in order and stops at the first error. It is the
+// apply carries actions out in order. One that fails keeps those from it that
+// need it, and everything when what was decided upon is no longer so. It is the
 // only place that writes anything but a Rollout's status. It returns nothing
 // else: what it achieved is for the next pass to see.
 func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.Action) error {
-	for _, a := range actions {
+	var failed failures
+	for len(actions) > 0 {
+		a := actions[0]
+		actions = actions[1:]
 		if err := r.writer.write(ctx, s, a); err != nil {
-			return fmt.Errorf("%s: %w", a, err)
+			if moot(ctx, err) {
+				return err
+			}
+			failed = append(failed, fmt.Errorf("%s: %w", a, err))
+			actions = plan.Without(actions, a)
+			continue
 		}
 		log.FromContext(ctx).Info("Carried out action", "action", a.String(), "reason", a.Why())
 		r.recorder.action(s.Rollout, a)
 		r.metrics.action(s.Rollout, a)
 	}
-	return nil
+	return failed.joined()
 }
+
+// moot reports whether nothing more may be written after an error: somebody
+// else has changed what was decided upon, may lead by now, or wants this to end.
+func moot(ctx context.Context, err error) bool {
+	return apierrors.IsConflict(err) || errors.Is(err, kube.ErrBehind) || errors.Is(err, kube.ErrFenced) || ctx.Err() != nil
+}
+
+// failures are those of one pass, told in one line.
+type failures []error
+
+func (f failures) joined() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return f
+}
+
+// Error implements error.
+func (f failures) Error() string {
+	texts := make([]string, 0, len(f))
+	for _, err := range f {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap gives each of them.
+func (f failures) Unwrap() []error { return f }
 
 // writer carries out single actions.
 type writer struct {

@@ -25,7 +25,7 @@ const (
 // entry. It does what controllers/rollout/reconciler.go does: it notices by a
 // cache that is not behind its own writes, decides by live reads of what the plan
 // hangs on, writes a status worth it before anything else, then carries the
-// actions out in order and stops at the first error.
+// actions out in order, but for what needs one that failed.
 type controller struct {
 	w     *World
 	cache objects

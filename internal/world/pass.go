@@ -164,14 +164,14 @@ func (p *pass) take(some ...kind) {
 func (p *pass) sign() {
 	if plan.Same(&p.stored.Status, &p.plan.Status) {
 		p.c.draft.drop()
-		p.act(0)
+		p.act(p.plan.Actions)
 		return
 	}
 	if p.c.signed {
 		p.unwritten = p.c.draft.hold(p.stored, p.plan, p.now)
 	}
 	if p.unwritten > 0 {
-		p.act(0)
+		p.act(p.plan.Actions)
 		return
 	}
 	p.c.later(p.c.w.lags.Write, "status write", func() {
@@ -181,7 +181,7 @@ func (p *pass) sign() {
 		}
 		p.c.signed = true
 		p.c.draft.drop()
-		p.act(0)
+		p.act(p.plan.Actions)
 	})
 }
 
@@ -208,30 +208,44 @@ func (p *pass) store(version int64, s v1alpha1.RolloutStatus) error {
 	return nil
 }
 
-// act carries out the i-th action and those after it.
-func (p *pass) act(i int) {
-	if i == len(p.plan.Actions) {
-		p.c.w.laws.done(p)
-		p.shifted()
-		p.c.end(p, nil)
+// act carries out what is left of the plan's actions. What one that fails is
+// needed for is left out, as the shell does.
+func (p *pass) act(left []plan.Action, failed ...error) {
+	if len(left) == 0 {
+		p.acted(failed)
 		return
 	}
-	writes := effects(p.c.w, p, p.plan.Actions[i])
+	a, left := left[0], left[1:]
+	writes := effects(p.c.w, p, a)
 	var write func(n int)
 	write = func(n int) {
 		if n == len(writes) {
-			p.act(i + 1)
+			p.act(left, failed...)
 			return
 		}
 		p.c.later(p.c.w.lags.Write, "write", func() {
-			if err := p.attempt(p.plan.Actions[i].String(), writes[n]); err != nil {
-				p.fail(err)
-				return
+			switch err := p.attempt(a.String(), writes[n]); {
+			case err == nil:
+				write(n + 1)
+			case p.c.dead || p.c.former && p.c.fenced || errors.Is(err, errConflict):
+				p.fail(errors.Join(append(failed, err)...))
+			default:
+				p.act(plan.Without(left, a), append(failed, err)...)
 			}
-			write(n + 1)
 		})
 	}
 	write(0)
+}
+
+// acted ends a pass that has carried out what it could.
+func (p *pass) acted(failed []error) {
+	if len(failed) > 0 {
+		p.fail(errors.Join(failed...))
+		return
+	}
+	p.c.w.laws.done(p)
+	p.shifted()
+	p.c.end(p, nil)
 }
 
 // attempt is one write: what befalls it is the mischief's to say.

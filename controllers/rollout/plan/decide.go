@@ -16,7 +16,7 @@ import (
 type Plan struct {
 	// Status to report before anything is done.
 	Status v1alpha1.RolloutStatus
-	// Actions to carry out in order; each idempotent, stop at the first error.
+	// Actions to carry out in order; each idempotent. An error stops those that need what failed, see [Without].
 	Actions []Action
 	// Wake is when to look again at the latest; 0 when only a change of the world can move things.
 	Wake time.Duration

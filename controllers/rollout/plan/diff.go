@@ -16,8 +16,9 @@ import (
 
 // diff gives the actions that lead from the facts to what is desired, in the
 // order of the ordering law: capacity, then selection, then traffic, then
-// judgement, then removal. Each is safe on the facts alone; none relies on one
-// before it having had its effect.
+// judgement, then removal, then metadata, which is a write for each pod. Each is
+// safe on the facts alone; none relies on one before it having had its effect. So
+// the way back to who can serve comes first, and [Without] says what a failure stops.
 func diff(c cursor, f facts, d desired) []Action {
 	m := c.mode(f)
 	if f.rebinding && c.bindings != nil && sameBindings(*c.bindings, f.wanted) {
@@ -29,19 +30,19 @@ func diff(c cursor, f facts, d desired) []Action {
 	if m == rebinding {
 		return guarded(f, slices.Concat(writeRoutes(f, stableOnly()), grow(c, f, d), point(c, f, d), recall(c, f, d), shrink(c, f, d), handOver(c, f)))
 	}
+	capacity, way := slices.Concat(makeServices(f), grow(c, f, d)), slices.Concat(unnarrow(c, f), point(c, f, d), writeRoutes(f, d.split), shift(c, f, d))
+	if m == returning || stranded(f) {
+		capacity, way = way, capacity // whom a bad revision, or nobody, serves now waits for no other write
+	}
 	return slices.Concat(
 		keep(f),
-		makeServices(f),
-		grow(c, f, d),
-		mark(c, f),
-		unnarrow(c, f),
-		point(c, f, d),
-		writeRoutes(f, d.split),
-		shift(c, f, d),
+		capacity,
+		way,
 		judge(c, f, d),
 		ask(c, f),
 		shrink(c, f, d),
 		replace(c, f),
+		mark(c, f),
 	)
 }
 
