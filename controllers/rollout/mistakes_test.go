@@ -112,3 +112,35 @@ func contains(text string, phrases []string) bool {
 	}
 	return true
 }
+
+// TestAbortBesideMetadataThatIsRefused: an abort comes within seconds although
+// each pass has something to write that the API server does not take.
+func TestAbortBesideMetadataThatIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason, condition, says string
+		metadata                v1alpha1.PodMetadata
+	}{
+		"Label": {"a slip that the planner finds", v1alpha1.ConditionSpecValid, "stableMetadata.labels",
+			v1alpha1.PodMetadata{Labels: map[string]string{"team": "shop & cart"}}},
+		"Annotation": {"more than a pod can carry, which only the API server finds", v1alpha1.ConditionApplied, "Too long",
+			v1alpha1.PodMetadata{Annotations: map[string]string{"example.com/long": strings.Repeat("x", 270_000)}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := opened(t, nil, weight(50), pause())
+			s.release("shop:v2")
+			s.atStep(1)
+			s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Strategy.Canary.StableMetadata = &tc.metadata })
+			s.until(tc.reason+" is told", func(ro *v1alpha1.Rollout) bool {
+				c := meta.FindStatusCondition(ro.Status.Conditions, tc.condition)
+				return c != nil && c.Status == metav1.ConditionFalse && strings.Contains(c.Message, tc.says)
+			})
+			s.say(v1alpha1.VerbAbort)
+			s.within(10*time.Second, "no traffic for the canary", func(*v1alpha1.Rollout) bool {
+				_, canary := s.weights()
+				return canary == 0
+			})
+		})
+	}
+}

@@ -38,8 +38,11 @@ func handleCommand(c cursor, f facts) cursor {
 	return next
 }
 
-// malformedID makes a refusal of unreadable text happen once for each text.
-func malformedID(raw string) string { return "unreadable: " + raw[:min(len(raw), 64)] }
+// malformedID makes a refusal of unreadable text happen once for each text. Half a
+// character would be stored as another one, and the text be refused in each pass.
+func malformedID(raw string) string {
+	return "unreadable: " + strings.ToValidUTF8(raw[:min(len(raw), 64)], "")
+}
 
 // obey carries a command out, or says why not.
 func obey(c cursor, f facts, cmd v1alpha1.Command) (after cursor, message string, accepted bool) {

@@ -26,10 +26,13 @@ func ReadMark(text string) Mark {
 	return m
 }
 
-// markFor gives the metadata that a revision's role asks for; empty for none.
+// markFor gives the metadata that a revision's role asks for; empty for none. One
+// that the API server would refuse changes nothing, and keeps no pods from being made.
 func markFor(c cursor, f facts, hash string) string {
 	var m *v1alpha1.PodMetadata
 	switch {
+	case len(metadataMistakes(f)) > 0:
+		return f.revisions.of(hash).Mark
 	case hash == c.stable:
 		m = f.strategy.stable
 	case hash == c.canary && c.mode(f) == initial:

@@ -5,10 +5,13 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -24,7 +27,7 @@ func mistakes(f facts) []Problem {
 	}
 	found = slices.Concat(found, overfull(f), unreadableJobs(f))
 	if f.Template == nil || f.Selector == nil {
-		return found
+		return append(found, metadataMistakes(f)...)
 	}
 	if !plainlyMatches(f.Selector, f.Template.Labels) {
 		found = append(found, selectorMistakes(f)...)
@@ -70,19 +73,43 @@ func selectorMistakes(f facts) []Problem {
 	return found
 }
 
-// metadataMistakes finds labels for a role that would take pods out of the selector.
+// metadataMistakes finds metadata for a role that would take pods out of the
+// selector, or that the API server refuses.
 func metadataMistakes(f facts) []Problem {
 	var found []Problem
-	for name, m := range map[string]*v1alpha1.PodMetadata{"Metadata of the stable role": f.strategy.stable, "Metadata of the canary role": f.strategy.canary} {
-		if m == nil {
+	for _, m := range f.strategy.metadata() {
+		if m.PodMetadata == nil {
 			continue
 		}
-		for key := range m.Labels {
-			if _, selected := f.Selector.MatchLabels[key]; selected || key == v1alpha1.RevisionLabel {
-				found = append(found, Problem{Field: f.strategy.at, Message: fmt.Sprintf(
-					"%s sets label %s, which selects the pods; choose another label", name, key)})
+		wrong := func(part, key, says string) {
+			found = append(found, Problem{Field: fmt.Sprintf("%s.%s.%s", f.strategy.at, m.field, part), Message: fmt.Sprintf("%s %q %s", strings.TrimSuffix(part, "s"), key, says)})
+		}
+		for _, key := range slices.Sorted(maps.Keys(m.Labels)) {
+			switch value := m.Labels[key]; {
+			case key == v1alpha1.RevisionLabel || selects(f.Selector, key):
+				wrong("labels", key, "selects the pods; choose another label")
+			case validation.IsQualifiedName(key) != nil:
+				wrong("labels", key, badKey)
+			case validation.IsValidLabelValue(value) != nil:
+				wrong("labels", key, fmt.Sprintf("has a value that no label can have, %q; use at most 63 letters, digits, '-', '_' and '.', or an annotation", value))
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(m.Annotations)) {
+			if validation.IsQualifiedName(strings.ToLower(key)) != nil {
+				wrong("annotations", key, badKey)
 			}
 		}
 	}
 	return found
 }
+
+// selects reports whether a selector, if there is one, asks for the value of a label.
+func selects(s *metav1.LabelSelector, key string) bool {
+	if s == nil {
+		return false
+	}
+	_, asks := s.MatchLabels[key]
+	return asks
+}
+
+const badKey = "is no name that Kubernetes takes; use at most 63 letters, digits, '-', '_' and '.', after a domain and '/' if need be"

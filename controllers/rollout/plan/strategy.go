@@ -65,6 +65,20 @@ type strategy struct {
 	stable, canary *v1alpha1.PodMetadata
 }
 
+// roleMetadata is what one role puts on its pods, and the field that says so.
+type roleMetadata struct {
+	field string
+	*v1alpha1.PodMetadata
+}
+
+// metadata gives that of both roles.
+func (s strategy) metadata() []roleMetadata {
+	if s.at == "spec.strategy.blueGreen" {
+		return []roleMetadata{{"activeMetadata", s.stable}, {"previewMetadata", s.canary}}
+	}
+	return []roleMetadata{{"stableMetadata", s.stable}, {"canaryMetadata", s.canary}}
+}
+
 // ends reports whether the last step is the promotion itself: it asks for all
 // traffic, and no analysis has a say after it.
 func (s strategy) ends() bool {
