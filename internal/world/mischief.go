@@ -41,6 +41,9 @@ type mischief struct {
 	// script, when set, says what befalls the n-th write, from 1; else chance does.
 	script func(n int) fate
 	writes int
+	// refuses, when set, names the writes that a webhook or a slip has refused each
+	// time. That is no excuse to any law: who does not need them goes on.
+	refuses func(what string) bool
 	// percent of all writes that something befalls.
 	percent int
 	// unreadableUntil is until when live reads fail.
@@ -49,8 +52,11 @@ type mischief struct {
 	restarts Span
 }
 
-func (m *mischief) fate() fate {
+func (m *mischief) fate(what string) fate {
 	m.writes++
+	if m.refuses != nil && m.refuses(what) {
+		return refused
+	}
 	f := done
 	switch {
 	case m.script != nil:

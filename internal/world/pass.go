@@ -253,7 +253,7 @@ func (p *pass) attempt(what string, write func() error) error {
 	if err := p.outlived(what); err != nil {
 		return err
 	}
-	fate := p.c.w.mischief.fate()
+	fate := p.c.w.mischief.fate(what)
 	switch fate {
 	case killedBefore:
 		p.c.w.logf("controller killed before: %s", what)

@@ -1,0 +1,58 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+)
+
+// TestAbortBesideRefusedWrites has one kind of write be refused each time. An
+// abort has to come as soon as without that: law 4's clock knows no excuse here.
+func TestAbortBesideRefusedWrites(t *testing.T) {
+	marked := canaryBy(weight(50), forever())
+	marked.Canary.StableMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"role": "stable"}}
+	marked.Canary.CanaryMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"role": "canary"}}
+	beside := func(kind string, meanwhile func(*stage)) func(*stage) {
+		return func(s *stage) {
+			s.wants("v2")
+			s.serves("v2", 50)
+			refusals := 0
+			s.mischief.refuses = func(what string) bool {
+				if !strings.Contains(what, kind) {
+					return false
+				}
+				refusals++
+				return true
+			}
+			meanwhile(s)
+			s.h.say(v1alpha1.VerbAbort)
+			s.serves("v2", 0)
+			s.pass(time.Minute)
+			if refusals == 0 {
+				s.t.Errorf("nothing was refused that has %q in it", kind)
+			}
+			s.mischief.refuses = nil
+		}
+	}
+	nothing := func(*stage) {}
+	for name, hz := range map[string]hazard{
+		"Metadata": {"a pod webhook is down, and the canary's metadata stays on its pods", marked, nil, beside("metadata", nothing), "v1"},
+		"MetadataBefore": {"it was down before the abort", marked, nil, beside("metadata", func(s *stage) {
+			s.editRollout(true, func(r *v1alpha1.Rollout) {
+				r.Spec.Strategy.Canary.StableMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"role": "other"}}
+			})
+			s.pass(30 * time.Second)
+		}), "v1"},
+		"Run": {"the run of the release can't be stopped", canaryBy(weight(50), analyzeFor(30*time.Minute, ""), forever()), nil, beside("stop AnalysisRun", nothing), "v1"},
+		"Capacity": {"more pods are asked for, and no ReplicaSet may grow", canaryBy(weight(50), forever()), nil, beside("from 4 to 5", func(s *stage) {
+			s.h.scale(5)
+		}), "v1"},
+	} {
+		t.Run(name, hz.run)
+	}
+}
