@@ -60,7 +60,9 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 	if name == o.bound.BaselineService && !metav1.IsControlledBy(svc, o.s.Rollout) {
 		o.unbound(field, "step baseline makes a Service %s, and one of that name belongs to somebody else; rename that, or remove the step", name)
 	}
+	before := len(o.found)
 	checkService(o, svc, field)
+	seen.Unfit = len(o.found) > before
 	seen.Selects, seen.Version = svc.Spec.Selector[v1alpha1.RevisionLabel], svc.ResourceVersion
 	return seen, nil
 }

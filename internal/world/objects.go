@@ -235,7 +235,7 @@ func (o *objects) service(s *plan.Snapshot, b v1alpha1.Bindings, name string) pl
 	s.Problems = append(s.Problems, plan.Problem{
 		Field: "spec.strategy", Message: "Service " + name + " does not exist; create it", Steers: true, Bound: plan.Rebinding(o.rollout),
 	})
-	return plan.Service{Name: name}
+	return plan.Service{Name: name, Absent: true}
 }
 
 // observed is what routers report of the routes. Part of the truth would look like the whole.

@@ -101,11 +101,16 @@ func taken(f facts, s Service) bool {
 	return s.Rival != "" && !ours
 }
 
+// lost reports whether a Service will never list the workload's pods, or is
+// another Rollout's by now.
+func lost(f facts, s Service) bool { return s.Absent || s.Unfit || taken(f, s) }
+
 // takeover says what is waited for until callers are known to reach the
-// workload's pods. A Service that is not in order is not waited for.
+// workload's pods. A Service that will never list them is not waited for.
+// Mistakes of other kinds, as in an analysis, keep nobody from taking over.
 func takeover(f facts) string {
 	s := f.StableService
-	if f.Workload == nil || s.Name == "" || s.Missing || len(f.Problems) > 0 {
+	if f.Workload == nil || s.Name == "" || s.Missing || lost(f, s) {
 		return ""
 	}
 	switch n := heirs(f); {
@@ -124,7 +129,7 @@ func settlesLast(f facts) bool {
 	if returned(f) && !f.Traffic.RequestedAll(stableOnly()) {
 		return false
 	}
-	return f.Workload != nil && len(f.Problems) == 0 && f.means == byRoute && len(f.Traffic.Requested) > 0 &&
+	return f.Workload != nil && !lost(f, f.StableService) && f.means == byRoute && len(f.Traffic.Requested) > 0 &&
 		!f.confirmed(stableOnly()) && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout))
 }
 

@@ -71,9 +71,52 @@ func TestReleaseOfAWorkload(t *testing.T) {
 		"NoService": {
 			"A Service that somebody deleted first is not waited for.",
 			func(s *plan.Snapshot) {
-				s.StableService = plan.Service{Name: "stable"}
-				s.Problems = []plan.Problem{{Field: "spec.strategy.canary.stableService", Message: "does not exist"}}
+				s.StableService = plan.Service{Name: "stable", Absent: true}
+				s.Problems = []plan.Problem{{Field: "spec.strategy.canary.stableService", Message: "does not exist", Steers: true}}
 			}, true, false,
+		},
+		"NoSelector": {
+			"Nor is one that selects nobody.",
+			func(s *plan.Snapshot) {
+				s.StableService = plan.Service{Name: "stable", Unfit: true}
+				s.Problems = []plan.Problem{{Field: "spec.strategy.canary.stableService", Message: "has no selector", Steers: true}}
+			}, true, false,
+		},
+		"Rival": {
+			"Nor is one that another Rollout has narrowed to its own pods.",
+			func(s *plan.Snapshot) {
+				s.StableService = plan.Service{Name: "stable", Selects: "theirs", Rival: "elder", Ready: map[string]int32{"theirs": 4}}
+				s.Problems = []plan.Problem{{Field: "spec.strategy", Message: "steered by Rollout elder", Steers: true}}
+			}, true, false,
+		},
+		"NoTemplate": {
+			"What is wrong with the analysis keeps nobody from taking over.",
+			func(s *plan.Snapshot) {
+				s.Problems = []plan.Problem{{Field: "spec.strategy.canary.analysis.templates[0]", Message: "does not exist"}}
+			}, false, false,
+		},
+		"NoConfig": {
+			"Nor does configuration that is gone, without which there is no template to wait for.",
+			func(s *plan.Snapshot) {
+				listing(s, 4, time.Second)
+				s.Template, s.Target = nil, ""
+				s.Problems = []plan.Problem{{Field: "spec.trackConfig", Message: "does not exist"}}
+			}, false, true,
+		},
+		"NoRoute": {
+			"Where a route can't be read the Service is still what callers go through.",
+			func(s *plan.Snapshot) {
+				s.Traffic = traffic.Observed{}
+				s.Problems = []plan.Problem{{Field: "spec.strategy.canary.routes[0]", Message: "does not exist", Steers: true}}
+			}, false, false,
+		},
+		"NoTemplateNoGateway": {
+			"Nor are routes that still send callers to our pods let go the sooner.",
+			func(s *plan.Snapshot) {
+				listing(s, 4, time.Minute)
+				s.Traffic.Confirmed, s.Rollout.Status.Traffic.AcceptedAt = nil, nil
+				s.Problems = []plan.Problem{{Field: "spec.strategy.canary.analysis.templates[0]", Message: "does not exist"}}
+			}, false, true,
 		},
 		"NoGateway": {
 			"A gateway that confirms nothing is waited for no longer than convergence.timeout.",

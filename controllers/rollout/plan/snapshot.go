@@ -163,6 +163,8 @@ type Service struct {
 	Missing bool
 	// Absent: it does not exist and is somebody else's to create.
 	Absent bool
+	// Unfit: it can't stand for the workload's pods, as a problem says.
+	Unfit bool
 	// Selects is the revision that the Service is narrowed to; empty when it is not narrowed.
 	Selects string
 	// Rival is another Rollout that steers it, and has the better claim to; empty when there is none.
