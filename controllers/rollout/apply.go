@@ -97,10 +97,10 @@ type writer struct {
 func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error {
 	switch a := a.(type) {
 	case plan.HoldFinalizer:
-		return w.setFinalizer(ctx, s.Rollout, v1alpha1.Finalizer)
+		return w.hold(ctx, s.Rollout)
 	case plan.DropFinalizer:
 		w.forget(s.Rollout.UID)
-		return w.setFinalizer(ctx, s.Rollout)
+		return w.letGo(ctx, s)
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
 	case plan.CreateBaseline:
@@ -165,15 +165,15 @@ func (w writer) mergePatch(ctx context.Context, obj client.Object, fields map[st
 	return w.client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, raw), client.FieldOwner(v1alpha1.FieldOwner))
 }
 
-// setFinalizer applies our own entry of the set of finalizers, or none. The uid
-// keeps a Rollout that is gone from being created anew.
-func (w writer) setFinalizer(ctx context.Context, ro *v1alpha1.Rollout, finalizers ...string) error {
+// hold applies our own entry of the set of finalizers. The uid keeps a Rollout
+// that is gone from being created anew.
+func (w writer) hold(ctx context.Context, ro *v1alpha1.Rollout) error {
 	obj := &unstructured.Unstructured{}
 	obj.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Rollout"))
 	obj.SetNamespace(ro.Namespace)
 	obj.SetName(ro.Name)
 	obj.SetUID(ro.UID)
-	obj.SetFinalizers(finalizers)
+	obj.SetFinalizers([]string{v1alpha1.Finalizer})
 	return kube.Apply(ctx, w.client, client.ApplyConfigurationFromUnstructured(obj))
 }
 
@@ -188,17 +188,10 @@ func (w writer) createRevision(ctx context.Context, s plan.Snapshot, a plan.Crea
 // createReplicaSet creates a ReplicaSet. One of that name that is ours already is what was wanted.
 func createReplicaSet(ctx context.Context, w writer, ro *v1alpha1.Rollout, rs *appsv1.ReplicaSet) error {
 	err := w.client.Create(ctx, rs, client.FieldOwner(v1alpha1.FieldOwner))
-	if !apierrors.IsAlreadyExists(err) {
-		return err
+	if apierrors.IsAlreadyExists(err) {
+		return takeReplicaSet(ctx, w, ro, rs)
 	}
-	existing := &appsv1.ReplicaSet{}
-	if err := w.live.Get(ctx, client.ObjectKeyFromObject(rs), existing); err != nil {
-		return err
-	}
-	if !metav1.IsControlledBy(existing, ro) {
-		return fmt.Errorf("ReplicaSet %s exists and belongs to somebody else; delete or rename it", rs.Name)
-	}
-	return nil
+	return err
 }
 
 // deleteRevision deletes a ReplicaSet, after the copies that only it uses: should

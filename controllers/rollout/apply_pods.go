@@ -26,6 +26,7 @@ func (w writer) createService(ctx context.Context, s plan.Snapshot, a plan.Creat
 		return fmt.Errorf("copy Service %s: %w", a.From, err)
 	}
 	svc := slotService(s.Rollout, a.Name, from)
+	svc.OwnerReferences = owners(s)
 	err := w.client.Create(ctx, svc, client.FieldOwner(v1alpha1.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {
 		return err

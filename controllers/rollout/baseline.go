@@ -27,7 +27,9 @@ func createBaseline(ctx context.Context, w writer, s plan.Snapshot, a plan.Creat
 	if err := w.live.Get(ctx, client.ObjectKeyFromObject(stable), stable); err != nil {
 		return fmt.Errorf("copy ReplicaSet %s: %w", a.From, err)
 	}
-	return createReplicaSet(ctx, w, s.Rollout, baselineSet(s.Rollout, stable, a))
+	rs := baselineSet(s.Rollout, stable, a)
+	rs.OwnerReferences = owners(s)
+	return createReplicaSet(ctx, w, s.Rollout, rs)
 }
 
 // baselineSet renders the ReplicaSet of a baseline: what the stable one runs,

@@ -98,7 +98,7 @@ func (w copies) make(ctx context.Context, s plan.Snapshot) error {
 		copied := configCopy(s.Rollout, source, c.Name)
 		err = w.client.Create(ctx, copied, client.FieldOwner(v1alpha1.FieldOwner))
 		if apierrors.IsAlreadyExists(err) {
-			err = w.ours(ctx, s.Rollout, plan.ConfigRef{Kind: c.From.Kind, Name: c.Name})
+			err = w.take(ctx, s.Rollout, plan.ConfigRef{Kind: c.From.Kind, Name: c.Name}, copied.GetOwnerReferences())
 		}
 		if err != nil {
 			return fmt.Errorf("copy %s: %w", c.From, err)
@@ -107,13 +107,16 @@ func (w copies) make(ctx context.Context, s plan.Snapshot) error {
 	return nil
 }
 
-// ours makes sure that an object of a copy's name is a copy.
-func (w copies) ours(ctx context.Context, ro *v1alpha1.Rollout, ref plan.ConfigRef) error {
+// take makes sure that an object of a copy's name is a copy of the Rollout's.
+func (w copies) take(ctx context.Context, ro *v1alpha1.Rollout, ref plan.ConfigRef, owners []metav1.OwnerReference) error {
 	existing, err := readConfig(ctx, w.live, ro, ref)
-	if err == nil && !metav1.IsControlledBy(existing, ro) {
-		return fmt.Errorf("%s exists and belongs to somebody else; delete or rename it", ref)
+	switch {
+	case err != nil || metav1.IsControlledBy(existing, ro):
+		return err
+	case leftBehind(existing, ro):
+		return adopt(ctx, w.client, existing, owners)
 	}
-	return err
+	return fmt.Errorf("%s exists and belongs to somebody else; delete or rename it", ref)
 }
 
 // configCopy renders an immutable copy that goes with the Rollout at the latest.

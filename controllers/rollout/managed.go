@@ -38,8 +38,8 @@ type managed struct {
 // that are to be written.
 func (m managed) observe(ctx context.Context, o *observation) error {
 	wanted := plan.WantedBindings(o.s.Rollout)
-	ours := plan.ManagedRefs(wanted)
-	for i, ref := range ours {
+	asked := plan.ManagedRefs(wanted)
+	for i, ref := range asked {
 		at := fmt.Sprintf("spec.strategy.canary.managedRoutes[%d]", i)
 		found, err := m.route(ctx, o, ref, at)
 		var p *routers.Problem
@@ -53,14 +53,14 @@ func (m managed) observe(ctx context.Context, o *observation) error {
 		o.s.Managed = append(o.s.Managed, found)
 	}
 	for _, ref := range plan.ManagedRefs(o.bound) {
-		if slices.ContainsFunc(ours, func(r v1alpha1.RouteRef) bool { return r.Kind == ref.Kind && r.Name == ref.Name }) {
+		if slices.ContainsFunc(asked, func(r v1alpha1.RouteRef) bool { return r.Kind == ref.Kind && r.Name == ref.Name }) {
 			continue
 		}
 		object, err := m.read(ctx, o.from.of(plan.Routes), o.s.Rollout, ref)
 		if err != nil {
 			return err
 		}
-		if object != nil && metav1.IsControlledBy(object, o.s.Rollout) {
+		if object != nil && ours(o.s, object) {
 			o.s.Managed = append(o.s.Managed, plan.Managed{Ref: ref, Unwanted: true})
 		}
 	}
@@ -72,7 +72,7 @@ func (m managed) route(ctx context.Context, o *observation, ref v1alpha1.RouteRe
 	if err != nil {
 		return plan.Managed{}, err
 	}
-	if object != nil && !metav1.IsControlledBy(object, o.s.Rollout) {
+	if object != nil && !ours(o.s, object) {
 		return plan.Managed{}, &routers.Problem{Field: at + ".name", Message: fmt.Sprintf(
 			"%s %s exists and is not this Rollout's; delete it, choose another name, or name it under routes to have it steered only", ref.Kind, ref.Name)}
 	}
@@ -156,7 +156,7 @@ func (m managed) compose(s plan.Snapshot, b v1alpha1.Bindings, ref v1alpha1.Rout
 	annotations[v1alpha1.ManagedAnnotation] = made
 	object.SetAnnotations(annotations)
 	object.SetLabels(from.Labels)
-	object.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(ro, v1alpha1.GroupVersion.WithKind("Rollout"))})
+	object.SetOwnerReferences(owners(s))
 	route := routeTo(s, b, ref, fmt.Sprintf("spec.strategy.canary.managedRoutes[%d]", at))
 	router, err := m.routers.For(route)
 	if err != nil {
@@ -181,16 +181,18 @@ func (m managed) write(ctx context.Context, s plan.Snapshot, a plan.WriteRoute) 
 // drop deletes a route that is ours, or makes it nobody's. The uid keeps it from touching another's.
 func (m managed) drop(ctx context.Context, s plan.Snapshot, a plan.DropRoute) error {
 	object, err := m.read(ctx, m.client, s.Rollout, a.Ref)
-	if err != nil || object == nil || !metav1.IsControlledBy(object, s.Rollout) {
+	if err != nil || object == nil || !ours(s, object) {
 		return err
 	}
 	if !a.Keep {
 		uid := object.GetUID()
 		return client.IgnoreNotFound(m.client.Delete(ctx, object, client.Preconditions{UID: &uid}))
 	}
-	owners := slices.DeleteFunc(object.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == s.Rollout.UID })
+	others := slices.DeleteFunc(object.GetOwnerReferences(), func(r metav1.OwnerReference) bool {
+		return r.UID == s.Rollout.UID || s.Workload != nil && r.UID == s.Workload.UID
+	})
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid": object.GetUID(), "ownerReferences": owners, "annotations": map[string]any{v1alpha1.ManagedAnnotation: nil},
+		"uid": object.GetUID(), "ownerReferences": others, "annotations": map[string]any{v1alpha1.ManagedAnnotation: nil},
 	}})
 	if err != nil {
 		return fmt.Errorf("encode patch: %w", err)

@@ -158,7 +158,7 @@ func (o *observation) want(ctx context.Context, t *corev1.PodTemplateSpec) error
 }
 
 func workload(d *appsv1.Deployment) *plan.Workload {
-	w := &plan.Workload{Name: d.Name, Replicas: 1, Current: d.Status.Replicas, Available: d.Status.AvailableReplicas}
+	w := &plan.Workload{Name: d.Name, UID: d.UID, Replicas: 1, Current: d.Status.Replicas, Available: d.Status.AvailableReplicas}
 	if d.Spec.Replicas != nil {
 		w.Replicas = *d.Spec.Replicas
 	}
@@ -185,7 +185,7 @@ func (o *observation) revisions(ctx context.Context) error {
 	o.replicaSets = map[string]string{}
 	for i := range list.Items {
 		rs := &list.Items[i]
-		if !metav1.IsControlledBy(rs, o.s.Rollout) || rs.DeletionTimestamp != nil {
+		if !ours(o.s, rs) || rs.DeletionTimestamp != nil {
 			continue
 		}
 		o.s.Revisions = append(o.s.Revisions, revision(rs))

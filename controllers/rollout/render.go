@@ -33,6 +33,7 @@ func replicaSet(s plan.Snapshot, a plan.CreateRevision) *appsv1.ReplicaSet {
 	selector := s.Selector.DeepCopy()
 	selector.MatchLabels = with(selector.MatchLabels, v1alpha1.RevisionLabel, a.Hash)
 	meta := owned(s.Rollout, names.ReplicaSet(s.Rollout.Name, a.Hash), a.Hash)
+	meta.OwnerReferences = owners(s)
 	meta.Annotations = map[string]string{v1alpha1.RevisionNumberAnnotation: strconv.FormatInt(a.Number, 10)}
 	if a.Mark != "" {
 		meta.Annotations[v1alpha1.RoleAnnotation] = a.Mark

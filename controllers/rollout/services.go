@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
@@ -57,7 +56,7 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 	if err != nil {
 		return seen, fmt.Errorf("read Service %s: %w", name, err)
 	}
-	if name == o.bound.BaselineService && !metav1.IsControlledBy(svc, o.s.Rollout) {
+	if name == o.bound.BaselineService && !ours(o.s, svc) {
 		o.unbound(field, "step baseline makes a Service %s, and one of that name belongs to somebody else; rename that, or remove the step", name)
 	}
 	before := len(o.found)

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
@@ -82,6 +83,8 @@ type Problem struct {
 type Workload struct {
 	// Name of the Deployment.
 	Name string
+	// UID of the Deployment.
+	UID types.UID
 	// Replicas it wants.
 	Replicas int32
 	// Current is the number of pods it has.
