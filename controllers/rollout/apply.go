@@ -100,7 +100,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return w.hold(ctx, s.Rollout)
 	case plan.DropFinalizer:
 		w.forget(s.Rollout.UID)
-		return w.letGo(ctx, s)
+		return letGo(ctx, w, s)
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
 	case plan.CreateBaseline:

@@ -48,7 +48,7 @@ func ours(s plan.Snapshot, obj client.Object) bool {
 // disown takes the workload off what would outlive the Rollout with it, so that
 // all of that goes with the Rollout. Routes that the workload still needs are
 // nobody's by now.
-func (w writer) disown(ctx context.Context, s plan.Snapshot) error {
+func disown(ctx context.Context, w writer, s plan.Snapshot) error {
 	if s.Workload == nil {
 		return nil // nobody but the Rollout owns it
 	}
@@ -67,14 +67,14 @@ func (w writer) disown(ctx context.Context, s plan.Snapshot) error {
 		}
 	}
 	for _, obj := range all {
-		if err := w.disownOne(ctx, s, obj); err != nil {
+		if err := disownOne(ctx, w, s, obj); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w writer) disownOne(ctx context.Context, s plan.Snapshot, obj client.Object) error {
+func disownOne(ctx context.Context, w writer, s plan.Snapshot, obj client.Object) error {
 	err := w.live.Get(ctx, client.ObjectKeyFromObject(obj), obj)
 	workload := func(r metav1.OwnerReference) bool { return r.UID == s.Workload.UID }
 	if err == nil && ours(s, obj) && slices.ContainsFunc(obj.GetOwnerReferences(), workload) {
@@ -128,8 +128,8 @@ func takeReplicaSet(ctx context.Context, w writer, ro *v1alpha1.Rollout, wanted 
 
 // letGo takes our own entry off the set of finalizers. One that came with the
 // object, from a backup or a copy, is no field that an apply of ours could give up.
-func (w writer) letGo(ctx context.Context, s plan.Snapshot) error {
-	if err := w.disown(ctx, s); err != nil {
+func letGo(ctx context.Context, w writer, s plan.Snapshot) error {
+	if err := disown(ctx, w, s); err != nil {
 		return err
 	}
 	ro, stored := s.Rollout, &v1alpha1.Rollout{}
