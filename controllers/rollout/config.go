@@ -23,7 +23,8 @@ import (
 
 // track puts copies in the place of the ConfigMaps and Secrets that the
 // template refers to, so that their content is part of the revision. It reads
-// live: they are in no cache. False means that one of them has a problem.
+// live: they are in no cache. False means that one of them has a problem. The
+// revisions must have been observed: copies that they use keep their names.
 func track(ctx context.Context, o *observation, t *corev1.PodTemplateSpec) (*corev1.PodTemplateSpec, bool, error) {
 	refs := plan.ConfigRefs(t)
 	sorted := slices.SortedFunc(maps.Keys(refs), func(a, b plan.ConfigRef) int { return strings.Compare(a.String(), b.String()) })
@@ -39,7 +40,7 @@ func track(ctx context.Context, o *observation, t *corev1.PodTemplateSpec) (*cor
 		case err != nil:
 			return nil, false, fmt.Errorf("read %s: %w", ref, err)
 		default:
-			name, err := copyName(source)
+			name, err := copyName(o.s, ref, source)
 			if err != nil {
 				return nil, false, err
 			}
@@ -62,20 +63,33 @@ func configObject(kind string) client.Object {
 	return &corev1.ConfigMap{}
 }
 
-// copyName is the name of the copy of an object's present content.
-func copyName(source client.Object) (string, error) {
-	var hash string
-	var err error
+// copyName is the name of a Rollout's copy of an object's present content. One that
+// a revision uses already keeps the name that it has: another would be another revision.
+func copyName(s plan.Snapshot, from plan.ConfigRef, source client.Object) (string, error) {
+	shared, err := hashConfig(source)
+	if err != nil {
+		return "", err
+	}
+	former := plan.ConfigRef{Kind: from.Kind, Name: names.SharedConfigCopy(from.Name, shared)}
+	if slices.ContainsFunc(s.Revisions, func(r plan.Revision) bool { return slices.Contains(r.Config, former) }) {
+		return former.Name, nil
+	}
+	own, err := hashConfig(source, s.Rollout.Name)
+	return names.ConfigCopy(s.Rollout.Name, from.Name, own), err
+}
+
+// hashConfig identifies an object's content, and what else is given.
+func hashConfig(source client.Object, besides ...any) (hash string, err error) {
 	switch o := source.(type) {
 	case *corev1.ConfigMap:
-		hash, err = plan.HashConfig(o.Data, o.BinaryData)
+		hash, err = plan.HashConfig(append(besides, o.Data, o.BinaryData)...)
 	case *corev1.Secret:
-		hash, err = plan.HashConfig(o.Type, o.Data)
+		hash, err = plan.HashConfig(append(besides, o.Type, o.Data)...)
 	}
 	if err != nil {
 		return "", fmt.Errorf("identify the content of %s: %w", source.GetName(), err)
 	}
-	return names.ConfigCopy(source.GetName(), hash), nil
+	return hash, nil
 }
 
 // copies writes the copies of tracked configuration.
@@ -92,7 +106,7 @@ func (w copies) make(ctx context.Context, s plan.Snapshot) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", c.From, err)
 		}
-		if name, err := copyName(source); err != nil || name != c.Name {
+		if name, err := copyName(s, c.From, source); err != nil || name != c.Name {
 			return apierrors.NewConflict(schema.GroupResource{Resource: c.From.Kind}, c.From.Name, fmt.Errorf("its content changed: %w", err))
 		}
 		copied := configCopy(s.Rollout, source, c.Name)

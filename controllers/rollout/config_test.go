@@ -147,3 +147,19 @@ func TestUndoRestoresTheConfiguration(t *testing.T) {
 		t.Errorf("%s is stable with %q, the other has %q; want %s with green, the other blue", got, s.colour(first), s.colour(second), first)
 	}
 }
+
+func TestTwoRolloutsTrackTheSameConfiguration(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	startController(t, testenv.Start(t), s.ns)
+	s.create(s.settings("green"))
+	for _, name := range []string{"web", "worker"} {
+		template := podTemplate("shop:v1")
+		template.Labels = map[string]string{"app": name}
+		template.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}}}
+		s.create(&v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.ns}, Spec: v1alpha1.RolloutSpec{
+			Replicas: ptr.To(int32(1)), TrackConfig: true, Template: template, Selector: &metav1.LabelSelector{MatchLabels: template.Labels},
+		}})
+		s.rolloutUntil(name, func(ro *v1alpha1.Rollout) bool { return ro.Status.Phase == v1alpha1.PhaseHealthy })
+	}
+}

@@ -45,7 +45,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 		s: plan.Snapshot{Now: r.clock.Now(), Watched: r.known.since(r.clock.Now()), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
-	for _, read := range []func(context.Context) error{o.rivals, o.template, o.revisions, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods, o.trouble} {
+	for _, read := range []func(context.Context) error{o.rivals, o.revisions, o.template, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods, o.trouble} {
 		if err := read(ctx); err != nil {
 			return seen{}, err
 		}

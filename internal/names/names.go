@@ -69,8 +69,15 @@ func Cookie(revision string, release int64, weights []int32) string {
 // can stand in an object's name can stand in a cookie's.
 func StickyCookie(rollout string) string { return "sluice-" + rollout }
 
-// ConfigCopy names a copy of a ConfigMap or Secret: <name>-<hash of its content>.
-func ConfigCopy(name, hash string) string { return fit(name, maxName-len(hash)-1) + "-" + hash }
+// ConfigCopy names a Rollout's copy of a ConfigMap or Secret: <rollout>-<name>-<hash>.
+// The hash covers the Rollout's name too, since a dash may be part of either name.
+func ConfigCopy(rollout, name, hash string) string {
+	return fit(rollout+"-"+name, maxName-len(hash)-1) + "-" + hash
+}
+
+// SharedConfigCopy names a copy as Sluice did before several Rollouts could track
+// the same object: <name>-<hash of its content>.
+func SharedConfigCopy(name, hash string) string { return fit(name, maxName-len(hash)-1) + "-" + hash }
 
 // OwnsPod reports whether a pod's name says that it was made by the named ReplicaSet.
 func OwnsPod(replicaSet, pod string) bool {
