@@ -28,6 +28,9 @@ func handleCommand(c cursor, f facts) cursor {
 		return c
 	}
 	next, message, accepted := obey(c, f, cmd)
+	if undecided(f.Rollout.Status) {
+		next, message, accepted = c, "the command was there before the Rollout was first looked at, as in a backup that it was restored from; give it again if it is still meant", false
+	}
 	next.command = &v1alpha1.CommandStatus{
 		ID: cmd.ID, Verb: cmd.Verb, Revision: cmd.Revision, By: cmd.By,
 		At: stamped(f.Now), Result: v1alpha1.CommandRefused, Message: message,
@@ -36,6 +39,11 @@ func handleCommand(c cursor, f facts) cursor {
 		next.command.Result = v1alpha1.CommandAccepted
 	}
 	return next
+}
+
+// undecided reports whether nothing was ever decided about a Rollout.
+func undecided(st v1alpha1.RolloutStatus) bool {
+	return st.Phase == "" && st.StableRevision == "" && st.CanaryRevision == ""
 }
 
 // malformedID makes a refusal of unreadable text happen once for each text. Half a

@@ -53,7 +53,11 @@ func TestCommandsFitTheMoment(t *testing.T) {
 		"WindowAfterAbort":       {"a rollback window speaks of beginnings only", scene(canaryOf(2, 2, 50), aborted, remembered, settledNow), []string{toStable, "Aborting"}, nil},
 		"WindowStillCapacity":    {"without steps, but not without pods", scene(wants("v2"), remembered, old("v2", 0), settledNow), []string{"scale shop-v2 from 0 to 4"}, []string{"point Service stable", "shift"}},
 		"SkipAnalysisWaits":      {"without analysis, but not without pods", scene(canaryOf(2, 1, 25), analysed(2, v1alpha1.AnalysisRunning, ""), says(v1alpha1.VerbSkipAnalysis), settledNow), []string{"skip-analysis Accepted", "scale shop-v2 from 1 to 2"}, []string{"scale shop-v2 from 1 to 0"}},
-		"NoJSON":                 {"what can't be read is refused once", with(paused, commanded("promote")), []string{"Refused", "at step 1"}, nil},
+		"OfABackup": {"it was given to another Rollout, long ago", with(paused, func(s *Snapshot) {
+			says(v1alpha1.VerbPause)(s)
+			s.Rollout.Status = v1alpha1.RolloutStatus{}
+		}), []string{"pause Refused", "give it again if it is still meant"}, []string{"paused by"}},
+		"NoJSON": {"what can't be read is refused once", with(paused, commanded("promote")), []string{"Refused", "at step 1"}, nil},
 	} {
 		t.Run(name, m.check)
 	}
