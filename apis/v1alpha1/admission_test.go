@@ -90,13 +90,19 @@ func (p *policed) grant(user, role string) {
 // patch changes the Rollout as a user.
 func (p *policed) patch(user, body string) error {
 	p.Helper()
+	return p.as(user).Patch(p.Context(), p.rollout.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(body)), client.DryRunAll)
+}
+
+// as is a client of a user's.
+func (p *policed) as(user string) client.Client {
+	p.Helper()
 	config := rest.CopyConfig(p.env.Config)
 	config.Impersonate.UserName = user
 	c, err := client.New(config, client.Options{Scheme: runtime.NewScheme()})
 	if err != nil {
 		p.Fatal(err)
 	}
-	return c.Patch(p.Context(), p.rollout.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(body)), client.DryRunAll)
+	return c
 }
 
 func annotate(value string) string {
@@ -151,6 +157,46 @@ func TestAdmission(t *testing.T) {
 				t.Errorf("%s\nwant a refusal with %q, got: %v", tc.reason, tc.denied, err)
 			}
 		})
+	}
+}
+
+// TestAdmissionGuardsAnAbort that waits for the controller, on a Rollout that was
+// restored from a backup by somebody else than who asked.
+func TestAdmissionGuardsAnAbort(t *testing.T) {
+	p := police(t)
+	p.grant("ada", "sluice-release-manager")
+	p.grant("ben", "sluice-edit")
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		return isDenied(p.patch("ada", annotate("promote")), "by") && p.patch("ben", `{"metadata": {"labels": {"a": "b"}}}`) == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("The policies never took effect: %v; %v", p.patch("ada", annotate("promote")), p.patch("ben", `{"metadata": {"labels": {"a": "b"}}}`))
+	}
+	namespace := p.rollout.GetNamespace()
+	p.rollout = &unstructured.Unstructured{Object: readmeRollout(t)}
+	p.rollout.SetNamespace(namespace)
+	p.rollout.SetName("restored")
+	p.rollout.SetAnnotations(map[string]string{v1alpha1.CommandAnnotation: `{"id":"1","verb":"abort","by":"ada"}`})
+	if err := p.as("ben").Create(t.Context(), p.rollout); err != nil {
+		t.Fatalf("restored by another: %v", err)
+	}
+	promote := annotate(`{"id":"2","verb":"promote","by":"ada"}`)
+	if err := p.patch("ada", promote); !isDenied(err, "an abort waits for the controller") || !isDenied(err, "annotate rollouts.sluice.dev restored sluice.dev/command-") {
+		t.Errorf("another command in its place: %v", err)
+	}
+	for what, patch := range map[string]string{
+		"another abort": annotate(`{"id":"2","verb":"abort","by":"ada"}`), "taking it back": fmt.Sprintf(`{"metadata": {"annotations": {%q: null}}}`, v1alpha1.CommandAnnotation),
+	} {
+		if err := p.patch("ada", patch); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	handled := `{"status": {"lastCommand": {"id": "1", "verb": "abort", "result": "Accepted", "at": "2026-01-01T00:00:00Z"}}}`
+	if err := p.admin.Status().Patch(t.Context(), p.rollout.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(handled))); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.patch("ada", promote); err != nil {
+		t.Errorf("another command once it was handled: %v", err)
 	}
 }
 

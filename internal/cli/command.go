@@ -80,6 +80,9 @@ func (s *session) ask(ctx context.Context, c *cluster, name string, w *wish) (v1
 		if why := w.idle(r); why != "" {
 			return command, errors.New(why)
 		}
+		if why := unhandled(r); why != "" && w.verb != v1alpha1.VerbAbort {
+			return command, errors.New(why)
+		}
 		now := w.command(r)
 		if attempt > 0 && !sameTarget(command, now) {
 			return command, fmt.Errorf("rollout %s/%s moved on meanwhile (now %s); look at it with `kubectl sluice get %s` and ask again",
@@ -176,6 +179,17 @@ func (s *session) answer(ctx context.Context, c *cluster, name string, command v
 			"Check that it runs: kubectl -n %s get deployment %s", command.Verb, name, timeout, controllerNamespace, controllerName)}
 	}
 	return err
+}
+
+// unhandled says which command a new one would overwrite; empty when there is none.
+func unhandled(r *v1alpha1.Rollout) string {
+	var command v1alpha1.Command
+	err := json.Unmarshal([]byte(r.Annotations[v1alpha1.CommandAnnotation]), &command)
+	if last := r.Status.LastCommand; err != nil || command.ID == "" || last != nil && last.ID == command.ID {
+		return ""
+	}
+	return fmt.Sprintf("rollout %s/%s: %s, asked for by %s, waits for the controller and would be lost; ask again when it is handled, or take it back with "+
+		"`kubectl -n %[1]s annotate rollouts.sluice.dev %[2]s %[5]s-`", r.Namespace, r.Name, command.Verb, cmp.Or(command.By, "an unnamed user"), v1alpha1.CommandAnnotation)
 }
 
 // pendingID is the id of the command on a Rollout; empty when there is none that can be read.

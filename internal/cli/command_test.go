@@ -127,6 +127,36 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+// TestCommandThatWaits is not overwritten, save by an abort.
+func TestCommandThatWaits(t *testing.T) {
+	waits := `{"id":"id-0","verb":"pause","by":"jane"}`
+	for name, tc := range map[string]struct {
+		reason string
+		verb   string
+		last   *v1alpha1.CommandStatus
+		err    string
+	}{
+		"Waits":   {"Jane's command would be lost.", "promote", nil, "pause, asked for by jane, waits for the controller"},
+		"Other":   {"Another one was handled before it.", "promote", &v1alpha1.CommandStatus{ID: "id-9", At: ago(0)}, "annotate rollouts.sluice.dev checkout sluice.dev/command-`"},
+		"Handled": {"Nothing is lost.", "promote", &v1alpha1.CommandStatus{ID: "id-0", At: ago(0)}, ""},
+		"Abort":   {"An abort waits for nobody.", "abort", nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			status := pausedAt(3)
+			if status.LastCommand = tc.last; tc.last != nil {
+				tc.last.Verb, tc.last.Result = v1alpha1.VerbPause, v1alpha1.CommandAccepted
+			}
+			b.rollout("checkout", status, func(r *v1alpha1.Rollout) { r.Annotations = map[string]string{v1alpha1.CommandAnnotation: waits} })
+			r := b.run(tc.verb, "checkout", "--wait=false")
+			left := b.read("checkout").Annotations[v1alpha1.CommandAnnotation]
+			if refused := tc.err != ""; (r.code != 0) != refused || !strings.Contains(r.err.String(), tc.err) || (left == waits) != refused {
+				t.Errorf("%s\ncode %d, %q, command %s", tc.reason, r.code, r.err.String(), left)
+			}
+		})
+	}
+}
+
 // TestNothingToDo asks for what makes no sense: nothing may be written.
 func TestNothingToDo(t *testing.T) {
 	aborted := pausedAt(3)
