@@ -143,6 +143,29 @@ func TestAnIdleSlotIsCountedFromWhenItIsWatched(t *testing.T) {
 	}
 }
 
+// TestAFirstRevisionIsCountedFromWhenItIsWatched: beside a workload nobody misses
+// pods of it that have gone and come back, and the workload's must not leave for them at once.
+func TestAFirstRevisionIsCountedFromWhenItIsWatched(t *testing.T) {
+	for name, tc := range map[string]struct {
+		watched time.Time
+		want    int32
+	}{
+		"Since then": {noon.Add(-time.Second), 0},
+		"For long":   {noon.Add(-30 * time.Second), 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene(settledNow, func(s *Snapshot) {
+				s.Rollout.Status.StableRevision, s.Rollout.Status.CanaryRevision = "", "v1"
+				s.Workload = &Workload{Name: "shop", Replicas: 4, Current: 4, Available: 4}
+			})
+			s.Watched = tc.watched
+			if got := assess(s).noticed(traffic.Stable, "v1"); got != tc.want {
+				t.Errorf("counts on %d of the first revision's endpoints, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
 // TestWhatIsEndingIsNotCountedAnew: of an idle slot that lists none but pods told
 // to end nothing is counted on, so that its times stay as they are.
 func TestWhatIsEndingIsNotCountedAnew(t *testing.T) {

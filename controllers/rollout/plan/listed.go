@@ -41,7 +41,7 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 		for _, e := range old {
 			if e.Service == s.Name && e.Revision == revision {
 				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Evicted}
-				if was.unwatched(f) && idle(f, slot) {
+				if was.unwatched(f) && doubtful(f, slot) {
 					was.since, was.before = stamp(f.Watched), 0
 				}
 			}
@@ -54,6 +54,13 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 // unwatched: endpoints of another revision than stable are counted on since before anybody watched.
 func (l listed) unwatched(f facts) bool {
 	return l.ready > 0 && l.revision != f.Rollout.Status.StableRevision && l.since.Before(f.Watched) && !f.Watched.After(f.Now)
+}
+
+// doubtful: what a slot has listed before anybody watched may have been gone in
+// between. So it is with a slot that gets nothing, and with a first revision, beside
+// which a workload carries the traffic that its pods lose.
+func doubtful(f facts, slot traffic.Slot) bool {
+	return f.Rollout.Status.StableRevision == "" || idle(f, slot)
 }
 
 // idle: a slot gets nothing. What such a slot has listed of another revision than
@@ -225,13 +232,13 @@ func blind(f facts, slot traffic.Slot) bool {
 	if s := f.slot(slot).Selects; s != "" && s != l.revision {
 		return ok && l.revision != f.Rollout.Status.StableRevision && l.sure(f) < f.need(100)
 	}
-	return ok && l.sure(f) == 0 && (slot != traffic.Baseline || !unwatched(l, f))
+	return ok && l.sure(f) == 0 && (slot != traffic.Baseline || !found(l, f))
 }
 
-// unwatched: endpoints were listed already when whoever decides began to watch, and
+// found: endpoints were listed already when whoever decides began to watch, and
 // no status says since when. Nothing can be counted on that, but what goes to
 // them was given to them by somebody who knew.
-func unwatched(l listed, f facts) bool {
+func found(l listed, f facts) bool {
 	return !f.Watched.IsZero() && !f.Watched.After(f.Now) && !l.since.After(stamp(f.Watched))
 }
 
