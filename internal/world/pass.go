@@ -211,8 +211,14 @@ func (p *pass) store(version int64, s v1alpha1.RolloutStatus) error {
 // act carries out what is left of the plan's actions. What one that fails is
 // needed for is left out, as the shell does.
 func (p *pass) act(left []plan.Action, failed ...error) {
-	if len(left) == 0 {
-		p.acted(failed)
+	switch {
+	case len(left) == 0 && len(failed) > 0:
+		p.fail(errors.Join(failed...))
+		return
+	case len(left) == 0:
+		p.c.w.laws.done(p)
+		p.shifted()
+		p.c.end(p, nil)
 		return
 	}
 	a, left := left[0], left[1:]
@@ -235,17 +241,6 @@ func (p *pass) act(left []plan.Action, failed ...error) {
 		})
 	}
 	write(0)
-}
-
-// acted ends a pass that has carried out what it could.
-func (p *pass) acted(failed []error) {
-	if len(failed) > 0 {
-		p.fail(errors.Join(failed...))
-		return
-	}
-	p.c.w.laws.done(p)
-	p.shifted()
-	p.c.end(p, nil)
 }
 
 // attempt is one write: what befalls it is the mischief's to say.
