@@ -58,8 +58,18 @@ func NewMemory(clk clock.PassiveClock, scheme *runtime.Scheme) *Memory {
 	return &Memory{clock: clk, scheme: scheme, writes: map[object]written{}}
 }
 
-// Client gives a client whose writes are remembered. It reads as c does.
-func (m *Memory) Client(c client.Client) client.Client { return remembering{c, m} }
+// Client gives a client whose writes are remembered. It reads as c does. Of kinds
+// that are only ever read live nothing is remembered: no cache would catch up, and
+// what is remembered of them would be kept for good.
+func (m *Memory) Client(c client.Client, live ...client.Object) client.Client {
+	except := map[schema.GroupKind]bool{}
+	for _, obj := range live {
+		if gvk, err := apiutil.GVKForObject(obj, m.scheme); err == nil {
+			except[gvk.GroupKind()] = true
+		}
+	}
+	return remembering{c, m, except}
+}
 
 // Reader reads from a cache. While that is behind what is remembered the error is
 // [ErrBehind]; when it stays behind, the API server is read instead.
@@ -156,6 +166,8 @@ func older(a, b string) bool {
 type remembering struct {
 	client.Client
 	memory *Memory
+	// except these kinds.
+	except map[schema.GroupKind]bool
 }
 
 func (c remembering) Create(ctx context.Context, obj client.Object, opts ...client.CreateOption) error {
@@ -183,10 +195,13 @@ func (c remembering) Status() client.SubResourceWriter {
 }
 
 func (c remembering) note(obj client.Object, err error) error {
-	if err == nil {
+	if err != nil {
+		return err
+	}
+	if gvk, err := apiutil.GVKForObject(obj, c.memory.scheme); err == nil && !c.except[gvk.GroupKind()] {
 		c.memory.remember(obj)
 	}
-	return err
+	return nil
 }
 
 // rememberingStatus is the same for statuses.

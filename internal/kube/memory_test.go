@@ -278,3 +278,19 @@ func TestMemoryWaitsForNothingElse(t *testing.T) {
 		t.Errorf("a list of another kind: %v", err)
 	}
 }
+
+// TestMemoryKeepsNothingOfWhatIsReadLive: nothing would ever have it forgotten.
+func TestMemoryKeepsNothingOfWhatIsReadLive(t *testing.T) {
+	m := kube.NewMemory(clocktesting.NewFakePassiveClock(time.Unix(1e9, 0)), scheme.Scheme)
+	c := m.Client(shelf{}, &corev1.Pod{})
+	kept := func() bool {
+		return errors.Is(m.Reader(shelf{}, shelf{}).List(t.Context(), &corev1.PodList{}), kube.ErrBehind)
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "shop-1"}}
+	if err := c.Patch(t.Context(), pod.DeepCopy(), client.RawPatch("", nil)); err != nil || kept() {
+		t.Errorf("error %v, remembered %v; want a write that is not remembered", err, kept())
+	}
+	if err := m.Client(shelf{}).Patch(t.Context(), pod, client.RawPatch("", nil)); err != nil || !kept() {
+		t.Errorf("error %v, remembered %v; want one by an ordinary client to be", err, kept())
+	}
+}
