@@ -7,6 +7,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net/url"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
@@ -34,8 +35,17 @@ type Parts struct {
 	Metrics prometheus.Registerer
 	// PrometheusAddress serves analyses that name no server; empty when there is none.
 	PrometheusAddress string
-	// AnalysisHosts, if any, are all that analyses may ask besides it.
+	// AnalysisHosts, if any, are all that analyses may ask besides it, and that gates may ask.
 	AnalysisHosts []string
+}
+
+// reach says why a gate may not be asked.
+func (p Parts) reach(address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return fmt.Errorf("correct the URL: %w", err)
+	}
+	return analysis.Allowed(p.AnalysisHosts, u)
 }
 
 // SetUp adds every controller to the manager, in this order.
@@ -47,7 +57,8 @@ func SetUp(ctx context.Context, mgr manager.Manager, p Parts) error {
 		{"rollout", func() error {
 			return rollout.SetUp(ctx, mgr, rollout.Parts{
 				Routers: p.Routers, Memory: p.Memory, Clock: p.Clock, Metrics: p.Metrics,
-				Vet: func(spec v1alpha1.AnalysisRunSpec) error { return analysisrun.Vet(p.Providers, spec) },
+				Vet:   func(spec v1alpha1.AnalysisRunSpec) error { return analysisrun.Vet(p.Providers, spec) },
+				Reach: p.reach,
 			})
 		}},
 		{"analysisrun", func() error {

@@ -57,7 +57,7 @@ func parse(args []string) options {
 	fs.BoolVar(&o.leaderElect, "leader-elect", true, "let only one replica act at a time; required with more than one")
 	fs.StringVar(&o.leaderNamespace, "leader-election-namespace", "", "namespace of the lease; default: the pod's own")
 	fs.StringVar(&o.prometheusAddress, "prometheus-address", "", "base URL of the Prometheus for analyses that name none, such as http://prometheus.monitoring:9090")
-	fs.StringVar(&o.analysisHosts, "analysis-allowed-hosts", "", "hosts that analyses may ask besides --prometheus-address, with commas between: host:port, host for any port, IPv6 in brackets, *.domain for every host below it; empty: all")
+	fs.StringVar(&o.analysisHosts, "analysis-allowed-hosts", "", "hosts that analyses may ask besides --prometheus-address, and gates, with commas between: host:port, host for any port, IPv6 in brackets, *.domain for every host below it; empty: all")
 	fs.StringVar(&o.logLevel, "log-level", "info", "debug, info or error")
 	fs.StringVar(&o.logFormat, "log-format", "json", "json or console")
 	fs.BoolVar(&o.printVersion, "version", false, "print the version and exit")

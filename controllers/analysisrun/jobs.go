@@ -37,8 +37,9 @@ func pending(run *v1alpha1.AnalysisRun) []v1alpha1.Metric {
 
 // jobs starts the Jobs of runs, and ends them.
 type jobs struct {
-	client  client.Client
-	secrets client.Reader
+	client client.Client
+	// live reads the API server, as Secrets must be.
+	live client.Reader
 }
 
 // states says how far the Jobs of a run are, and starts those that are not there.
@@ -68,9 +69,13 @@ func (r jobs) state(ctx context.Context, run *v1alpha1.AnalysisRun, m v1alpha1.M
 	case err != nil:
 		return judge.JobState{}, fmt.Errorf("read Job %s: %w", name, err)
 	case !metav1.IsControlledBy(job, run):
-		return judge.JobState{Problem: fmt.Sprintf("Job %s is not this run's; delete it, or rename the metric", name)}, nil
+		return judge.JobState{Problem: foreign(name)}, nil
 	}
 	return stateOf(job), nil
+}
+
+func foreign(job string) string {
+	return fmt.Sprintf("Job %s is not this run's; delete it, or rename the metric", job)
 }
 
 func stateOf(job *batchv1.Job) judge.JobState {
@@ -92,19 +97,34 @@ func stateOf(job *batchv1.Job) judge.JobState {
 // start creates the Job of a metric. What keeps it from being created and must
 // be mended by somebody is the state's problem, and tried again.
 func (r jobs) start(ctx context.Context, run *v1alpha1.AnalysisRun, m v1alpha1.Metric) (judge.JobState, error) {
-	read := &secrets{from: r.secrets, namespace: run.Namespace, seen: map[string]*corev1.Secret{}}
+	read := &secrets{from: r.live, namespace: run.Namespace, seen: map[string]*corev1.Secret{}}
 	if _, err := read.arguments(ctx, judge.SecretArgs(m, run.Spec.Args)); err != nil || read.obstacle != "" {
 		return judge.JobState{Problem: read.obstacle}, err
 	}
 	job := jobOf(run, m)
 	err := r.client.Create(ctx, job, client.FieldOwner(v1alpha1.FieldOwner))
 	switch {
-	case err == nil, apierrors.IsAlreadyExists(err): // the cache lags behind; the next pass knows more
+	case err == nil:
 		return judge.JobState{Name: job.Name}, nil
+	case apierrors.IsAlreadyExists(err):
+		return r.existing(ctx, run, job.Name)
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err), apierrors.IsBadRequest(err):
 		return judge.JobState{Problem: fmt.Sprintf("the API server refuses Job %s (%v); correct job.template, or what refuses it", job.Name, err)}, nil
 	}
 	return judge.JobState{}, fmt.Errorf("create Job %s: %w", job.Name, err)
+}
+
+// existing tells a Job that the cache has yet to show from one that it never will:
+// it holds only those of Rollouts.
+func (r jobs) existing(ctx context.Context, run *v1alpha1.AnalysisRun, name string) (judge.JobState, error) {
+	job := &batchv1.Job{}
+	switch err := r.live.Get(ctx, client.ObjectKey{Namespace: run.Namespace, Name: name}, job); {
+	case err != nil:
+		return judge.JobState{}, fmt.Errorf("read Job %s: %w", name, err)
+	case !metav1.IsControlledBy(job, run):
+		return judge.JobState{Problem: foreign(name)}, nil
+	}
+	return stateOf(job), nil
 }
 
 // jobOf renders the Job of a metric. It ends with the run, and at its timeout.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/names"
 )
 
 // smoke has a run judge by a Job alone.
@@ -51,6 +52,31 @@ func TestJobOf(t *testing.T) {
 	}
 	if n := len(run.Spec.Metrics[0].Job.Template.Spec.Template.Spec.Containers[0].Env); n != 1 {
 		t.Errorf("the run's own template has %d variables now", n)
+	}
+}
+
+// TestJobsOfMetricsAndOfSteps never want the same name.
+func TestJobsOfMetricsAndOfSteps(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason       string
+		run, metric  string
+		rollout      string
+		release      int64
+		step         int32
+		wantAsBefore string
+	}{
+		"LikeAStep":  {"the metric is named as a step's Job is", "shop-2", "job-1", "shop", 2, 0, ""},
+		"LongerName": {"a number goes before it", "shop-2", "3-job-1", "shop-2", 3, 0, ""},
+		"RunOfAJob":  {"the run's own name ends so", "shop-2-job", "1", "shop", 2, 0, ""},
+		"Ordinary":   {"others keep their names", "shop-2", "smoke", "shop", 2, 0, "shop-2-smoke"},
+		"JobAlone":   {"no step has none", "shop-2", "job", "shop", 2, 0, "shop-2-job"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			metric, step := names.MetricJob(tc.run, tc.metric), names.Job(tc.rollout, tc.release, tc.step)
+			if metric == step || tc.wantAsBefore != "" && metric != tc.wantAsBefore {
+				t.Errorf("%s: the metric's Job is %s, the step's %s", tc.reason, metric, step)
+			}
+		})
 	}
 }
 

@@ -67,7 +67,7 @@ func New(c client.Client, recorder events.EventRecorder, clk clock.Clock, provid
 	if o.Secrets == nil {
 		o.Secrets = c
 	}
-	return &Reconciler{client: c, recorder: recorder, clock: clk, providers: providers, options: o, jobs: jobs{client: c, secrets: o.Secrets}}
+	return &Reconciler{client: c, recorder: recorder, clock: clk, providers: providers, options: o, jobs: jobs{client: c, live: o.Secrets}}
 }
 
 // SetupWithManager has the manager run the reconciler for every AnalysisRun.

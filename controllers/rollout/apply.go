@@ -88,7 +88,7 @@ type writer struct {
 	managed managed
 	gates   *gates
 	// forget drops what is remembered of a Rollout that goes.
-	forget func(types.UID)
+	forget func(*v1alpha1.Rollout)
 }
 
 // write carries out one action.
@@ -99,7 +99,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.HoldFinalizer:
 		return w.hold(ctx, s.Rollout)
 	case plan.DropFinalizer:
-		w.forget(s.Rollout.UID)
+		w.forget(s.Rollout)
 		return letGo(ctx, w, s)
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
@@ -116,7 +116,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.MarkRevision:
 		return w.mark(ctx, s, a)
 	case plan.StartJob:
-		return client.IgnoreAlreadyExists(w.client.Create(ctx, jobOf(s, a), client.FieldOwner(v1alpha1.FieldOwner)))
+		return create(ctx, w, s.Rollout, jobOf(s, a))
 	case plan.DeleteJob:
 		return client.IgnoreNotFound(w.client.Delete(ctx, named(&batchv1.Job{}, s.Rollout, a.Name), client.PropagationPolicy(metav1.DeletePropagationBackground)))
 	case plan.AskGate:
@@ -135,7 +135,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.ScaleWorkload:
 		return w.scaleWorkload(ctx, s, a)
 	case plan.StartRun:
-		return w.startRun(ctx, s, a)
+		return create(ctx, w, s.Rollout, analysisRun(s, a))
 	case plan.AskRun:
 		return w.patchRun(ctx, s, a.Name, map[string]any{"question": a.Question})
 	case plan.RedirectRun:
@@ -192,6 +192,28 @@ func createReplicaSet(ctx context.Context, w writer, ro *v1alpha1.Rollout, rs *a
 		return takeReplicaSet(ctx, w, ro, rs)
 	}
 	return err
+}
+
+// create creates an object. One of that name that is ours already is what was
+// wanted; somebody else's would be waited for in vain.
+func create(ctx context.Context, w writer, ro *v1alpha1.Rollout, obj client.Object) error {
+	err := w.client.Create(ctx, obj, client.FieldOwner(v1alpha1.FieldOwner))
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	gvk, err := w.client.GroupVersionKindFor(obj)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", obj.GetName(), err)
+	}
+	existing := &metav1.PartialObjectMetadata{}
+	existing.SetGroupVersionKind(gvk)
+	if err := w.live.Get(ctx, client.ObjectKeyFromObject(obj), existing); err != nil {
+		return err
+	}
+	if !metav1.IsControlledBy(existing, ro) {
+		return fmt.Errorf("%s %s exists and belongs to somebody else; delete or rename it", gvk.Kind, obj.GetName())
+	}
+	return nil
 }
 
 // deleteRevision deletes a ReplicaSet, after the copies that only it uses: should

@@ -15,12 +15,6 @@ import (
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
-// startRun creates the AnalysisRun of a release. One of that name already is it.
-func (w writer) startRun(ctx context.Context, s plan.Snapshot, a plan.StartRun) error {
-	err := w.client.Create(ctx, analysisRun(s, a), client.FieldOwner(v1alpha1.FieldOwner))
-	return client.IgnoreAlreadyExists(err)
-}
-
 func (w writer) patchRun(ctx context.Context, s plan.Snapshot, name string, fields map[string]any) error {
 	return w.mergePatch(ctx, named(&v1alpha1.AnalysisRun{}, s.Rollout, name), map[string]any{"spec": fields})
 }

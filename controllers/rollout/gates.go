@@ -33,6 +33,8 @@ const (
 type gates struct {
 	client *http.Client
 	clock  clock.PassiveClock
+	// reach says why an address may not be asked.
+	reach func(address string) error
 	// answered wakes the Rollout whose gate has answered.
 	answered chan event.GenericEvent
 
@@ -41,16 +43,32 @@ type gates struct {
 	waiting map[types.UID]bool
 }
 
-func newGates(clk clock.PassiveClock) *gates {
+func newGates(clk clock.PassiveClock, reach func(address string) error) *gates {
 	return &gates{
 		client: &http.Client{
 			Timeout: gateTimeout,
 			// An answer elsewhere is none: who may say so is written in the Rollout.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		clock: clk, answered: make(chan event.GenericEvent, 64),
+		clock: clk, reach: reach, answered: make(chan event.GenericEvent, 64),
 		last: map[types.UID]plan.GateAnswer{}, waiting: map[types.UID]bool{},
 	}
+}
+
+// problems lists the gates of a Rollout that may not be asked.
+func (g *gates) problems(ro *v1alpha1.Rollout) (all []plan.Problem) {
+	if ro.Spec.Strategy.Canary == nil {
+		return nil
+	}
+	for i, step := range ro.Spec.Strategy.Canary.Steps {
+		if step.Gate == nil {
+			continue
+		}
+		if err := g.reach(step.Gate.URL); err != nil {
+			all = append(all, plan.Problem{Field: fmt.Sprintf("spec.strategy.canary.steps[%d].gate.url", i), Message: err.Error()})
+		}
+	}
+	return all
 }
 
 // answer gives the last answer for a Rollout; nil when there is none.
@@ -99,6 +117,9 @@ func (g *gates) ask(ctx context.Context, ro *v1alpha1.Rollout, a plan.AskGate) {
 
 // post asks once. Only a 2xx answer whose JSON says {"allow": true} allows.
 func (g *gates) post(ctx context.Context, ro *v1alpha1.Rollout, a plan.AskGate) (allowed bool, message string) {
+	if err := g.reach(a.URL); err != nil {
+		return false, err.Error()
+	}
 	body, err := json.Marshal(map[string]any{
 		"namespace": ro.Namespace, "rollout": ro.Name, "revision": a.Revision, "release": a.Release, "step": a.Step,
 	})

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/controllers"
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
 )
 
@@ -196,6 +198,23 @@ func TestGateLetsAReleasePassOnlyWhenAllowed(t *testing.T) {
 	s.healthyWith(first)
 	if got := asked.Load(); got != 2 {
 		t.Errorf("asked %d times, want 2: one refusal and one permission", got)
+	}
+}
+
+func TestGateThatMayNotBeAsked(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(server.Close)
+	startWith(t, testenv.Start(t), s.ns, func(p *controllers.Parts) { p.AnalysisHosts = []string{"gates.example.com"} })
+	s.create(s.rollout(weight(50), v1alpha1.Step{Gate: &v1alpha1.Gate{URL: server.URL}}))
+	s.until("the gate named", func(ro *v1alpha1.Rollout) bool {
+		c := meta.FindStatusCondition(ro.Status.Conditions, v1alpha1.ConditionSpecValid)
+		return c != nil && contains(c.Message, []string{"spec.strategy.canary.steps[1].gate.url", "may not be asked", "--analysis-allowed-hosts allows gates.example.com"})
+	})
+	if got := asked.Load(); got != 0 {
+		t.Errorf("it was asked %d times", got)
 	}
 }
 

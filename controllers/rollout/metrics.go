@@ -60,6 +60,13 @@ func (m *metrics) action(ro *v1alpha1.Rollout, a plan.Action) {
 	}
 }
 
+// forget drops the series of a Rollout that goes.
+func (m *metrics) forget(ro *v1alpha1.Rollout) {
+	of := prometheus.Labels{"namespace": ro.Namespace, "rollout": ro.Name}
+	m.outcomes.DeletePartialMatch(of)
+	m.drifts.DeletePartialMatch(of)
+}
+
 func kindOf(a plan.Action) string {
 	switch a.(type) {
 	case plan.CreateRevision, plan.CreateBaseline:

@@ -50,6 +50,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 			return seen{}, err
 		}
 	}
+	o.found = append(o.found, r.gates.problems(ro)...)
 	o.s.Problems = o.found
 	return seen{o.s, stored}, nil
 }

@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -50,6 +49,8 @@ type Parts struct {
 	Metrics prometheus.Registerer
 	// Vet knows what the providers can be asked.
 	Vet plan.Vet
+	// Reach says why an address may not be asked; nil when it may.
+	Reach func(address string) error
 }
 
 // SetUp builds the Reconciler and registers it, its indexes and its watches with
@@ -63,17 +64,18 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 	if err := parts.Metrics.Register(newCollector(mgr.GetClient(), mgr.Elected())); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	registry, live, gates := parts.Routers, mgr.GetAPIReader(), newGates(parts.Clock)
+	registry, live, gates := parts.Routers, mgr.GetAPIReader(), newGates(parts.Clock, parts.Reach)
 	drafts, known := newDrafts(), newKnown()
-	writes := parts.Memory.Client(mgr.GetClient())
+	writes := parts.Memory.Client(mgr.GetClient(), &corev1.Pod{}, &corev1.ConfigMap{}, &corev1.Secret{})
 	r := &Reconciler{
 		client: writes, cached: parts.Memory.Reader(mgr.GetClient(), live), live: live, noted: parts.Memory.Live(mgr.GetClient(), live), routers: registry,
 		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: parts.Clock, metrics: m, gates: gates,
 		drafts: drafts, known: known, vet: parts.Vet,
-		writer: writer{client: writes, live: live, routers: registry, managed: managed{writes, registry}, gates: gates, forget: func(uid types.UID) {
-			gates.forget(uid)
-			drafts.forget(uid)
-			known.drop(uid)
+		writer: writer{client: writes, live: live, routers: registry, managed: managed{writes, registry}, gates: gates, forget: func(ro *v1alpha1.Rollout) {
+			gates.forget(ro.UID)
+			drafts.forget(ro.UID)
+			known.drop(ro.UID)
+			m.forget(ro)
 		}},
 	}
 	if err := index(ctx, mgr.GetFieldIndexer()); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
@@ -83,6 +84,46 @@ func TestJobStepDecidesByItsEnd(t *testing.T) {
 			if !strings.Contains(bad.Status.Abort.Message, "failed") || bad.Status.StableRevision != first {
 				t.Errorf("abort %+v with %s stable", bad.Status.Abort, bad.Status.StableRevision)
 			}
+		})
+	}
+}
+
+// TestNameTakenBySomebodyElse: a release says what it can't go on without.
+func TestNameTakenBySomebodyElse(t *testing.T) {
+	t.Parallel()
+	step := jobStep()
+	theirs := jobStep().Template.Spec
+	theirs.Template.Spec.RestartPolicy = corev1.RestartPolicyNever
+	for want, tc := range map[string]struct {
+		step  v1alpha1.Step
+		taken client.Object
+	}{
+		"AnalysisRun shop-2 exists and belongs to somebody else; delete or rename it": {analyze(), &v1alpha1.AnalysisRun{ObjectMeta: metav1.ObjectMeta{Name: "shop-2"}}},
+		"Job shop-2-job-1 exists and belongs to somebody else; delete or rename it":   {v1alpha1.Step{Job: &step}, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "shop-2-job-1"}, Spec: theirs}},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			s, first := opened(t, func(s *shop, ro *v1alpha1.Rollout) {
+				ro.Spec.Strategy.Canary.Steps = []v1alpha1.Step{tc.step}
+				if s.analysed(ro); tc.step.Job != nil {
+					ro.Spec.Strategy.Canary.Analysis = nil
+					return
+				}
+				a := ro.Spec.Strategy.Canary.Analysis
+				tc.taken.(*v1alpha1.AnalysisRun).Spec = v1alpha1.AnalysisRunSpec{Prometheus: a.Prometheus, Metrics: a.Metrics, Block: *a.Block, Stop: true} //nolint:forcetypeassert // see above
+			})
+			tc.taken.SetNamespace(s.ns)
+			s.create(tc.taken)
+			s.release("shop:v2")
+			s.until(want, func(ro *v1alpha1.Rollout) bool {
+				c := meta.FindStatusCondition(ro.Status.Conditions, v1alpha1.ConditionApplied)
+				return c != nil && strings.Contains(c.Message, want)
+			})
+			if err := s.client.Delete(s.ctx, tc.taken, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+				t.Fatal(err)
+			}
+			s.endJobs(corev1.PodSucceeded)
+			s.healthyWith(first)
 		})
 	}
 }

@@ -43,7 +43,8 @@ func Job(rollout string, release int64, step int32) string {
 }
 
 // MetricJob names the Job of a metric of an AnalysisRun: <run>-<metric>. What
-// can't stand in a name is replaced, and a digest tells such names apart.
+// can't stand in a name is replaced, and a digest tells such names apart, and from
+// those of job steps.
 func MetricJob(run, metric string) string {
 	clean := strings.Trim(strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
@@ -51,10 +52,16 @@ func MetricJob(run, metric string) string {
 		}
 		return '-'
 	}, metric), "-")
-	if clean != metric {
+	if clean != metric || likeJob(run+"-"+clean) {
 		clean = strings.TrimLeft(clean+"-"+digest(metric), "-")
 	}
 	return fit(run+"-"+clean, maxBase)
+}
+
+// likeJob reports whether a name has the shape of [Job]'s.
+func likeJob(name string) bool {
+	i := strings.LastIndex(name, "-job-")
+	return i >= 0 && strings.Trim(name[i+len("-job-"):], "0123456789") == ""
 }
 
 // Cookie is the value by which a user of a release's canary is known: the
