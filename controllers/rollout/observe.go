@@ -45,7 +45,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 		s: plan.Snapshot{Now: r.clock.Now(), Watched: r.known.since(r.clock.Now()), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
-	for _, read := range []func(context.Context) error{o.rivals, o.revisions, o.template, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods, o.trouble} {
+	for _, read := range []func(context.Context) error{o.rivals, o.source, o.revisions, o.template, o.services, own, o.routes, o.successors, o.analysis, o.jobs, o.pods, o.trouble} {
 		if err := read(ctx); err != nil {
 			return seen{}, err
 		}
@@ -84,6 +84,8 @@ type observation struct {
 	bound v1alpha1.Bindings
 	s     plan.Snapshot
 	problems
+	// declared is the pod template as the spec or the workload has it.
+	declared *corev1.PodTemplateSpec
 	// absent Services were named and are not there.
 	absent []string
 	// rival Rollouts that steer Services with the better claim, by the Services' names.
@@ -117,12 +119,13 @@ func (o *observation) namespaced(name string) types.NamespacedName {
 	return types.NamespacedName{Namespace: o.s.Rollout.Namespace, Name: name}
 }
 
-// template takes the pod template from the spec or from the workload.
-func (o *observation) template(ctx context.Context) error {
+// source finds the pod template in the spec or in the workload. Which revisions
+// are the Rollout's may hang on the workload.
+func (o *observation) source(ctx context.Context) error {
 	spec := o.s.Rollout.Spec
 	if spec.WorkloadRef == nil {
-		o.s.Selector = spec.Selector
-		return o.want(ctx, spec.Template)
+		o.s.Selector, o.declared = spec.Selector, spec.Template
+		return nil
 	}
 	d := &appsv1.Deployment{}
 	err := o.from.of(plan.Workloads).Get(ctx, o.namespaced(spec.WorkloadRef.Name), d)
@@ -133,13 +136,15 @@ func (o *observation) template(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read Deployment %s: %w", spec.WorkloadRef.Name, err)
 	}
-	o.s.Selector, o.s.Workload = d.Spec.Selector, workload(d)
-	return o.want(ctx, &d.Spec.Template)
+	o.s.Selector, o.s.Workload, o.declared = d.Spec.Selector, workload(d), &d.Spec.Template
+	return nil
 }
 
-// want notes the pod template and its hash. Without the configuration that it
-// tracks there is no telling which revision is wanted.
-func (o *observation) want(ctx context.Context, t *corev1.PodTemplateSpec) error {
+// template notes the pod template and its hash. Without the configuration that it
+// tracks there is no telling which revision is wanted; copies that a revision notes
+// keep their names.
+func (o *observation) template(ctx context.Context) error {
+	t := o.declared
 	if t == nil {
 		return nil
 	}

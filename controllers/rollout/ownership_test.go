@@ -63,7 +63,7 @@ func TestForegroundDeletionHandsOver(t *testing.T) {
 		return s.replicas(first) == -1, nil
 	})
 	if err != nil {
-		t.Error("the Rollout's ReplicaSet is left behind")
+		t.Errorf("the Rollout's ReplicaSet is left behind with owners %v", s.replicaSet(first).OwnerReferences)
 	}
 }
 
