@@ -121,7 +121,7 @@ cluster-ready: build bin/shop bin/grpcshop $(if $(inside),cluster-up)
 
 .PHONY: e2e
 e2e: cluster-ready ## Run the user stories on the test cluster, or on E2E_CONTEXT; STORY=name for one
-	go test -tags e2e ./e2e -count=1 -v -parallel 6 -timeout 40m $(if $(inside),-exec '$(inside)')
+	go test -tags e2e ./e2e -count=1 -v -parallel 4 -timeout 40m $(if $(inside),-exec '$(inside)')
 
 .PHONY: e2e-mesh
 e2e-mesh: cluster-ready ## Run the stories of istiod with clients that speak xDS, on the test cluster
