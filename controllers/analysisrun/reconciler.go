@@ -77,7 +77,7 @@ func (r *Reconciler) SetupWithManager(mgr manager.Manager) error {
 		Named("analysisrun").
 		For(&v1alpha1.AnalysisRun{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&batchv1.Job{}).
-		WithOptions(kube.Workers(workers)).
+		WithOptions(kube.Workers(workers, kube.NewRetries())).
 		Complete(r)
 }
 

@@ -38,6 +38,7 @@ type Reconciler struct {
 	drafts   *drafts
 	known    *known
 	vet      plan.Vet
+	retries  *kube.Retries
 	writer   writer
 }
 
@@ -58,6 +59,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if err != nil {
 		r.known.drop(s.stored.UID)
+		// What waits for its time must not wait for what failed: an abort goes on.
+		r.retries.NoLaterThan(req, p.Wake)
 		return again(r.reportFailure(ctx, req.NamespacedName, p, err))
 	}
 	return ctrl.Result{RequeueAfter: sooner(plan.LateWake(s.Snapshot), sooner(p.Wake, unwritten))}, r.clearFailure(ctx, s.stored, p)

@@ -70,7 +70,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 	r := &Reconciler{
 		client: writes, cached: parts.Memory.Reader(mgr.GetClient(), live), live: live, noted: parts.Memory.Live(mgr.GetClient(), live), routers: registry,
 		recorder: recorder{mgr.GetEventRecorder("sluice")}, clock: parts.Clock, metrics: m, gates: gates,
-		drafts: drafts, known: known, vet: parts.Vet,
+		drafts: drafts, known: known, vet: parts.Vet, retries: kube.NewRetries(),
 		writer: writer{client: writes, live: live, routers: registry, managed: managed{writes, registry}, gates: gates, forget: func(ro *v1alpha1.Rollout) {
 			gates.forget(ro.UID)
 			drafts.forget(ro.UID)
@@ -94,7 +94,7 @@ func SetUp(ctx context.Context, mgr ctrl.Manager, parts Parts) error {
 		Watches(&appsv1.Deployment{}, enqueue(r.client, byWorkload, client.Object.GetName)).
 		Watches(&v1alpha1.AnalysisTemplate{}, enqueue(r.client, byTemplate, anyTemplate)).
 		Watches(&v1alpha1.ClusterAnalysisTemplate{}, enqueue(r.client, byTemplate, anyTemplate)).
-		WithOptions(kube.Workers(8))
+		WithOptions(kube.Workers(8, r.retries))
 	for _, obj := range registry.Watched() {
 		gvk, err := apiutil.GVKForObject(obj, mgr.GetScheme())
 		if err != nil {

@@ -4,6 +4,7 @@
 package kube
 
 import (
+	"sync"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
@@ -16,14 +17,49 @@ const (
 	lastRetry  = 15 * time.Second
 )
 
-// Workers gives the options of a controller with so many workers. What failed is
-// tried again at once and then ever less often, though never later than 15 s
-// after. The default is 1000 s: when rights or an API server have been away for
-// some minutes and are back, nothing wakes an object that waits that long, and
-// a canary that has to be taken back is one of them.
-func Workers(n int) controller.Options {
-	return controller.Options{
-		MaxConcurrentReconciles: n,
-		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+// Workers gives the options of a controller with so many workers, which tries again what failed as retries say.
+func Workers(n int, retries *Retries) controller.Options {
+	return controller.Options{MaxConcurrentReconciles: n, RateLimiter: retries}
+}
+
+// Retries say when what failed is tried again: at once and then ever less often,
+// though never later than 15 s after. The default is 1000 s: when rights or an API
+// server have been away for some minutes and are back, nothing wakes an object that
+// waits that long, and a canary that has to be taken back is one of them.
+type Retries struct {
+	workqueue.TypedRateLimiter[reconcile.Request]
+
+	mu     sync.Mutex
+	latest map[reconcile.Request]time.Duration
+}
+
+// NewRetries gives those of one controller.
+func NewRetries() *Retries {
+	return &Retries{
+		TypedRateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		latest:           map[reconcile.Request]time.Duration{},
 	}
+}
+
+// NoLaterThan has the next retry come after d at the latest, because there is
+// something to do by then whatever has failed; 0 says that there is not.
+func (r *Retries) NoLaterThan(req reconcile.Request, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.latest[req] = d
+}
+
+// When implements the work queue's rate limiter.
+func (r *Retries) When(req reconcile.Request) time.Duration {
+	wait := r.TypedRateLimiter.When(req)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if latest, ok := r.latest[req]; ok {
+		delete(r.latest, req)
+		return min(wait, latest)
+	}
+	return wait
 }

@@ -16,7 +16,7 @@ import (
 const (
 	conflictPause = 200 * time.Millisecond
 	firstBackoff  = 5 * time.Millisecond
-	lastBackoff   = 30 * time.Second
+	lastBackoff   = 15 * time.Second
 	// ownPatience is how long the cache may be behind the controller's own writes.
 	ownPatience = time.Second
 )
@@ -153,9 +153,9 @@ func (c *controller) own(answered bool, write func() error) error {
 	return write()
 }
 
-// rewrite stores a status whatever it was decided from.
+// rewrite stores a status whatever it was decided from. The API server tells nobody of a write that changes nothing.
 func (c *controller) rewrite(s v1alpha1.RolloutStatus) {
-	if c.former && c.fenced {
+	if c.former && c.fenced || plan.Same(&c.w.live.rollout.Status, &s) {
 		return
 	}
 	_ = c.own(true, func() error {

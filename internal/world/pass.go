@@ -319,6 +319,7 @@ func (p *pass) fail(err error) {
 		p.c.end(p, err)
 		return
 	}
+	p.c.wake(p.plan.Wake) // what waits for its time does not wait for what failed
 	s, _ := plan.Remember(p.c.w.live.rollout.Status, p.plan.Status)
 	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
 	apimeta.SetStatusCondition(&s.Conditions, metav1.Condition{

@@ -56,3 +56,31 @@ func TestAbortBesideRefusedWrites(t *testing.T) {
 		t.Run(name, hz.run)
 	}
 }
+
+// TestWhatFailsHoldsUpNoClock has a release beside metadata that is refused for
+// good, so that retries are as rare as they get: what waits for its time waits no longer.
+func TestWhatFailsHoldsUpNoClock(t *testing.T) {
+	took := func(refused bool) (d time.Duration) {
+		marked := canaryBy(weight(20), pauseFor(40*time.Second), weight(60), pauseFor(41*time.Second))
+		marked.Canary.CanaryMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"role": "canary"}}
+		marked.Canary.StableMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"role": "stable"}}
+		hazard{"a pod webhook is down", marked, nil, func(s *stage) {
+			if refused {
+				s.mischief.refuses = func(what string) bool { return strings.Contains(what, "metadata") }
+			}
+			s.editRollout(true, func(r *v1alpha1.Rollout) { // so that there is something to refuse
+				r.Spec.Strategy.Canary.StableMetadata = &v1alpha1.PodMetadata{Labels: map[string]string{"role": "other"}}
+			})
+			s.pass(5 * time.Minute) // until it is tried every 15 s only
+			began := s.now
+			s.wants("v2")
+			s.until("v2 is stable", func() bool { return s.name(s.status().StableRevision) == "v2" })
+			d = s.now - began
+			s.mischief.refuses = nil
+		}, "v2"}.run(t)
+		return d
+	}
+	if calm, beside := took(false), took(true); beside > calm+5*time.Second {
+		t.Errorf("the release took %s beside a write that was refused each time, %s without", beside, calm)
+	}
+}
