@@ -4,6 +4,7 @@
 package world
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -41,8 +42,8 @@ type mischief struct {
 	// script, when set, says what befalls the n-th write, from 1; else chance does.
 	script func(n int) fate
 	writes int
-	// refuses, when set, names the writes that a webhook or a slip has refused each
-	// time. That is no excuse to any law: who does not need them goes on.
+	// refuses, when set, names the writes that a webhook, a quota or missing rights have
+	// refused each time. That is no excuse to any law: who does not need them goes on.
 	refuses func(what string) bool
 	// percent of all writes that something befalls.
 	percent int
@@ -68,6 +69,23 @@ func (m *mischief) fate(what string) fate {
 		m.w.laws.disturb()
 	}
 	return f
+}
+
+// refusable are the kinds of writes that nobody's safety hangs on, by what their actions are called.
+var refusable = [...]string{"the role's metadata", "AnalysisRun", "Job", "delete "}
+
+// refuseSome has one kind of write be refused for a while.
+func (m *mischief) refuseSome(rng *rand.Rand) {
+	kind := pick(rng, refusable[:]...)
+	from := time.Duration(rng.Int64N(int64(2 * time.Minute)))
+	m.w.in(Exactly(from), "writes are refused", func() {
+		if m.over {
+			return
+		}
+		m.w.logf("whatever is called %q is refused from now on", kind)
+		m.refuses = func(what string) bool { return !m.over && strings.Contains(what, kind) }
+	})
+	m.w.in(Exactly(from+time.Duration(rng.Int64N(int64(3*time.Minute)))), "writes are allowed", func() { m.refuses = nil })
 }
 
 func (m *mischief) unreadable() bool {

@@ -97,8 +97,9 @@ func (s Schedules) play(w *World, h *people) error {
 func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dice, sticky := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
+	roles, refusals := rand.New(rand.NewPCG(seed, 3)), rand.New(rand.NewPCG(seed, 4))
 	strategy := func() v1alpha1.Strategy {
-		return perhapsSticky(sticky, perhapsControlled(dice, strategyOf(rng, s.plain, s.all)))
+		return perhapsMarked(roles, perhapsSticky(sticky, perhapsControlled(dice, strategyOf(rng, s.plain, s.all))))
 	}
 	r := rolloutOf(rng, strategy())
 	setup := Setup{
@@ -120,6 +121,9 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	w.mischief.restarts = Span{time.Second, time.Minute}
 	if rng.IntN(4) > 0 {
 		w.mischief.percent = rng.IntN(15)
+	}
+	if refusals.IntN(8) == 0 {
+		w.mischief.refuseSome(refusals)
 	}
 	h := newPeople(w)
 	h.stranger.deletes = rng.IntN(2) == 0

@@ -125,6 +125,19 @@ func perhapsSticky(dice *rand.Rand, s v1alpha1.Strategy) v1alpha1.Strategy {
 	return v1alpha1.Strategy{Canary: &c}
 }
 
+// perhapsMarked has one of four canaries mark the pods of its roles.
+func perhapsMarked(dice *rand.Rand, s v1alpha1.Strategy) v1alpha1.Strategy {
+	if s.Canary == nil || dice.IntN(4) > 0 {
+		return s
+	}
+	c := *s.Canary
+	labels := func(role string) *v1alpha1.PodMetadata {
+		return &v1alpha1.PodMetadata{Labels: map[string]string{"role": role}}
+	}
+	c.CanaryMetadata, c.StableMetadata = labels("canary"), pick(dice, nil, labels("stable"))
+	return v1alpha1.Strategy{Canary: &c}
+}
+
 // strategyOf draws a strategy.
 func strategyOf(rng *rand.Rand, plain, all [][]v1alpha1.Step) v1alpha1.Strategy {
 	switch n := rng.IntN(100); {
