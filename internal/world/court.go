@@ -28,7 +28,7 @@ type court struct {
 	calmAt time.Duration
 	// shrunk: stable was kept at its share at some time in the release under way.
 	shrunk bool
-	// short: the same, and every proxy has not known it in full since; it has been so since shortAt.
+	// short: a pass has acted by that, and every proxy has not known stable in full since; it has been so since shortAt.
 	short   bool
 	shortAt time.Duration
 	// disturbedAt is when writes or reads of the controller last went wrong.
@@ -88,16 +88,25 @@ func (c *court) watchSize() {
 	case ro == nil || ro.Status.StableRevision == "", ro.Status.CanaryRevision == "" && meansOf(ro) != byRoute:
 		c.shrunk, c.short = false, false // without routes stable is kept in full
 	case dynamic(ro):
-		if !c.short {
-			c.shortAt = c.w.now
-		}
-		c.shrunk, c.short = true, true
+		c.shrunk = true
 	case c.short:
 		c.short = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
 	}
 	if ro != nil && ro.Status.CanaryRevision == "" {
 		c.shrunk = c.short
 	}
+}
+
+// acts notes that stable may get short: a pass that has signed what it decided goes
+// by a size that follows its share. What no such pass has read has shrunk nothing.
+func (c *court) acts(p *pass) {
+	if !dynamic(p.read.rollout) || p.read.rollout.Status.StableRevision == "" {
+		return
+	}
+	if !c.short {
+		c.shortAt = c.w.now
+	}
+	c.shrunk, c.short = true, true
 }
 
 // known reports whether every proxy knows so many pods of a revision behind the stable Service.

@@ -164,14 +164,14 @@ func (p *pass) take(some ...kind) {
 func (p *pass) sign() {
 	if plan.Same(&p.stored.Status, &p.plan.Status) {
 		p.c.draft.drop()
-		p.act(p.plan.Actions)
+		p.begin()
 		return
 	}
 	if p.c.signed {
 		p.unwritten = p.c.draft.hold(p.stored, p.plan, p.now)
 	}
 	if p.unwritten > 0 {
-		p.act(p.plan.Actions)
+		p.begin()
 		return
 	}
 	p.c.later(p.c.w.lags.Write, "status write", func() {
@@ -181,7 +181,7 @@ func (p *pass) sign() {
 		}
 		p.c.signed = true
 		p.c.draft.drop()
-		p.act(p.plan.Actions)
+		p.begin()
 	})
 }
 
@@ -206,6 +206,12 @@ func (p *pass) store(version int64, s v1alpha1.RolloutStatus) error {
 	}
 	p.c.w.laws.signed(p, &old, &s)
 	return nil
+}
+
+// begin carries out what was decided and signed.
+func (p *pass) begin() {
+	p.c.w.laws.acts(p)
+	p.act(p.plan.Actions)
 }
 
 // act carries out what is left of the plan's actions. What one that fails is
