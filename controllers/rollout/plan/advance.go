@@ -31,7 +31,7 @@ type rule struct {
 // traffic away from a bad revision comes before what moves it on.
 var transitions = []rule{
 	{
-		"Rebound", []mode{rebinding}, released, rebind, []mode{resting, initial, returning},
+		"Rebound", []mode{rebinding}, allGivenBack, rebind, []mode{resting, initial, returning},
 		"Everything that the strategy no longer names is given back: its Services select all pods again, its routes send stable everything.",
 		"The Services and routes that the strategy names now carry the traffic.",
 	},
@@ -132,8 +132,8 @@ func advance(c cursor, f facts) cursor {
 			break
 		}
 		c = next
-		if f.rebinding && c.bindings != nil && sameBindings(*c.bindings, f.wanted) {
-			return c // the new objects have not been read yet
+		if justRebound(c, f) {
+			return c
 		}
 	}
 	return keepTime(c, f)
@@ -151,8 +151,9 @@ func fire(c cursor, f facts) (cursor, bool) {
 	return c, false
 }
 
-// keepTime starts the progress deadline's clock when the step begins to wait for
-// the cluster, and stops it while anything else holds the release.
+// keepTime starts the clock of the progress deadline when the step begins to wait
+// for the cluster, and stops it while anything else holds the release, such as a
+// pause, a metric or a person.
 func keepTime(c cursor, f facts) cursor {
 	switch {
 	case !waitsForCluster(c, f):
@@ -163,6 +164,8 @@ func keepTime(c cursor, f facts) cursor {
 	return c
 }
 
+// waitsForCluster reports whether the deadline's clock runs: something is in
+// flight, nobody holds it, and the cluster still owes it pods, endpoints or traffic.
 func waitsForCluster(c cursor, f facts) bool {
 	m := c.mode(f)
 	if !c.free(f) || (m != forward && m != initial) || astray(c, f) {
@@ -171,8 +174,9 @@ func waitsForCluster(c cursor, f facts) bool {
 	return (m == initial || clusterHolds(c, f)) && !c.reached(f)
 }
 
-// clusterHolds reports whether it is the cluster that a release waits for, if for
-// anything: a step that only waits does so first of all for somebody else.
+// clusterHolds reports whether it is the cluster that the current step waits for,
+// if it waits at all. A step that asks the cluster for nothing, such as a pause,
+// first waits for its person, clock or metric, and only then for the cluster.
 func clusterHolds(c cursor, f facts) bool {
 	step, ok := c.current(f)
 	return !ok || step.moves() || unfed(c, f) || cleared(c, f)
@@ -180,8 +184,9 @@ func clusterHolds(c cursor, f facts) bool {
 
 // lostStatus: the status is empty although a Service already stands for one of
 // our revisions, as after a restore from backup. Without this rule the wanted
-// revision would count as the first and skip its steps. Beside a workload that
-// has not been taken over yet it is a stranger who pointed the Service there.
+// revision would count as the first and skip its steps. It does not apply beside
+// a workload that has not been taken over yet: there the controller has pointed
+// no Service anywhere, so that somebody else must have.
 func lostStatus(c cursor, f facts) bool {
 	takenOver := f.Workload == nil || f.Workload.Before != nil
 	return c.stable == "" && takenOver && f.revisions.of(f.StableService.Selects).Ready > 0
@@ -197,7 +202,8 @@ func wantsAnother(c cursor, f facts) bool {
 	return f.Target != "" && f.Target != c.stable && f.Target != c.canary && c.free(f) && !f.rebinding
 }
 
-// free reports whether releases may start and move on.
+// free reports whether releases may start and move on: nobody has paused them, and
+// no problem has to be mended first. The way back to stable needs no such leave.
 func (c cursor) free(f facts) bool {
 	return len(f.Problems) == 0 && !f.Rollout.Spec.Paused && c.paused == nil
 }
@@ -231,7 +237,7 @@ func onStable(c cursor, f facts) bool {
 	case bySelector:
 		return f.serves(traffic.Stable, c.stable, 1) || f.replicas == 0 && f.StableService.Selects == c.stable
 	case byReplicas:
-		return alone(c.stable, f)
+		return hasAllPods(c.stable, f)
 	case byRoute:
 	}
 	return f.StableService.Selects == c.stable && f.confirmed(stableOnly())
@@ -248,8 +254,8 @@ func latchRollback(c cursor, f facts) cursor {
 	return c
 }
 
-// wantedAgain: a revision that was taken back, or that met a change of strategy,
-// is wanted once more. That is a release of its own, from the first step.
+// wantedAgain: a revision is wanted once more that was taken back, because the
+// template or the strategy had changed. That is a release of its own, from the first step.
 func wantedAgain(c cursor, f facts) bool {
 	again := c.takenBackFor(v1alpha1.ReasonRollingBack) || c.takenBackFor(v1alpha1.ReasonStrategyChanged)
 	return again && f.Target == c.canary && c.free(f) && !f.rebinding

@@ -32,7 +32,7 @@ func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec
 	if a == nil || nobodyToJudge(c, f) || (split.Canary == 0 && !asked && runAt(c, f) == nil) {
 		return nil
 	}
-	templates, _ := reach(a, f.Templates)
+	templates, _ := builtOn(a, f.Templates)
 	judged := judgement(a, templates)
 	spec := v1alpha1.AnalysisRunSpec{
 		Judgement:     judged,

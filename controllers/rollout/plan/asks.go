@@ -35,8 +35,8 @@ func Asked(ro *v1alpha1.Rollout) []traffic.Split {
 	return all
 }
 
-// asks folds the steps. A promotion asks for everything, and ends what goes
-// beside the weight.
+// asks adds up the steps as far as the cursor. The promotion asks for all traffic, and
+// for nothing beside it.
 func (c cursor) asks(f facts) asks {
 	if c.promoting(f) {
 		return asks{weight: 100, split: traffic.CanaryAt(100), pods: f.replicas}
@@ -95,10 +95,10 @@ func withMatch(matches []v1alpha1.MatchRoute, m v1alpha1.MatchRoute) []v1alpha1.
 	return matches
 }
 
-// deserted reports whether stable has not a single ready pod while a release is
-// under way. Then no step may wait for stable to carry its share: each asks for
-// all traffic instead, so that a broken stable never blocks the release that
-// mends it. Pauses, gates and analyses hold as ever, and stable keeps its size.
+// deserted reports whether stable has not one ready pod while a release is under way.
+// Then each step asks for all traffic instead of its weight, because stable can't
+// carry the rest: a broken stable must not block the release that mends it. Pauses,
+// gates and analyses hold as always, and stable keeps its size.
 func deserted(c cursor, f facts) bool {
 	if f.means != byRoute || f.replicas == 0 || c.mode(f) != forward || f.StableService.Selects != c.stable {
 		return false
@@ -107,9 +107,9 @@ func deserted(c cursor, f facts) bool {
 	return (!exists || stable.Replicas > 0 && stable.Ready == 0) && f.StableService.ready() == 0
 }
 
-// unserved reports whether a step that only waits does so beside a canary that
-// has lost every pod, so that stable has its traffic. Such a step does not ask
-// for pods, and who is to judge the canary has to know that nobody meets it.
+// unserved reports whether the canary has lost every pod, and thus its traffic, during
+// a step that waits for a person, a clock or an analysis. Such a step does not wait
+// for pods, so it has to be said: whoever judges the canary meets stable.
 func unserved(c cursor, f facts) bool {
 	step, walking := c.current(f)
 	if f.means == bySelector || f.replicas == 0 || c.mode(f) != forward || !walking || step.moves() {

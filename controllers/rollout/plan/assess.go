@@ -11,7 +11,8 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// Defaults of fields that the API server fills in; they serve objects that never met it.
+// Defaults of fields. The API server fills them in; these are for objects that it has
+// not seen, as in a simulation or a test.
 const (
 	defaultScaleDownDelay = 30
 	defaultBlueDelay      = 300
@@ -23,41 +24,43 @@ const (
 )
 
 // facts are what the snapshot says, in the planner's words. Nothing in them
-// depends on where the release is. They are handed to every question, so that
-// what they say is kept in one place instead of being copied for each.
+// depends on where the release is, except for what [withTarget], [withRoles] and
+// [withoutEvicted] add before anything is desired. They are an argument of nearly
+// every function, so they are a pointer, which is cheap to hand on.
 type facts struct{ *said }
 
-// said is what the facts say.
+// said is what the facts hold.
 type said struct {
 	Snapshot
 	// strategy in force.
 	strategy strategy
-	// bound are the objects that traffic moves through; wanted those that the spec names.
+	// bound are the objects that traffic moves through now; wanted those that the spec names.
 	bound, wanted v1alpha1.Bindings
-	// rebinding: they differ.
+	// rebinding: the two differ, and what the spec names is in order.
 	rebinding bool
 	// means by which the bound objects move traffic.
 	means means
-	// replicas carry the whole traffic.
+	// replicas is the number of pods that carry the whole traffic.
 	replicas int32
 	// written is the hash of the template as written; Target differs from it under an undo.
 	written string
-	// revisions with no more pods ready than wanted; Snapshot.Revisions lists
-	// them, in the same order, as read.
+	// revisions oldest first, with no more pods ready than are wanted of them: a
+	// ReplicaSet's status lags behind its spec. Snapshot.Revisions lists the same as read.
 	revisions revisions
-	// baselines are the same of the revisions that are fresh pods of a stable one.
+	// baselines are the ReplicaSets of baselines, in the same way. They are in neither
+	// of the other two lists.
 	baselines revisions
 	// shiftedAt is since when the routes carry what they carry now.
 	shiftedAt time.Time
 	// acceptedAt is since when every route reports that as accepted; zero while one does not.
 	acceptedAt time.Time
-	// observed are the figures of the requests counted, and sight what they say of the split.
+	// sight is what the requests that an analysis counted say of the split, and
+	// observed the figures for that.
 	observed *v1alpha1.ObservedTraffic
 	sight    sight
-	// awaited: requests will soon tell whether they follow the routes.
-	awaited bool
-	// listed is what the endpoints of each slot have been for how long, see
-	// [perSlot.in]; of no time while they are not of one revision alone.
+	// sightPending: an analysis is counting, and may soon have counted enough to say.
+	sightPending bool
+	// listed is what each slot's EndpointSlices list, and since when; see [perSlot.in].
 	listed perSlot
 }
 
@@ -78,14 +81,15 @@ func assess(s Snapshot) facts {
 	if s.Rollout.DeletionTimestamp == nil {
 		f.Problems = append(slices.Clip(f.Problems), mistakes(f)...)
 	}
-	if f.rebinding { // what is left behind needs no mending, but what comes has to be in order first
+	if f.rebinding { // nobody has to mend what is left behind; but what comes has to be in order first
 		f.Problems = slices.DeleteFunc(slices.Clone(f.Problems), func(p Problem) bool { return p.Bound })
 		f.rebinding = len(f.Problems) == 0
 	}
 	return remember(f, s.Rollout.Status.Traffic)
 }
 
-// remember takes the times of the pass before over, as far as what they speak of has not changed.
+// remember takes over from the status since when something is so, unless it has
+// changed since that status was written.
 func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	if old == nil {
 		old = &v1alpha1.TrafficStatus{}
@@ -100,7 +104,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	if same {
 		f.shiftedAt = old.Since.Time
 	}
-	if f.Traffic.Silent { // nothing more will be heard: what is written counts as accepted, and settles
+	if f.Traffic.Silent { // no data plane will ever report: what is written counts as accepted, and settles
 		f.Traffic.Confirmed = f.Traffic.Requested
 	}
 	if len(f.Traffic.Confirmed) == 0 {
@@ -114,13 +118,14 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 		f.acceptedAt = old.AcceptedAt.Time
 	}
 	f.observed, f.sight = observe(f, old.Observed)
-	f.awaited = awaits(f)
+	f.sightPending = awaitsSight(f)
 	return f
 }
 
-// inRole are the facts for whoever has which role by now: what is remembered of
-// traffic hangs on that, and a second look at the same world has to find the same.
-func inRole(c cursor, f facts) facts {
+// withRoles are the facts for the roles that the cursor has given out by now. What
+// is remembered of traffic depends on them. Without this the next look at the same
+// world, which finds those roles in the status, would see other facts than this one.
+func withRoles(c cursor, f facts) facts {
 	st := f.Rollout.Status
 	if c.stable == st.StableRevision && c.abort == st.Abort && c.skipped == st.AnalysisSkipped {
 		return f
@@ -128,20 +133,20 @@ func inRole(c cursor, f facts) facts {
 	ro, again := *f.Rollout, *f.said
 	ro.Status.StableRevision, ro.Status.Abort, ro.Status.AnalysisSkipped = c.stable, c.abort, c.skipped
 	again.Rollout = &ro
-	again.acceptedAt, again.observed, again.sight, again.awaited = time.Time{}, nil, unsure, false
+	again.acceptedAt, again.observed, again.sight, again.sightPending = time.Time{}, nil, unsure, false
 	if c.stable != st.StableRevision {
 		again.Pods = nil // they are the former one's
 	}
 	return remember(facts{&again}, st.Traffic)
 }
 
-// disagree reports whether the routes do not all carry the same. The weights
-// that are kept of them then are those of the one that gives the canary most.
+// disagree reports whether the routes do not all carry the same. Then the status
+// shows the weights of the route that gives the canary most.
 func disagree(f facts) bool { return f.means == byRoute && len(f.Traffic.Requested) > 1 }
 
-// sameShares reports whether callers get what they got. What a Service stands
-// for that gets nothing is no change to them, unless routes have to tell the
-// data plane of that themselves.
+// sameShares reports whether callers get what they got before. For which revision a
+// Service stands does not matter to them while its share is 0, unless the routes
+// themselves tell the data plane of it ([traffic.Observed].Marked).
 func sameShares(f facts, before, now []v1alpha1.RevisionWeight) bool {
 	return slices.EqualFunc(before, now, func(a, b v1alpha1.RevisionWeight) bool {
 		if a.Weight == 0 && !f.Traffic.Marked {
@@ -176,7 +181,7 @@ func (rs revisions) find(hash string) (Revision, bool) {
 	return Revision{}, false
 }
 
-// of is the same with no pods for one that does not exist.
+// of gives a revision; one without a name and pods when there is none.
 func (rs revisions) of(hash string) Revision {
 	r, _ := rs.find(hash)
 	return r
@@ -193,8 +198,8 @@ func (f facts) slot(slot traffic.Slot) Service {
 	return f.StableService
 }
 
-// need is the number of pods that carry weight percent of the traffic: the
-// share of spec.replicas, rounded up.
+// need is the number of pods that a share of the traffic needs: so many percent of
+// spec.replicas, rounded up.
 func (f facts) need(weight int32) int32 {
 	return int32((int64(f.replicas)*int64(weight) + 99) / 100)
 }
@@ -207,16 +212,16 @@ func (f facts) settlesAt() time.Time { return f.acceptedAt.Add(f.strategy.settle
 // confirmed reports whether the data plane is known to serve exactly s.
 func (f facts) confirmed(s traffic.Split) bool { return f.settled() && f.Traffic.ConfirmedAll(s) }
 
-// follows reports whether routes that tell themselves which pods a slot stands
-// for tell what the Services do, and have for long enough. Until then a slot
-// may stand for other pods than its Service lists.
+// follows reports whether a slot stands for the pods that its Service lists. That
+// may be otherwise where the routes themselves say which pods a slot stands for:
+// until they say the same as the Services, and have settled.
 func follows(f facts) bool {
 	return !f.Traffic.Unbound && (!f.Traffic.Marked || f.settled())
 }
 
-// most is the largest share that a slot may be getting, in percent. Until the
-// data plane has settled that may be anything, as it may where the requests
-// that were counted contradict the routes.
+// most is the largest share that a slot may be getting, in percent: 100 for as long
+// as nobody knows. Nobody knows until the data plane has settled, nor while the
+// requests that were counted contradict the routes.
 func (f facts) most(slot traffic.Slot) int32 {
 	switch {
 	case f.means == bySelector && slot == traffic.Canary:
@@ -246,18 +251,19 @@ func (f facts) reachesCanary() bool {
 	return slices.ContainsFunc(f.Traffic.Requested, func(s traffic.Split) bool { return s.Reaches(traffic.Canary) })
 }
 
-// exposed reports whether pods of a revision may be getting requests: a slot
-// stands for it and may have weight, or lists its endpoints. The baseline's is
-// looked at only while it has weight: it need not stand for anything else.
+// exposed reports whether pods of a revision may be getting requests: a slot stands
+// for it or lists its endpoints. The baseline's slot counts only while it may have
+// a share, because it keeps standing for its former revision afterwards.
 func (f facts) exposed(hash string) bool {
 	return f.StableService.reaches(hash) || f.CanaryService.reaches(hash) ||
 		f.BaselineService.reaches(hash) && f.most(traffic.Baseline) > 0
 }
 
-// carrying counts the pods of a revision that callers can reach. Where pods are
-// the split and the callers' Service is gone, callers reach nobody by it and
-// lose nothing: then the pods themselves count, so that the way back to stable
-// does not wait for a Service that may never return.
+// carrying counts the pods of a revision that callers can reach: those that are
+// available, and noticed behind the stable Service. Where pods are the split they
+// have to be listed by the Service that callers use; if that is gone, or there is
+// none, all available pods count. No caller can lose anything by that, and the way
+// back to stable must not wait for a Service that may never return.
 func (f facts) carrying(hash string) int32 {
 	n := f.revisions.of(hash).Available
 	switch {

@@ -13,17 +13,17 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// The baseline is the fair control of a release: fresh pods of the stable
-// revision, under a name of their own, behind a Service of their own. It carries
-// its share and nothing else: it saves nobody, and whatever it can't serve is
-// stable's again, which keeps the pods for that.
+// The baseline is what a canary can be compared with fairly: pods of the stable
+// revision that are as new as the canary's, in a ReplicaSet and behind a Service of
+// their own. It carries its share and nothing else. It takes over from nobody, and
+// the share that it can't serve goes back to stable, which keeps the pods for that.
 
 // baselineMark stands between a revision and the release that its fresh pods
 // are for. No hash has a dash in it.
 const baselineMark = "-b"
 
-// BaselineOf tells the fresh pods of a stable revision from a revision of its
-// own, and whose they are.
+// BaselineOf reports whether a name is that of a baseline, and of which stable
+// revision its pods are.
 func BaselineOf(revision string) (stable string, is bool) {
 	stable, _, is = strings.Cut(revision, baselineMark)
 	return stable, is
@@ -84,7 +84,7 @@ func overfull(f facts) []Problem {
 		case step.Baseline != nil:
 			baseline = step.Baseline.Weight
 		}
-		if promotes := i == len(f.strategy.steps)-1 && f.strategy.ends(); weight+baseline > 100 && !promotes {
+		if promotes := i == len(f.strategy.steps)-1 && f.strategy.lastPromotes(); weight+baseline > 100 && !promotes {
 			return []Problem{{Field: fmt.Sprintf("%s.steps[%d]", f.strategy.at, i), Message: fmt.Sprintf(
 				"the canary's weight %d and the baseline's weight %d are more than 100 together; lower one of them, or end the baseline before by a step baseline: {replicas: 0}", weight, baseline)}}
 		}
@@ -92,8 +92,8 @@ func overfull(f facts) []Problem {
 	return nil
 }
 
-// apart separates the revisions from the fresh pods of stable ones, which have no
-// history, no number and no way back.
+// apart separates revisions from baselines. A baseline is no revision: it has no
+// history and no number, and nobody goes back to it.
 func apart(all []Revision) (own, baselines []Revision) {
 	is := func(r Revision) bool { _, is := BaselineOf(r.Hash); return is }
 	if !slices.ContainsFunc(all, is) {
@@ -143,16 +143,16 @@ func controlled(c cursor, f facts) bool {
 	return f.means == byRoute && f.BaselineService.Name != "" && f.replicas > 0 && c.mode(f) == forward && c.asks(f).baseline.Replicas > 0
 }
 
-// desireBaseline sizes the baseline that the steps ask for, and lets go of any
-// other: its pods leave as soon as its share is known to have left. Its Service
-// stands for nothing new while anybody may be sent to it.
+// desireBaseline sizes the baseline that the steps ask for, and takes the pods of any
+// other as soon as its share is known to have left. The baseline's Service is pointed
+// elsewhere only when nobody may be sent to it.
 func desireBaseline(d *desired, c cursor, f facts) {
 	wanted, idle := controlled(c, f), f.most(traffic.Baseline) == 0
 	shrinkBaselines(d, c, f, wanted)
 	switch m := c.mode(f); {
 	case wanted && idle:
 		d.baselineSelects = baselineName(c)
-	case idle && m != forward && m != initial && (m != rebinding || !lonely(c, f)):
+	case idle && m != forward && m != initial && (m != rebinding || !othersGone(c, f)):
 		d.baselineSelects = c.stable
 	}
 	if wanted {
@@ -208,7 +208,7 @@ func affordableBaseline(c cursor, f facts) int32 {
 	return want
 }
 
-// orphaned gives what a baseline without endpoints should have got to stable.
+// orphaned gives stable the share of a baseline that has no endpoints.
 func orphaned(want traffic.Split, f facts) traffic.Split {
 	if want.Baseline == 0 || f.BaselineService.ready() > 0 || f.StableService.ready()+f.CanaryService.ready() == 0 || f.replicas == 0 {
 		return want
@@ -217,8 +217,8 @@ func orphaned(want traffic.Split, f facts) traffic.Split {
 	return want.At(want.Canary)
 }
 
-// keepBaseline leaves the baseline, wanted or not, as much of what it has as
-// stable, shrunk to its share, can't take back yet.
+// keepBaseline leaves the baseline as much of its share as stable can't take back
+// yet, even if no step asks for the baseline any more.
 func keepBaseline(s traffic.Split, c cursor, f facts) traffic.Split {
 	least := leastBaseline(c, f)
 	if least <= s.Baseline || !s.Known() {
@@ -232,8 +232,8 @@ func keepBaseline(s traffic.Split, c cursor, f facts) traffic.Split {
 	return s.At(s.Canary)
 }
 
-// leastBaseline is the share that the baseline may have to keep, whether it is
-// wanted or not, because stable, shrunk to its share, can't take it back yet.
+// leastBaseline is the share that the baseline may have to keep because stable is
+// short and can't take it back yet.
 func leastBaseline(c cursor, f facts) int32 {
 	if f.BaselineService.ready() == 0 || f.replicas == 0 || blind(f, traffic.Baseline) {
 		return 0
@@ -243,7 +243,7 @@ func leastBaseline(c cursor, f facts) int32 {
 		has = max(has, s.Baseline)
 	}
 	switch {
-	case has == 0, !blind(f, traffic.Stable) && !f.shrinks():
+	case has == 0, !blind(f, traffic.Stable) && !f.stableShort():
 		return 0
 	case blind(f, traffic.Stable):
 		return has

@@ -76,6 +76,12 @@ func sameBindings(a, b v1alpha1.Bindings) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+// justRebound: this very decision took the wanted bindings over. Their objects have
+// not been read yet, so that nothing can be said about them before the next look.
+func justRebound(c cursor, f facts) bool {
+	return f.rebinding && c.bindings != nil && sameBindings(*c.bindings, f.wanted)
+}
+
 func meansOf(b v1alpha1.Bindings) means {
 	switch {
 	case len(b.Routes) > 0:
@@ -86,35 +92,36 @@ func meansOf(b v1alpha1.Bindings) means {
 	return byReplicas
 }
 
-// released reports whether nothing of the old bindings is left that the new
-// ones do not name: Services are widened, routes have the user's own weights. Services
-// that somebody else has widened are taken back while they reach other pods than
-// stable's: this pass would else still write to what the next one forgets.
-func released(c cursor, f facts) bool {
-	if !lonely(c, f) {
+// allGivenBack reports whether everything is given back that the old bindings name
+// and the new ones do not: its Services are widened, its routes have the user's own
+// weights. While any revision but stable has pods the answer is no, even if somebody
+// else has widened those Services meanwhile: they would be narrowed again by this
+// pass, and the next one would have forgotten them.
+func allGivenBack(c cursor, f facts) bool {
+	if !othersGone(c, f) {
 		return false
 	}
 	for _, s := range narrowed(f) {
-		if !keeps(f, s.Name) {
+		if !stillNamed(f, s.Name) {
 			return false
 		}
 	}
 	if unwantedRoutes(f) || lingers(f) {
 		return false
 	}
-	return f.means != byRoute || len(f.Traffic.Requested) == 0 || returned(f)
+	return f.means != byRoute || len(f.Traffic.Requested) == 0 || routesGivenBack(f)
 }
 
-// lingers: the data plane may still send the canary's Service more than the
-// routes say, and the wanted bindings name that Service too, as what gets nothing.
-// That is waited for no longer than for any other write to a route.
+// lingers: the data plane may still send something to the canary's Service, which
+// the wanted bindings name too and take for a slot that gets nothing. As after any
+// other write to a route, that is waited for no longer than convergence.timeout.
 func lingers(f facts) bool {
-	return f.means == byRoute && f.CanaryService.Name != "" && keeps(f, f.CanaryService.Name) && len(f.Traffic.Requested) > 0 &&
+	return f.means == byRoute && f.CanaryService.Name != "" && stillNamed(f, f.CanaryService.Name) && len(f.Traffic.Requested) > 0 &&
 		!f.confirmed(stableOnly()) && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout))
 }
 
-// keeps reports whether the wanted bindings name a Service too.
-func keeps(f facts, service string) bool {
+// stillNamed reports whether the wanted bindings name a Service too.
+func stillNamed(f facts, service string) bool {
 	return service == f.wanted.StableService || service == f.wanted.CanaryService || service == f.wanted.BaselineService
 }
 
@@ -129,8 +136,9 @@ func rebind(c cursor, f facts) cursor {
 	return c
 }
 
-// lonely: no revision but stable has pods that a widened Service could reach.
-func lonely(c cursor, f facts) bool {
+// othersGone: no revision but stable has pods, so that a Service can be widened
+// without reaching any but stable's.
+func othersGone(c cursor, f facts) bool {
 	for _, r := range allRevisions(f) {
 		if r.Hash != c.stable && (r.Current > 0 || r.Replicas > 0) && c.stable != "" {
 			return false
@@ -141,12 +149,13 @@ func lonely(c cursor, f facts) bool {
 
 // handedOver: all traffic is with stable, and its Service is given back already.
 func handedOver(c cursor, f facts) bool {
-	return f.StableService.Selects == "" && lonely(c, f) && !unwantedRoutes(f) && (f.means != byRoute || f.Traffic.RequestedAll(stableOnly()) || returned(f))
+	return f.StableService.Selects == "" && othersGone(c, f) && !unwantedRoutes(f) && (f.means != byRoute || f.Traffic.RequestedAll(stableOnly()) || routesGivenBack(f))
 }
 
-// abandon gives back those of several routes that can still be written where one
-// can't be read, as when it was deleted: nobody waits for that one, and nobody
-// looks at the others again, which may say what somebody wrote meanwhile.
+// abandon gives back what can still be written when one of several routes can't be
+// read, as after somebody deleted it. Nobody waits for that one. The others need
+// a last write, since nobody looks at them again: they may carry what somebody
+// else wrote meanwhile.
 func abandon(f facts) []Action {
 	if f.means != byRoute || len(f.Traffic.Requested) > 0 {
 		return nil
@@ -156,15 +165,15 @@ func abandon(f facts) []Action {
 
 // handOver releases what the old bindings steer.
 func handOver(c cursor, f facts) []Action {
-	if !lonely(c, f) {
+	if !othersGone(c, f) {
 		return nil
 	}
 	var actions []Action
-	if f.means == byRoute && !returned(f) {
+	if f.means == byRoute && !routesGivenBack(f) {
 		actions = append(actions, ReleaseTraffic{"the strategy names other routes now", returnable(f)})
 	}
 	for _, s := range narrowed(f) {
-		if !keeps(f, s.Name) {
+		if !stillNamed(f, s.Name) {
 			actions = append(actions, SelectRevision{why: "the strategy names other Services now", Service: s.Name, Version: s.Version})
 		}
 	}

@@ -20,11 +20,11 @@ func desireWeight(d *desired, c cursor, f facts) {
 	if c.promoting(f) {
 		desirePromotion(d, c, f)
 	}
-	d.split = serve(d.split, f)
+	d.split = rescue(d.split, f)
 }
 
-// affordable is what may be given to the canary slot now: what the steps ask
-// for as far as both sides can carry it.
+// affordable is the split that may be written now: what the steps ask for, as far
+// as the pods of all slots can carry it. Unknown means: leave the routes alone.
 func affordable(c cursor, f facts) traffic.Split {
 	a, has, least := c.asks(f), f.requestedCanary(), leastCanary(c, f)
 	bare := traffic.Split{Baseline: affordableBaseline(c, f)}
@@ -57,10 +57,11 @@ func held(want traffic.Split, f facts, weight int32) traffic.Split {
 	return want.At(weight)
 }
 
-// leastCanary is the least weight that the canary slot must keep because stable,
-// shrunk to its share, could not carry more than the rest yet, or
-// because no data plane knows any of its pods. A stable revision that is kept in
-// full is not waited for beyond that. It never gives the canary more than it has.
+// leastCanary is the weight that the canary slot has to keep for now, because stable
+// could not carry more than the rest. That is so while the data plane knows none of
+// stable's pods, and while a stable that was shrunk to its share grows back. A stable
+// that is kept in full is waited for only in the first case. The result is never more
+// than what the canary has.
 func leastCanary(c cursor, f facts) int32 {
 	if f.replicas == 0 || f.CanaryService.ready() == 0 {
 		return 0
@@ -72,7 +73,7 @@ func leastCanary(c cursor, f facts) int32 {
 	switch {
 	case blind(f, traffic.Stable):
 		return has
-	case !f.shrinks():
+	case !f.stableShort():
 		return 0
 	}
 	return min(has, 100-carriedBy(f, c.stable)-leastBaseline(c, f))
@@ -86,9 +87,10 @@ func carriedBy(f facts, stable string) int32 {
 	return min(ready, f.replicas) * 100 / f.replicas
 }
 
-// shrinks: stable is kept at its share, or has not been known to be there in full
-// since it was, as when scaleStable was Dynamic before an edit in mid-release.
-func (f facts) shrinks() bool {
+// stableShort reports whether stable may have fewer pods than carry all traffic, by
+// our own doing: scaleStable is Dynamic, or it was until an edit in mid-release, and
+// stable has not been noticed in full since.
+func (f facts) stableShort() bool {
 	if f.means != byRoute || f.strategy.dynamic {
 		return f.means == byRoute
 	}
@@ -98,9 +100,10 @@ func (f facts) shrinks() bool {
 	})
 }
 
-// torn: the routes disagree, and the canary or the baseline can't carry in all of
-// them what it must keep in one while stable is short. They stay as they are
-// until either can.
+// torn: the routes disagree, as after somebody's edit, and no split is safe for all of
+// them. What the canary or the baseline has to keep in one route, because stable is
+// short, is more than it could carry in all. The routes stay as they are until one
+// side has grown.
 func torn(c cursor, f facts, least int32) bool {
 	baseline := leastBaseline(c, f)
 	return least > f.requestedCanary() && f.CanaryService.ready() < f.need(least) ||
@@ -123,7 +126,8 @@ func desirePromotion(d *desired, c cursor, f facts) {
 	}
 }
 
-// carriesAll: all traffic is known to go to the canary, and to no canary before it.
+// carriesAll: all traffic is known to go to this canary, and not to an earlier one
+// that its Service still stands for.
 func carriesAll(c cursor, f facts) bool {
 	return f.CanaryService.Selects == c.canary && f.confirmed(traffic.CanaryAt(100)) && !astray(c, f)
 }
@@ -133,11 +137,10 @@ func stranded(f facts) bool {
 	return f.StableService.ready() == 0 && f.CanaryService.ready() > 0 && f.replicas > 0
 }
 
-// serve moves traffic off a slot whose endpoints have vanished, to the slot
-// that can serve. It changes nothing while both or neither can, nor where no
-// pods are wanted: what is left then serves nobody. The baseline takes nothing
-// over, and what it can't serve is stable's again.
-func serve(want traffic.Split, f facts) traffic.Split {
+// rescue moves traffic off a slot whose endpoints have vanished, to the other slot.
+// It changes nothing while both or neither can serve, nor where no pods are wanted.
+// The baseline takes over from nobody, and the share that it can't serve goes to stable.
+func rescue(want traffic.Split, f facts) traffic.Split {
 	stable, canary := f.StableService.ready() > 0, f.CanaryService.ready() > 0
 	want = orphaned(want, f)
 	switch {

@@ -50,7 +50,7 @@ func TestSwitchIsConfirmedByEndpointsOfTheWantedRevisionAlone(t *testing.T) {
 				return Revision{Hash: hash, Name: "shop-" + hash, Replicas: 4, Current: 4, Ready: 4, Available: 4}
 			}
 			f := assess(Snapshot{Now: now, Rollout: ro, Target: "new", StableService: tc.active, Revisions: []Revision{revision("old"), revision("new")}})
-			if h, waits := missing(settle(cursorOf(ro.Status), f), f); waits == tc.done {
+			if h, waits := missing(catchUp(cursorOf(ro.Status), f), f); waits == tc.done {
 				t.Errorf("%s: still owed %t: %s", tc.reason, waits, h.message)
 			}
 		})
@@ -237,7 +237,7 @@ func TestDriftIsSomebodyElses(t *testing.T) {
 				Rollout:       &v1alpha1.Rollout{Status: v1alpha1.RolloutStatus{Traffic: tc.before}},
 				StableService: Service{Name: "a", Selects: "old"}, CanaryService: Service{Name: "b", Selects: "new"},
 			}}}
-			if got := drifted(f, tc.want); got != tc.drift {
+			if got := routesDrifted(f, tc.want); got != tc.drift {
 				t.Errorf("%s: drifted is %t", tc.reason, got)
 			}
 		})

@@ -16,15 +16,23 @@ import (
 // maxHistory bounds status.history.
 const maxHistory = 10
 
-// cursor is what the status remembers of a release: where it is.
+// cursor is what the status remembers of a release: where it is, and what people
+// have said about it. It is all that a decision takes from the one before, but for
+// the times of [remember].
 type cursor struct {
+	// stable and canary are the revisions in these roles; no canary while nothing is
+	// in flight, no stable before the first promotion.
 	stable, canary string
-	release        int64
-	startedAt      time.Time
-	step           int32
-	since          time.Time
+	// release counts the releases of the Rollout.
+	release   int64
+	startedAt time.Time
+	// step is the index of the current step, or their number when all are done, and
+	// since when it is the current one.
+	step  int32
+	since time.Time
 	// waiting is since when the step has waited for the cluster without a pause; zero while it does not.
-	waiting   time.Time
+	waiting time.Time
+	// abort is latched for its revision until another release begins.
 	abort     *v1alpha1.AbortStatus
 	history   []v1alpha1.Outcome
 	command   *v1alpha1.CommandStatus
@@ -96,7 +104,7 @@ func (c cursor) mode(f facts) mode {
 // aborted reports whether the revision in flight is the one that was aborted.
 func (c cursor) aborted() bool { return c.abort != nil && c.abort.Revision == c.canary }
 
-// takenBackFor reports whether the revision in flight was latched for a reason.
+// takenBackFor reports whether the revision in flight was aborted for a reason.
 func (c cursor) takenBackFor(reason string) bool { return c.aborted() && c.abort.Reason == reason }
 
 // current gives the step that the cursor is at; false while promoting and when nothing is in flight.
@@ -114,7 +122,7 @@ func (c cursor) done(f facts) bool { return int(c.step) >= len(f.strategy.steps)
 // all steps are done, or the last one asks for just that and nobody judges it.
 func (c cursor) promoting(f facts) bool {
 	last := len(f.strategy.steps) - 1
-	return int(c.step) > last || int(c.step) == last && f.strategy.ends()
+	return int(c.step) > last || int(c.step) == last && f.strategy.lastPromotes()
 }
 
 // begin puts a revision in flight, at the first step. One that was promoted
@@ -134,7 +142,7 @@ func (c cursor) at(step int32, now time.Time) cursor {
 	return c
 }
 
-// end takes the revision in flight out of it.
+// end ends the release: nothing is in flight any more.
 func (c cursor) end(facts) cursor {
 	c.canary, c.abort, c.skipped, c.approvals = "", nil, nil, nil
 	c.step, c.since, c.waiting = 0, time.Time{}, time.Time{}
@@ -152,7 +160,7 @@ func (c cursor) record(f facts, cause v1alpha1.OutcomeCause) cursor {
 	return c
 }
 
-// latch aborts the revision in flight.
+// latch aborts the revision in flight, for as long as its release is the latest.
 func (c cursor) latch(f facts, reason, message, by string) cursor {
 	c = c.record(f, v1alpha1.CauseAborted)
 	c.abort = &v1alpha1.AbortStatus{Revision: c.canary, Reason: reason, Message: message, At: stamped(f.Now), By: by}

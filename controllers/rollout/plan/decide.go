@@ -16,7 +16,7 @@ import (
 type Plan struct {
 	// Status to report before anything is done.
 	Status v1alpha1.RolloutStatus
-	// Actions to carry out in order; each idempotent. An error stops those that need what failed, see [Without].
+	// Actions to carry out in order. Each is idempotent. When one fails, those that need it are left out, see [Without].
 	Actions []Action
 	// Wake is when to look again at the latest; 0 when only a change of the world can move things.
 	Wake time.Duration
@@ -30,17 +30,17 @@ func Decide(s Snapshot) Plan {
 	return p
 }
 
+// decide goes through the parts of the planner in their order, see the package's comment.
 func decide(f facts) Plan {
-	s := f.Snapshot
-	if s.Rollout.DeletionTimestamp != nil {
-		return release(f)
+	if f.Rollout.DeletionTimestamp != nil {
+		return handBack(f)
 	}
-	c := settle(cursorOf(s.Rollout.Status), f)
-	f = wanting(c, f)
+	c := catchUp(cursorOf(f.Rollout.Status), f)
+	f = withTarget(c, f)
 	c = handleCommand(c, f)
-	f = wanting(c, f) // the command may have been an undo
+	f = withTarget(c, f) // the command may have been an undo
 	c = advance(c, f)
-	f = parting(c, inRole(c, f))
+	f = withoutEvicted(c, withRoles(c, f)) // who has which role may have changed just now
 	d := desire(c, f)
 	return Plan{
 		Status:  status(c, f, d, explain(c, f)),
@@ -49,9 +49,10 @@ func decide(f facts) Plan {
 	}
 }
 
-// settle notes the bindings of a Rollout that has none yet, and ends an undo
-// whose template has changed.
-func settle(c cursor, f facts) cursor {
+// catchUp brings what the status remembered up to date with the spec: it notes
+// the bindings of a Rollout that has none yet, and ends an undo whose template
+// has changed.
+func catchUp(c cursor, f facts) cursor {
 	if c.bindings == nil {
 		b := f.bound
 		c.bindings = &b
@@ -62,8 +63,9 @@ func settle(c cursor, f facts) cursor {
 	return c
 }
 
-// wanting puts the revision that an undo asks for in the template's place.
-func wanting(c cursor, f facts) facts {
+// withTarget says which revision is wanted: the template's, or the one that an
+// undo has put in its place.
+func withTarget(c cursor, f facts) facts {
 	f.Target = f.written
 	if c.undo != nil && f.revisions.of(c.undo.To).Name != "" {
 		f.Target = c.undo.To
@@ -71,18 +73,19 @@ func wanting(c cursor, f facts) facts {
 	return f
 }
 
-// podPause is how often pods on their way out are looked at.
-const podPause = 5 * time.Second
-
-// problemPause is how often it is looked whether a problem of which no event tells has been mended.
-const problemPause = 10 * time.Second
-
-// soon looks again at once: what was decided names objects that were not read.
-const soon = 10 * time.Millisecond
+const (
+	// podPause is how often to look at pods on their way out. Pods are not watched.
+	podPause = 5 * time.Second
+	// problemPause is how often to look whether somebody has mended a problem whose
+	// end no event tells.
+	problemPause = 10 * time.Second
+	// soon is the wait before objects are read that a decision has named for the first time.
+	soon = 10 * time.Millisecond
+)
 
 // wake is the time until the next thing that only the clock can change.
 func wake(c cursor, f facts, d desired) time.Duration {
-	if f.rebinding && sameBindings(*c.bindings, f.wanted) {
+	if justRebound(c, f) {
 		return soon
 	}
 	var next time.Duration
@@ -111,7 +114,7 @@ func wakeForMode(c cursor, f facts, consider func(time.Time)) {
 	}
 }
 
-// wakeForSilence looks again at what no event tells of.
+// wakeForSilence looks again at what is not watched, so that no event tells of it.
 func wakeForSilence(f facts, consider func(time.Time)) {
 	if slices.ContainsFunc(f.Pods, func(p Pod) bool { return p.Terminating }) {
 		consider(f.Now.Add(podPause))
@@ -125,14 +128,15 @@ func wakeForSilence(f facts, consider func(time.Time)) {
 }
 
 func wakeForRestart(c cursor, f facts, consider func(time.Time)) {
-	for _, at := range []*metav1.Time{f.Rollout.Spec.RestartAt, c.restart.asked} { // a command's is rounded up
+	for _, at := range []*metav1.Time{f.Rollout.Spec.RestartAt, c.restart.asked} { // a command's time is rounded up, so it may lie ahead
 		if at != nil {
 			consider(at.Time)
 		}
 	}
 }
 
-// wakeForDataPlane looks again when what was written is known to have settled.
+// wakeForDataPlane looks again when the data plane is taken to have followed the
+// weights that were written and the endpoints that are listed.
 func wakeForDataPlane(f facts, consider func(time.Time)) {
 	if !f.acceptedAt.IsZero() {
 		consider(f.settlesAt())

@@ -24,7 +24,7 @@ type desired struct {
 	stableSelects, canarySelects string
 	// baselineSelects is the same for the baseline's Service.
 	baselineSelects string
-	// control are the fresh pods of stable that are to be made; nil makes none.
+	// control is the baseline that is to be created; nil creates none.
 	control *CreateBaseline
 	// split that the routes should carry; unknown leaves the routes alone.
 	split traffic.Split
@@ -101,7 +101,8 @@ func desireFirst(d *desired, c cursor, f facts) {
 	}
 }
 
-// desireAdoption bounds the first revision by what the referenced workload has given up.
+// desireAdoption lets the first revision grow only as far as the referenced workload
+// has shrunk, so that the cluster never has to hold both in full.
 func desireAdoption(d *desired, c cursor, f facts) {
 	w := f.Workload
 	if w == nil || c.mode(f) != initial || scaleDown(f) != v1alpha1.ScaleDownProgressively {
@@ -115,8 +116,8 @@ func desireAdoption(d *desired, c cursor, f facts) {
 	d.replicas[c.canary] = sized{n, fmt.Sprintf("%d of %d replicas plus surge %d beside %d pods of Deployment %s", n, f.replicas, surge, w.Current, w.Name)}
 }
 
-// stableSize is spec.replicas; with scaleStable Dynamic what its share may need,
-// unless everything is on its way back. A restart adds a pod meanwhile.
+// stableSize is spec.replicas. With scaleStable Dynamic it is what stable's share
+// needs, for as long as the release moves forward. A restart adds a pod.
 func stableSize(c cursor, f facts) sized {
 	switch {
 	case c.mode(f) == resting && c.restart.pending(f):
@@ -129,20 +130,20 @@ func stableSize(c cursor, f facts) sized {
 	}
 	// The baseline's share is counted in, so that stable can take it back at any time.
 	share := max(min(100, f.most(traffic.Stable)+f.most(traffic.Baseline)), 100-c.asks(f).weight)
-	if has := min(f.revisions.of(c.stable).Replicas, f.replicas); f.awaited && has > f.need(share) {
+	if has := min(f.revisions.of(c.stable).Replicas, f.replicas); f.sightPending && has > f.need(share) {
 		return sized{has, untilSeen}
 	}
 	return sized{f.need(share), fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", f.need(share), f.replicas, share)}
 }
 
-// canarySize is what the steps ask for, and never less than what the weight
-// that may still be served needs.
+// canarySize is what the steps ask for, but not fewer pods than carry the weight that
+// the data plane may still be serving.
 func canarySize(c cursor, f facts) sized {
 	n := c.asks(f).pods
 	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.asks(f).weight)
 	has := f.revisions.of(c.canary).Replicas
 	if leads := f.CanaryService.Selects == c.canary || f.CanaryService.Ready[c.canary] > 0; leads && n < has {
-		if floor, until := leaves(f, has); floor > n {
+		if floor, until := canaryFloor(f, has); floor > n {
 			n, reason = floor, until
 		}
 	}
@@ -158,16 +159,17 @@ func canarySize(c cursor, f facts) sized {
 	return sized{n, reason}
 }
 
-// leaves is how many of the canary's pods stay for what it may still be getting.
-func leaves(f facts, has int32) (floor int32, until string) {
-	if f.awaited {
+// canaryFloor is how many of the canary's pods stay for what it may still be getting.
+func canaryFloor(f facts, has int32) (floor int32, until string) {
+	if f.sightPending {
 		return has, untilSeen
 	}
 	floor = min(has, f.need(f.most(traffic.Canary)))
 	return floor, fmt.Sprintf("%d replicas until the larger weight is known to have left", floor)
 }
 
-// untilSeen is why pods stay that a settle time alone would let go.
+// untilSeen is why pods stay although the settle time is over: requests are being
+// counted that will tell more than it does.
 const untilSeen = "kept until requests are seen to follow the smaller weight, or convergence.timeout"
 
 // desireForward grows the canary, points its Service at it and gives it the
@@ -193,7 +195,7 @@ func desireStable(d *desired, c cursor, f facts) {
 	if f.most(traffic.Canary) == 0 || c.canary == "" && f.CanaryService.Selects == "" {
 		d.canarySelects = c.stable
 	}
-	if c.mode(f) == rebinding && lonely(c, f) {
+	if c.mode(f) == rebinding && othersGone(c, f) {
 		d.stableSelects, d.canarySelects = "", "" // both are given back
 	}
 	d.split = homeward(c, f)
@@ -203,7 +205,8 @@ func desireStable(d *desired, c cursor, f facts) {
 }
 
 // homeward is the split on the way back to stable, and at rest. While only the
-// canary could serve it has all traffic, aborted or not: what stable got would be lost.
+// canary has endpoints it gets all traffic, aborted or not: requests sent to stable
+// would be lost.
 func homeward(c cursor, f facts) traffic.Split {
 	switch {
 	case f.means != byRoute:
@@ -225,7 +228,7 @@ func scaleDown(f facts) v1alpha1.ScaleDown {
 	return v1alpha1.ScaleDownProgressively
 }
 
-// desireWorkload shrinks the referenced workload by what our own endpoints carry.
+// desireWorkload shrinks the referenced workload by as many pods as callers reach of ours.
 func desireWorkload(c cursor, f facts) *int32 {
 	w := f.Workload
 	if w == nil || scaleDown(f) == v1alpha1.ScaleDownNever {

@@ -14,15 +14,15 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// diff gives the actions that lead from the facts to what is desired, in the
-// order of the ordering law: capacity, then selection, then traffic, then
-// judgement, then removal, then metadata, which is a write for each pod. Each is
-// safe on the facts alone; none relies on one before it having had its effect. So
-// the way back to who can serve comes first, and [Without] says what a failure stops.
+// diff gives the actions that lead from the facts to what is desired. Their order:
+// capacity, selection of pods, traffic, judgement, removal, and last metadata, which
+// costs a write for each pod. On the way back to stable selection and traffic come
+// before capacity. That may be so because each action is safe on the facts alone:
+// none relies on one before it having had its effect, see also [Without].
 func diff(c cursor, f facts, d desired) []Action {
 	m := c.mode(f)
-	if f.rebinding && c.bindings != nil && sameBindings(*c.bindings, f.wanted) {
-		return abandon(f) // the new objects have not been read yet, and the former ones are given back
+	if justRebound(c, f) {
+		return abandon(f)
 	}
 	if len(f.Problems) > 0 && m != returning && m != rebinding {
 		return guarded(f, keepCapacity(c, f, d))
@@ -32,10 +32,10 @@ func diff(c cursor, f facts, d desired) []Action {
 	}
 	capacity, way := slices.Concat(makeServices(f), grow(c, f, d)), slices.Concat(unnarrow(c, f), point(c, f, d), writeRoutes(f, d.split), shift(c, f, d))
 	if m == returning || stranded(f) {
-		capacity, way = way, capacity // whom a bad revision, or nobody, serves now waits for no other write
+		capacity, way = way, capacity // callers who meet a bad revision, or nobody, wait for no other write
 	}
 	return slices.Concat(
-		keep(f),
+		holdFinalizer(f),
 		capacity,
 		way,
 		judge(c, f, d),
@@ -46,20 +46,21 @@ func diff(c cursor, f facts, d desired) []Action {
 	)
 }
 
-// keep puts the finalizer on.
-func keep(f facts) []Action {
+// holdFinalizer puts the finalizer on.
+func holdFinalizer(f facts) []Action {
 	if slices.Contains(f.Rollout.Finalizers, v1alpha1.Finalizer) {
 		return nil
 	}
 	return []Action{HoldFinalizer{"what is changed from now on is handed back when the Rollout is deleted"}}
 }
 
-// guarded has the finalizer come before any change.
+// guarded puts the finalizer before changes, if there are any: what is changed has
+// to be handed back when the Rollout is deleted.
 func guarded(f facts, changes []Action) []Action {
 	if len(changes) == 0 {
 		return nil
 	}
-	return append(keep(f), changes...)
+	return append(holdFinalizer(f), changes...)
 }
 
 // makeServices makes the Services that are ours to make.
@@ -82,13 +83,13 @@ func keepCapacity(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	r, ok := f.revisions.find(c.stable)
 	if want := d.replicas[c.stable]; ok && want.n > r.Replicas {
-		actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, resized(c, f, r, want.n)})
+		actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, scaledByOthers(c, f, r, want.n)})
 	}
 	if f.means != byRoute {
 		return actions
 	}
 	for _, s := range f.Traffic.Requested {
-		if served := serve(s, f); !served.Equal(s) {
+		if served := rescue(s, f); !served.Equal(s) {
 			return append(actions, ShiftTraffic{why: "the other endpoints have vanished", Split: served})
 		}
 	}
@@ -106,7 +107,7 @@ func grow(c cursor, f facts, d desired) []Action {
 	}
 	for _, r := range allRevisions(f) {
 		if want, ok := d.replicas[r.Hash]; ok && want.n > r.Replicas {
-			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, resized(c, f, r, want.n)})
+			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, scaledByOthers(c, f, r, want.n)})
 		}
 	}
 	return actions
@@ -133,16 +134,16 @@ func point(c cursor, f facts, d desired) []Action {
 		if capable(c, f, r, share) || s.service.ready() == 0 && r.Ready > 0 {
 			actions = append(actions, SelectRevision{
 				why(fmt.Sprintf("%s of %s can carry its share of up to %d %%", count(r.Ready, "ready pod"), s.want, share)),
-				s.service.Name, s.want, s.service.Version, share, strayed(f, s.service, s.want),
+				s.service.Name, s.want, s.service.Version, share, serviceDrifted(f, s.service, s.want),
 			})
 		}
 	}
 	return actions
 }
 
-// strayed reports whether a Service stood for a revision when the status was last
-// written, and stands for none of ours now: that is nobody's doing but somebody else's.
-func strayed(f facts, s Service, want string) bool {
+// serviceDrifted reports whether a Service stood for the wanted revision when the
+// status was last written, and stands for none of ours now: somebody else did that.
+func serviceDrifted(f facts, s Service, want string) bool {
 	old := f.Rollout.Status.Traffic
 	if _, ours := f.revisions.find(s.Selects); old == nil || ours {
 		return false
@@ -150,9 +151,10 @@ func strayed(f facts, s Service, want string) bool {
 	return slices.ContainsFunc(old.Requested, func(w v1alpha1.RevisionWeight) bool { return w.Service == s.Name && w.Revision == want })
 }
 
-// resized reports whether a revision had as many pods as it should when the status was
-// last written, nothing was wanted of it since, and somebody else has scaled it.
-func resized(c cursor, f facts, r Revision, want int32) bool {
+// scaledByOthers reports whether somebody else has scaled a revision: it had the
+// wanted number of pods when the status was last written, and the spec has not
+// changed since.
+func scaledByOthers(c cursor, f facts, r Revision, want int32) bool {
 	old := f.Rollout.Status
 	m, named := c.mode(f), r.Hash == c.stable || r.Hash == c.canary
 	return named && (m == resting || m == forward) && old.ObservedGeneration == f.Rollout.Generation &&
@@ -173,16 +175,16 @@ func unnarrow(c cursor, f facts) []Action {
 	}
 	var actions []Action
 	for _, s := range []Service{f.StableService, f.CanaryService} {
-		if because := strands(f, s); because != "" {
+		if because := whyWiden(f, s); because != "" {
 			actions = append(actions, SelectRevision{why: because, Service: s.Name, Version: s.Version})
 		}
 	}
 	return actions
 }
 
-// strands says why a Service has to reach all pods while the first revision
-// takes over; empty when it need not.
-func strands(f facts, s Service) why {
+// whyWiden says why a narrowed Service has to reach all pods while the first
+// revision takes over; empty when it need not.
+func whyWiden(f facts, s Service) why {
 	switch {
 	case s.Name == "" || s.Selects == "":
 	case f.Workload.Available > 0:
@@ -200,14 +202,15 @@ func anyReady(f facts) bool {
 
 // capable reports whether a revision can take a share over.
 func capable(c cursor, f facts, r Revision, share int32) bool {
-	keptInFull := c.mode(f) == returning && !f.shrinks() && r.Replicas >= f.replicas && r.Ready > 0
+	keptInFull := c.mode(f) == returning && !f.stableShort() && r.Replicas >= f.replicas && r.Ready > 0
 	return keptInFull || r.Ready >= f.need(share) && (r.Ready > 0 || f.replicas == 0)
 }
 
-// recall takes back what somebody gave the canary's Service while the former
-// routes are given back: the pods behind it would keep it, and it the pods.
+// recall moves traffic off the canary's Service that somebody put there while the
+// former routes are being given back. Otherwise either would wait for the other: the
+// traffic keeps the pods, and the pods keep the routes from being given back.
 func recall(c cursor, f facts, d desired) []Action {
-	if lonely(c, f) {
+	if othersGone(c, f) {
 		return nil
 	}
 	return shift(c, f, d)
@@ -217,18 +220,18 @@ func shift(c cursor, f facts, d desired) []Action {
 	if !d.split.Known() || len(f.Traffic.Requested) == 0 || f.Traffic.RequestedAll(d.split) && !f.Traffic.Unbound {
 		return nil
 	}
-	return []Action{ShiftTraffic{why(shiftReason(c, f, d.split)), d.split, drifted(f, d.split), unseen(f, d.split)}}
+	return []Action{ShiftTraffic{why(shiftReason(c, f, d.split)), d.split, routesDrifted(f, d.split), unseen(f, d.split)}}
 }
 
-// unseen reports whether a split changes nothing for callers.
+// unseen reports whether callers get the same before and after a split is written.
 func unseen(f facts, want traffic.Split) bool {
 	oneRevision := f.StableService.Selects == f.CanaryService.Selects && want.Plain() && beside(f.Traffic.Requested) == ""
 	return oneRevision || f.Traffic.RequestedAll(want)
 }
 
-// drifted reports whether the routes carried the split when the status was last
-// written, so that somebody else has changed them since.
-func drifted(f facts, want traffic.Split) bool {
+// routesDrifted reports whether the routes carried the wanted split when the status
+// was last written, so that somebody else has changed them since.
+func routesDrifted(f facts, want traffic.Split) bool {
 	old := f.Rollout.Status.Traffic
 	return old != nil && old.Since != nil && !old.Differ &&
 		slices.Equal(old.Requested, f.weights([]traffic.Split{want})) && old.Beside == beside([]traffic.Split{want})
@@ -280,7 +283,7 @@ func judge(c cursor, f facts, d desired) []Action {
 	return append(actions, redirect(c, f, run, *d.run)...)
 }
 
-// oldRuns deletes the AnalysisRuns that ended first, beyond revisionHistoryLimit.
+// oldRuns deletes finished AnalysisRuns beyond revisionHistoryLimit, those that ended first.
 func oldRuns(current string, f facts) []Action {
 	var over []v1alpha1.AnalysisRun
 	for _, run := range f.Runs {
@@ -359,7 +362,7 @@ func shrink(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	for _, r := range allRevisions(f) {
 		if want, ok := d.replicas[r.Hash]; ok && want.n < r.Replicas {
-			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, resized(c, f, r, want.n)})
+			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, scaledByOthers(c, f, r, want.n)})
 		}
 	}
 	if w := f.Workload; w != nil && d.workload != nil && *d.workload != w.Replicas {

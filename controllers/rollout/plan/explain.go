@@ -143,7 +143,7 @@ func rebindGate(c cursor, f facts) (hold, bool) {
 
 // leavingText says that pods have to leave first; when, the list of revisions has.
 func leavingText(c cursor, f facts) string {
-	if lonely(c, f) {
+	if othersGone(c, f) {
 		return ""
 	}
 	return "; waiting for the pods of other revisions to leave"

@@ -31,12 +31,12 @@ const (
 // Has reports whether all kinds of another set are in this one.
 func (k Kinds) Has(other Kinds) bool { return k&other == other }
 
-// HangsOn gives the kinds whose present state a plan hangs on: with these read
-// live it has to be decided once more before it counts. What is not named may
-// be as old as a cache is. Either it can only have become more than was seen, or
-// the write is locked to the version that was seen, or doing it now is no worse
-// than having done it a moment earlier. The writer's own doings must all have
-// been seen in any case.
+// HangsOn gives the kinds of objects whose present state a plan depends on: these
+// have to be read live, and the plan decided once more, before it is carried out. The
+// other kinds may be as old as a cache is, for one of three reasons: there can only be
+// more by now than was seen (capacity), or the write is locked to the version that was
+// seen, or the write is as right now as it was a moment ago. In any case the cache has
+// to show all that the controller itself has written.
 func HangsOn(s Snapshot, p Plan) Kinds {
 	kinds := hangsStatus(s, p.Status)
 	for _, a := range p.Actions {
@@ -45,7 +45,7 @@ func HangsOn(s Snapshot, p Plan) Kinds {
 	return kinds
 }
 
-// place is what a status says of where a release is.
+// place is where a release is, by what a status says.
 type place struct {
 	stable, canary string
 	release        int64
@@ -63,8 +63,8 @@ func placeOf(s v1alpha1.RolloutStatus) place {
 	return p
 }
 
-// hangsStatus is about the place that a status signs. It is locked to the
-// Rollout's version, so that the Rollout itself need not be read again.
+// hangsStatus gives what a new status depends on, by how it moves the release. Writing
+// it is locked to the Rollout's version, so that the Rollout need not be read again.
 func hangsStatus(s Snapshot, now v1alpha1.RolloutStatus) Kinds {
 	from, to := placeOf(s.Rollout.Status), placeOf(now)
 	switch {
@@ -80,7 +80,7 @@ func hangsStatus(s Snapshot, now v1alpha1.RolloutStatus) Kinds {
 	return AllKinds
 }
 
-// begins: a release starts while none is in flight.
+// begins: a release starts, and none was in flight before.
 func (p place) begins(to place) bool {
 	to.canary, to.release, to.step = "", p.release, -1
 	return p.stable != "" && reflect.DeepEqual(p, to)
@@ -99,7 +99,7 @@ func (p place) ends(to place) bool {
 	return promoted && !p.aborted && to.release == p.release
 }
 
-// judges are what may have said no since it was last heard.
+// judges are the objects that may have forbidden to go on since they were last read.
 func judges(s Snapshot) Kinds {
 	var kinds Kinds
 	if len(s.Runs) > 0 {
@@ -132,7 +132,7 @@ func hangsAction(s Snapshot, now v1alpha1.RolloutStatus, a Action) Kinds {
 	case SelectRevision:
 		return hangsSelect(s, a)
 	case ShiftTraffic: // written to the version of the route that was seen
-		if assess(s).shrinks() { // stable has been shrunk, or is about to grow
+		if assess(s).stableShort() { // stable has been shrunk, or is about to grow
 			return Endpoints | ReplicaSets | judges(s)
 		}
 		return Endpoints | judges(s)
@@ -144,7 +144,8 @@ func hangsAction(s Snapshot, now v1alpha1.RolloutStatus, a Action) Kinds {
 	return AllKinds
 }
 
-// sizes: where pods are the split, their number is bounded by those there are.
+// sizes: where pods are the split, how many a revision may get depends on the pods
+// that there are of all.
 func sizes(s Snapshot) Kinds {
 	if meansOf(Bindings(s.Rollout)) == byReplicas {
 		return ReplicaSets | Endpoints
@@ -152,8 +153,8 @@ func sizes(s Snapshot) Kinds {
 	return 0
 }
 
-// hangsShrink: a revision without a role loses its pods once no Service leads
-// to it; of one with a role everything counts.
+// hangsShrink: taking pods from a revision without a role depends on no Service
+// leading to it any more; taking them from one with a role depends on everything.
 func hangsShrink(s Snapshot, now v1alpha1.RolloutStatus, a ScaleRevision) Kinds {
 	i := slices.IndexFunc(s.Revisions, func(r Revision) bool { return r.Name == a.Name })
 	if i < 0 || role(cursorOf(now), s.Revisions[i].Hash) != v1alpha1.RoleRetired {
@@ -162,7 +163,8 @@ func hangsShrink(s Snapshot, now v1alpha1.RolloutStatus, a ScaleRevision) Kinds 
 	return Services | Endpoints | sizes(s)
 }
 
-// hangsSelect: what a Service gets counts, and unless that is nothing the pods too.
+// hangsSelect: pointing a Service elsewhere depends on the share that it gets, and
+// unless that is none on the pods too.
 func hangsSelect(s Snapshot, a SelectRevision) Kinds {
 	switch {
 	case a.Revision == "":

@@ -72,9 +72,10 @@ func answer(c cursor, f facts) (v1alpha1.Answer, bool) {
 	return *run.Status.Answer, current
 }
 
-// analysisHold says why the analysis forbids the next step, if it does. Missing
-// and doubtful evidence holds; only a verdict aborts. More traffic wants at
-// least one measurement of every metric, and promotion every metric passing.
+// analysisHold says why the analysis forbids the next step, if it does. Missing or
+// doubtful evidence holds a release; only a verdict aborts it. Before a step that gives
+// the canary more traffic each metric must have been measured, and before the last
+// step that this analysis judges is left each must be passing.
 func analysisHold(c cursor, f facts) (hold, bool) {
 	step, ok := c.current(f)
 	if analysisAt(c, f) == nil || !ok || nobodyToJudge(c, f) {
@@ -102,9 +103,9 @@ func lastJudged(c cursor, f facts) bool {
 	return int(c.step) == len(steps)-1 || steps[c.step+1].where != steps[c.step].where
 }
 
-// unfed: the current step waits for an analysis that has not started because the
-// canary lacks the traffic that earlier steps asked for, as after it was scaled up
-// from zero. Then the step waits for the cluster.
+// unfed: the current step waits for an analysis that has not started, because the
+// canary does not get the traffic yet that earlier steps asked for, as after a scale-up
+// from zero. Then it is the cluster that the step waits for.
 func unfed(c cursor, f facts) bool {
 	step, ok := c.current(f)
 	if !ok || analysisAt(c, f) == nil || nobodyToJudge(c, f) || runAt(c, f) != nil || !watched(c, f) {

@@ -9,15 +9,14 @@ import (
 )
 
 const (
-	// lateAfter is how long pods may take before somebody asks what keeps them.
+	// lateAfter is how long pods may take before the controller looks what keeps them.
 	lateAfter = 10 * time.Second
 	// lateAgain is how often that is asked again.
 	lateAgain = 30 * time.Second
 )
 
-// LatePods names the revision whose pods a release has waited for so long that
-// people want to know why, and says when to look next: at once when it is time.
-// It names none while nothing is late or may become so.
+// LatePods names the revision in flight while its release waits for pods, and says in
+// how long to look what keeps them; 0 means now. It names none at any other time.
 func LatePods(s Snapshot) (hash string, in time.Duration) {
 	st := s.Rollout.Status
 	if st.CanaryRevision == "" {

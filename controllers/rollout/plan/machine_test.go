@@ -96,8 +96,8 @@ func TestTransitions(t *testing.T) {
 	for name, test := range transitionCases {
 		t.Run(name, func(t *testing.T) {
 			f := assess(test.scene)
-			c := settle(cursorOf(test.scene.Rollout.Status), f)
-			f = wanting(c, f)
+			c := catchUp(cursorOf(test.scene.Rollout.Status), f)
+			f = withTarget(c, f)
 			r := next(c, f)
 			if r == nil {
 				t.Fatalf("%s: takes no transition in mode %s", test.reason, c.mode(f))
@@ -142,7 +142,7 @@ func TestGates(t *testing.T) {
 					t.Fatal("the row has no case")
 				}
 				f := assess(test)
-				c := advance(settle(cursorOf(test.Rollout.Status), f), wanting(cursorOf(test.Rollout.Status), f))
+				c := advance(catchUp(cursorOf(test.Rollout.Status), f), withTarget(cursorOf(test.Rollout.Status), f))
 				got, h := speaker(c, f)
 				if diff := cmp.Diff(name, got+"/"+string(h.phase)+"/"+h.reason); diff != "" {
 					t.Errorf("the first gate to hold (-want +got), with %q:\n%s", h.message, diff)

@@ -6,21 +6,22 @@ package plan
 import "slices"
 
 // Without gives the actions of a plan that are still to be carried out when one
-// before them has failed: all but those that need it. Each action is safe on the
-// facts alone, so most need nothing: a webhook that is down, or a slip in what is
-// put on pods, must not keep traffic on a bad revision.
+// before them has failed: all that do not need it. Most need nothing, since each
+// action is safe on the facts alone. So a webhook that is down, or a mistake in the
+// metadata of pods, can't keep traffic on a bad revision.
 func Without(rest []Action, failed Action) []Action {
 	return slices.DeleteFunc(slices.Clone(rest), func(a Action) bool { return needs(a, failed) })
 }
 
 // needs reports whether an action has to wait until one before it has succeeded.
 //
-//   - Nothing is changed before the finalizer sees to it that it is handed back,
-//     and the Rollout goes only when all is.
-//   - What is taken away or given back comes after all that could still lead there
-//     or takes its place. Metadata, runs, Jobs and gates carry nobody.
-//   - A Service is widened after the routes to it are given back, where both are asked for.
-//   - A run measures from the canary's first traffic on, so it follows that.
+//   - Nothing is changed before the finalizer is on, and the Rollout goes only when
+//     everything is handed back.
+//   - Pods and routes are taken away or given back only after every write that leads
+//     callers elsewhere, or makes room for them there. Metadata, runs, Jobs and
+//     gates lead nobody anywhere.
+//   - When routes and Services are given back together, the routes come first.
+//   - A run starts with the canary's first traffic, so it needs that.
 func needs(a, failed Action) bool {
 	if _, held := failed.(HoldFinalizer); held {
 		return true
@@ -42,7 +43,7 @@ func needs(a, failed Action) bool {
 	return false
 }
 
-// serving reports whether callers may be served by what an action does.
+// serving reports whether an action may decide who serves callers.
 func serving(a Action) bool {
 	switch a.(type) {
 	case MarkRevision, CreateService, StartJob, DeleteJob, AskGate, StartRun, AskRun, RedirectRun, StopRun, DeleteRun:

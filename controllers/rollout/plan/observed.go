@@ -29,10 +29,11 @@ const (
 	contradicting
 )
 
-// observe says what the requests counted since the routes have carried what
-// they carry now say of that, and the figures. The figures are those of when it
-// was first said: renewing them would be a write of the status for every block.
-// A contradiction lasts until a block shows otherwise, not until nobody calls any more.
+// observe says whether the requests counted since the routes last changed follow
+// the routes, and gives the figures. The figures stay those of the first time that
+// it was said: newer ones would cost a write of the status for every block. A
+// contradiction lasts until a block shows otherwise; that nobody calls any more
+// does not end it.
 func observe(f facts, old *v1alpha1.ObservedTraffic) (*v1alpha1.ObservedTraffic, sight) {
 	if !derivable(f) {
 		return nil, unsure
@@ -53,23 +54,23 @@ func observe(f facts, old *v1alpha1.ObservedTraffic) (*v1alpha1.ObservedTraffic,
 	return nil, unsure
 }
 
-// derivable: the routes give plain shares to two revisions, have done for long
-// enough, and nobody but time says that they get them. Matches, mirrors, cookies
-// and a baseline change who gets what.
+// derivable: counted requests can say something. The routes give shares to two
+// revisions and carry nothing beside them (matches, mirrors, cookies and a baseline
+// change who gets what), they have settled, and no data plane reports what it serves.
 func derivable(f facts) bool {
 	stable, canary, st := f.StableService.Selects, f.CanaryService.Selects, f.Rollout.Status
 	return f.means == byRoute && f.Traffic.Silent && len(f.Traffic.Requested) == 1 && f.Traffic.Requested[0].Plain() && f.settled() &&
 		stable != "" && canary != "" && stable != canary && st.Abort == nil && st.AnalysisSkipped == nil
 }
 
-// awaits: a run under way counts requests and has not told yet, or can't with so
-// few. Within convergence.timeout no capacity is taken away for a share that
-// nothing but a settle time speaks for.
-func awaits(f facts) bool {
+// awaitsSight: a run under way counts requests and has not told yet, or can't with so
+// few. Until it tells, or until convergence.timeout is over, no pods are taken away
+// on the strength of a settle time alone.
+func awaitsSight(f facts) bool {
 	return derivable(f) && f.sight == unsure && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout)) && counting(f)
 }
 
-// counting: a run under way counts what goes to either revision, be that nothing just now.
+// counting: a run under way counts the requests that go to either revision, even if none go just now.
 func counting(f facts) bool {
 	return slices.ContainsFunc(f.Runs, func(r v1alpha1.AnalysisRun) bool {
 		return compares(&r, f.StableService.Selects, f.CanaryService.Selects) && countsRequests(&r)
@@ -193,7 +194,8 @@ func (t tally) follows(weight int32) bool {
 	return within(t.latestCanary, t.latest) || within(t.canary, t.requests)
 }
 
-// mildest has all metrics contradict before that counts, and one that agrees suffice.
+// mildest is what several metrics say together: it agrees when one of them does, and
+// contradicts only when all of them do.
 func mildest(tallies []tally, weight int32) (tally, sight) {
 	var worst tally
 	s := unsure
@@ -211,16 +213,16 @@ func mildest(tallies []tally, weight int32) (tally, sight) {
 }
 
 const (
-	// farOff is how many times the odds that the routes ask for are another
-	// matter than what retries, callers outside the mesh and pods that are not
-	// scraped yet make of them; near is what the figures of an agreement may differ by.
+	// farOff is the factor by which the odds must differ from those that the routes ask
+	// for before that is a contradiction. Retries, callers outside the mesh and pods that
+	// are not scraped yet shift them by less. near is the factor that still is agreement.
 	farOff, near = 5, 2
 	// edgeOdds: a share of nothing, or everything, is judged as this many percent from it.
 	edgeOdds = 5
-	// bunch is how many requests are taken for one, since they come in bunches
-	// that share a fate: connections, users, scrapes.
+	// bunch is how many requests count as one, because requests are not independent:
+	// those of one connection, user or scrape go the same way.
 	bunch = 4
-	// doubt is the probability at which none is left.
+	// doubt is the probability of a mistake at which a verdict counts as certain.
 	doubt = 1e-6
 )
 
@@ -269,9 +271,9 @@ func limits(weight int32, factor float64) (low, high float64) {
 	return odds(min(weight, 100-edgeOdds), 1/factor), odds(max(weight, edgeOdds), factor)
 }
 
-// astray: the requests counted contradict the routes while a release is under
-// way. It goes no further, and nothing is taken away. The way back, and the
-// rescue from a stable revision without pods, never ask.
+// astray: the requests counted contradict the routes while a release is under way.
+// Then the release goes no further, and no pods are taken away. Neither the way back
+// to stable nor the rescue of traffic from a stable without pods asks this.
 func astray(c cursor, f facts) bool {
 	return f.sight == contradicting && c.mode(f) == forward && c.skipped == nil && !deserted(c, f)
 }

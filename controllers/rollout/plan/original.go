@@ -22,11 +22,11 @@ func Originals(st v1alpha1.RolloutStatus) map[string]traffic.Form {
 	return own
 }
 
-// originals remembers the weights of lists that are seen for the first time: in
-// the first pass, before anything is written. Those of a list that comes later,
-// by an edit of the user's, count as the user's only if they give the canary
-// nothing; others may be ours. Lists that are gone are forgotten, and so are all
-// when other routes are followed. A managed route's own form is in the spec.
+// originals remembers the weights of each list of destinations when it is first seen:
+// in the first pass, before anything is written. In a list that the user adds later,
+// weights count as the user's only if they give the canary nothing; others may be
+// ours. Lists that are gone are forgotten, and all are when the Rollout follows other
+// routes. What a managed route said originally is in the spec.
 func originals(c cursor, f facts) []v1alpha1.OriginalWeights {
 	if f.means != byRoute || c.bindings != nil && !sameBindings(*c.bindings, f.bound) {
 		return nil
@@ -64,18 +64,18 @@ func managed(b v1alpha1.Bindings, list string) bool {
 // atRest: the form gives the canary nothing, and says so.
 func atRest(form traffic.Form) bool { return form.Canary != nil && *form.Canary == 0 }
 
-// returnable are the user's own weights that can be given back now: every
-// Service that they send to can serve, by pods that stay. The others stay as
-// they are at rest, with everything at stable.
+// returnable are the user's own weights that can be given back now, because every
+// Service that they send to has endpoints that stay. All other lists of destinations
+// stay as they are at rest, with everything at stable.
 func returnable(f facts) map[string]traffic.Form {
 	own := Originals(f.Rollout.Status)
 	maps.DeleteFunc(own, func(_ string, form traffic.Form) bool {
-		return !nothing(form.Stable) && !serves(f, f.StableService) || !nothing(form.Canary) && !serves(f, f.CanaryService)
+		return !nothing(form.Stable) && !keepsPods(f, f.StableService) || !nothing(form.Canary) && !keepsPods(f, f.CanaryService)
 	})
 	return own
 }
 
-// atRestOnly are those of them that give stable everything.
+// atRestOnly are those of the user's own weights that give stable everything.
 func atRestOnly(f facts) map[string]traffic.Form {
 	own := Originals(f.Rollout.Status)
 	maps.DeleteFunc(own, func(_ string, form traffic.Form) bool { return !atRest(form) })
@@ -84,17 +84,17 @@ func atRestOnly(f facts) map[string]traffic.Form {
 
 func nothing(weight *int32) bool { return weight != nil && *weight == 0 }
 
-// serves: pods are behind the Service that stay when the Rollout goes.
-func serves(f facts, s Service) bool {
+// keepsPods: there are pods behind the Service that stay when the Rollout goes.
+func keepsPods(f facts, s Service) bool {
 	if f.Rollout.DeletionTimestamp != nil && f.Workload != nil {
 		return s.Ready[""] > 0
 	}
 	return s.ready() > 0
 }
 
-// returned reports whether the routes say what they did before they were
+// routesGivenBack reports whether the routes say what they did before they were
 // steered, as far as that can be served, and nothing of ours is left in them.
-func returned(f facts) bool {
+func routesGivenBack(f facts) bool {
 	if f.Traffic.Marked {
 		return false
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
-// Without routes pods are the split: the Service of the callers, if there is
-// one, selects the pods of all revisions, and whoever has more of them gets
-// more. A rolling update is the same with the weight 100.
+// Without routes pods are the split: the Service that callers use, if there is one,
+// selects the pods of all revisions, so that a revision gets as large a share of the
+// requests as it has of the pods. A rolling update is the same with the weight 100.
 
 // mix is how many pods each of two revisions has.
 type mix struct{ stable, canary int32 }
@@ -60,8 +60,7 @@ func bounds(f facts) (surge, unavailable int32) {
 	return surge, unavailable
 }
 
-// wantedMix is the mix that the cursor asks for. Each revision that is neither
-// stable nor in flight should have no pods.
+// wantedMix is the mix that the cursor asks for. Any other revision should have no pods.
 func wantedMix(c cursor, f facts) mix {
 	switch c.mode(f) {
 	case forward:
@@ -86,9 +85,9 @@ func (m mix) of(c cursor, hash string) int32 {
 	return 0
 }
 
-// desireRatio moves the numbers of pods towards the wanted mix within the
-// bounds: what grows is bounded by the pods that there are, what shrinks by
-// those that are available. Each holds on the facts alone.
+// desireRatio moves the numbers of pods towards the wanted mix, as far as maxSurge and
+// maxUnavailable allow. The pods that exist bound what may grow, the pods that are
+// available bound what may shrink; so either is safe without the other.
 func desireRatio(d *desired, c cursor, f facts) {
 	want := wantedMix(c, f)
 	d.createMissing(c, f)
@@ -132,18 +131,18 @@ func growing(c cursor, f facts, created string) []string {
 	})
 }
 
-// shrinkRatio removes pods beyond the wanted mix: as many as are not needed to
-// keep spec.replicas less maxUnavailable available. A pod that is not ready goes
-// first, but only when those that are available, and those that may come back,
-// are enough without it: what has lost its pods for a moment is not given up
-// for what has none yet.
+// shrinkRatio removes pods beyond the wanted mix, but leaves spec.replicas less
+// maxUnavailable available. Pods that are not ready go first. They go only as long as
+// the available pods, together with the other unready ones that may become ready
+// again, are enough: a revision whose pods have failed for a moment must not be given
+// up for one whose pods have never been ready.
 func shrinkRatio(d *desired, c cursor, f facts, want mix) {
 	_, unavailable := bounds(f)
 	spare := unavailable - f.replicas
 	for _, r := range f.revisions {
 		spare += f.carrying(r.Hash)
 	}
-	hopeful := spare // with those that may come back; what grows has nothing to come back to
+	hopeful := spare // counting pods that may become ready again; those of a revision that still grows never were
 	for _, r := range f.revisions {
 		if r.Hash != c.canary || c.mode(f) != forward || r.Replicas > want.canary {
 			hopeful += r.idle()
@@ -194,8 +193,8 @@ func podsMissing(c cursor, f facts) (hold, bool) {
 	return hold{}, false
 }
 
-// alone: a revision has all the pods that are wanted, and no other has any.
-func alone(hash string, f facts) bool {
+// hasAllPods: a revision has all the pods that are wanted, and no other has any.
+func hasAllPods(hash string, f facts) bool {
 	for _, r := range f.revisions {
 		if r.Hash != hash && (r.Replicas > 0 || r.Current > 0) {
 			return false

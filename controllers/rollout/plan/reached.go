@@ -10,8 +10,8 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// reached reports whether the cluster is as the steps ask at the cursor: pods,
-// then endpoints, then traffic. Whatever it rests on is observed.
+// reached reports whether the cluster is as the steps ask at the cursor: pods, then
+// endpoints, then traffic. It rests on what was observed, never on what was written.
 func (c cursor) reached(f facts) bool {
 	_, short := missing(c, f)
 	return !short

@@ -17,8 +17,8 @@ import (
 // restart remembers which restart was asked for by command, and which is complete.
 type restart struct{ asked, done *metav1.Time }
 
-// wanted gives the time before which every pod of the stable revision has to
-// have been created anew; false when there is none left to replace.
+// wanted gives the time that a restart was asked for: every pod of stable that was
+// created before it has to be replaced. False when no restart is to be done.
 func (r restart) wanted(s *Snapshot) (time.Time, bool) {
 	var at time.Time
 	for _, asked := range []*metav1.Time{s.Rollout.Spec.RestartAt, r.asked} {
@@ -68,11 +68,11 @@ func noteRestart(c cursor, f facts) cursor {
 	return c
 }
 
-// replace evicts the oldest pod that a restart still has to replace, once the
-// pod that stands in for the one before is available and known to the data
-// plane, and no other is on its way out, be it because there are more than
-// wanted: which of them will leave for that nobody knows. An eviction respects
-// PodDisruptionBudgets: refused, it is tried again later.
+// replace evicts the oldest pod that a restart still has to replace. First the pod
+// that took the place of the one before has to be available and noticed by the data
+// plane, and no other pod may be on its way out: also none of those beyond the wanted
+// number, since nobody knows which of them the ReplicaSet will choose. An eviction
+// respects PodDisruptionBudgets; when it is refused it is tried again later.
 func replace(c cursor, f facts) []Action {
 	if c.mode(f) != resting || !c.free(f) {
 		return nil
@@ -94,17 +94,17 @@ func replace(c cursor, f facts) []Action {
 	return []Action{EvictPod{why(fmt.Sprintf("created before the restart asked for; %d to go, %d of %d pods available", len(old), carrying, f.replicas)), old[0].Name}}
 }
 
-// evicting: the pod that was evicted last is listed still. Which of the others
-// would leave beside it, were there to be fewer, nobody knows before that has ended.
+// evicting: the pod that was evicted last is still listed. Stable is not made smaller
+// before it has ended, because nobody knows which of the others would go with it.
 func evicting(c cursor, f facts) bool {
 	l, ok := f.listed.in(traffic.Stable)
 	return ok && l.revision == c.stable && l.evicted != "" && slices.Contains(f.StableService.Listed, l.evicted) && f.Now.Before(l.since.Add(f.strategy.timeout))
 }
 
-// parting takes a pod that is about to be evicted out of those that the data
-// plane can be counted on to know. The EndpointSlices may soon list its
-// successor in its place, and their number tells nothing of that.
-func parting(c cursor, f facts) facts {
+// withoutEvicted are the facts without the pod that this decision evicts: it no longer
+// counts as noticed. That has to be said before it is gone, because the EndpointSlices
+// may next list its successor in its place, and their number would not change.
+func withoutEvicted(c cursor, f facts) facts {
 	l, ok := f.listed.in(traffic.Stable)
 	if !ok || l.revision != c.stable {
 		return f

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// retire gives each revision that nothing points at a time to leave, and takes
-// its pods when the time has come.
+// retire sets a time for each revision that has no role and that nothing leads to,
+// and takes its pods when that time has come.
 func (d *desired) retire(c cursor, f facts) {
 	before := map[string]time.Time{}
 	for _, r := range f.Rollout.Status.Revisions {
@@ -39,8 +39,9 @@ func (d *desired) retire(c cursor, f facts) {
 	}
 }
 
-// retirementDelay is never shorter than the time that a data plane needs to
-// notice. The pods of an aborted revision may stay until another is wanted.
+// retirementDelay is how long a revision keeps its pods once its traffic has left:
+// convergence.settle at least. Those of an aborted revision stay until another one is
+// wanted (leaves is false) when abortScaleDownDelaySeconds is null.
 func retirementDelay(c cursor, f facts, hash string) (delay time.Duration, leaves bool) {
 	delay = f.strategy.scaleDownDelay
 	if hash == c.canary {

@@ -30,7 +30,7 @@ func returnGate(c cursor, f facts) (hold, bool) {
 		fmt.Sprintf("revision %s was aborted, %s carries all traffic; %s. Aborted because: %s", c.canary, c.stable, again, c.abort.Message)}, true
 }
 
-// returnText says how far the way back is, and what has to be mended first.
+// returnText says how far the way back to stable has come, and what has to be mended first.
 func returnText(c cursor, f facts) string {
 	if len(f.Problems) > 0 && !onStable(c, f) {
 		for _, p := range f.Problems {

@@ -81,7 +81,7 @@ func unfollowed(c cursor, f facts) string {
 	if run == nil || a == nil || c.mode(f) != forward {
 		return ""
 	}
-	templates, missing := reach(a, f.Templates)
+	templates, missing := builtOn(a, f.Templates)
 	if len(missing) > 0 {
 		return "" // that is a problem, and said
 	}

@@ -186,7 +186,7 @@ func revisionStatuses(c cursor, f facts, d desired) []v1alpha1.RevisionStatus {
 		s := v1alpha1.RevisionStatus{
 			Hash: r.Hash, Number: r.Number, Role: role(c, r.Hash), Images: r.Images,
 			Replicas: r.Replicas, ReadyReplicas: r.Ready, AvailableReplicas: r.Available,
-			Shrunk: r.Hash == c.stable && (f.strategy.dynamic || c.stable == f.Rollout.Status.StableRevision && f.shrinks()),
+			Shrunk: r.Hash == c.stable && (f.strategy.dynamic || c.stable == f.Rollout.Status.StableRevision && f.stableShort()),
 		}
 		if s.Role == v1alpha1.RoleRetired && r.Replicas == 0 && r.Current == 0 {
 			continue

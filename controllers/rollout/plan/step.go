@@ -35,9 +35,9 @@ func (s Step) Run(rollout string, release int64) string {
 	return names.AnalysisRun(rollout, release, cmp.Or(s.control.suffix(), string(s.where)))
 }
 
-// stepDone: the cluster is as the current step asks, whoever it waits for has
-// answered and no gate holds it. What was lost beside a step that only waits, or
-// what a rescue has changed, is thus back before the next one begins.
+// stepDone: whomever the current step waits for has answered, nothing holds it, and
+// the cluster is as the steps ask. The last also counts for a step that asks the
+// cluster for nothing: pods that were lost meanwhile have to be back before the next.
 func stepDone(c cursor, f facts) bool { return cleared(c, f) && c.reached(f) }
 
 // cleared: only the cluster can still hold the current step.
@@ -72,7 +72,7 @@ func answeredBy(c cursor, f facts, step Step) bool {
 	return false
 }
 
-// patience is how long a step waits for somebody, and what happens then.
+// patience is how long a step waits for a person, a gate or a Job, and what happens then.
 func (s Step) patience() (timeout time.Duration, then v1alpha1.OnTimeout, bounded bool) {
 	switch {
 	case s.Pause != nil && s.Pause.Timeout != nil:

@@ -15,10 +15,11 @@ import (
 // defaultCookieAge is the default of spec.strategy.canary.stickiness.maxAge.
 const defaultCookieAge = time.Hour
 
-// stick has a split keep users on the version first met. Who was drawn when
-// follows from the steps up to the cursor's, so that it needs no memory. A weight
-// that none of them asks for, as when stable is too few to take all back, keeps
-// nobody: users who stay would hold on to it when it falls.
+// stick adds to a split the cookie that keeps users on the version they met first. At
+// which weight a user was drawn follows from the steps up to the cursor's, so that
+// nothing has to be remembered. A weight that no step asks for, as when stable can't
+// take everything back yet, gets no cookie: it will fall, and users who stay would not
+// let it.
 func stick(s traffic.Split, c cursor, f facts) traffic.Split {
 	k := f.strategy.sticky
 	s.Sticky = nil
@@ -38,8 +39,9 @@ func stick(s traffic.Split, c cursor, f facts) traffic.Split {
 	return s
 }
 
-// stillKept has a split that is short of what the steps ask for keep users as the
-// routes do already. It binds nobody anew: more may have met the canary than it can carry now.
+// stillKept is the same for a split below what the steps ask for: users whom the
+// routes keep already stay kept, but nobody new is. More users may have met the canary
+// than it can carry now.
 func stillKept(s traffic.Split, c cursor, f facts) traffic.Split {
 	kept := stick(s, c, f)
 	if kept.Sticky == nil || len(f.Traffic.Requested) != 1 {

@@ -81,7 +81,7 @@ func (s strategy) metadata() []roleMetadata {
 
 // ends reports whether the last step is the promotion itself: it asks for all
 // traffic, and no analysis has a say after it.
-func (s strategy) ends() bool {
+func (s strategy) lastPromotes() bool {
 	last := s.steps[len(s.steps)-1].SetWeight
 	return last != nil && *last == 100 && len(s.analyses) == 0
 }

@@ -35,7 +35,7 @@ func kindOf(ref v1alpha1.TemplateRef) v1alpha1.TemplateKind {
 
 // reach lists the templates that an analysis builds on, each once, a template
 // before those it builds on itself. What is referred to and not there is missing.
-func reach(a *v1alpha1.Analysis, all []Template) (found []Template, missing []v1alpha1.TemplateRef) {
+func builtOn(a *v1alpha1.Analysis, all []Template) (found []Template, missing []v1alpha1.TemplateRef) {
 	waiting := slices.Clone(a.Templates)
 	for len(waiting) > 0 {
 		ref := waiting[0]
@@ -57,7 +57,7 @@ func reach(a *v1alpha1.Analysis, all []Template) (found []Template, missing []v1
 // Compose gives what an analysis amounts to with the templates that it builds
 // on. What is referred to and not among them is missing.
 func Compose(a *v1alpha1.Analysis, among []Template) (whole v1alpha1.AnalysisTemplateSpec, missing []v1alpha1.TemplateRef) {
-	reached, missing := reach(a, among)
+	reached, missing := builtOn(a, among)
 	j := judgement(a, reached)
 	whole = v1alpha1.AnalysisTemplateSpec{Preset: j.Preset, Objectives: j.Objectives, Metrics: metrics(a, reached)}
 	for _, t := range reached {
@@ -135,7 +135,7 @@ func CheckAnalysis(r *v1alpha1.Rollout, templates []Template, vet Vet) []Problem
 }
 
 func checkAnalysis(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Template, at string) []Problem {
-	reached, missing := reach(a, templates)
+	reached, missing := builtOn(a, templates)
 	var found []Problem
 	for _, ref := range missing {
 		found = append(found, missingTemplate(r, a, ref, reached, at))

@@ -27,7 +27,7 @@ func (vet Vet) vetted(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Tem
 
 // exemplary is a run of an analysis between some revisions, as far as its queries depend on it.
 func exemplary(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Template) v1alpha1.AnalysisRunSpec {
-	reached, _ := reach(a, templates)
+	reached, _ := builtOn(a, templates)
 	b := WantedBindings(r)
 	canary := v1alpha1.SubjectArm{Service: b.CanaryService, Workload: anyName, Revision: anyName}
 	stable := v1alpha1.SubjectArm{Service: b.StableService, Workload: anyName, Revision: anyName}

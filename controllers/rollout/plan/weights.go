@@ -15,8 +15,8 @@ import (
 // stableOnly is the split at rest: everything at stable, nothing beside.
 func stableOnly() traffic.Split { return traffic.CanaryAt(0) }
 
-// weights resolves splits of slots into shares of Services and revisions. With
-// routes that disagree it gives the split with the largest canary share.
+// weights says which Services and revisions get which shares. When routes disagree
+// it speaks of the split with the largest canary share.
 func (f facts) weights(splits []traffic.Split) []v1alpha1.RevisionWeight {
 	if len(splits) == 0 {
 		return nil

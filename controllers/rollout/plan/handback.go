@@ -11,11 +11,11 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// release hands everything back before a deleted Rollout goes: first the
-// workload's capacity, then the Services, then the routes and, once the data
-// plane knows the workload's pods, the Rollout itself, whose pods Kubernetes
-// removes with it. Without a workload nobody takes over, and nothing is waited for.
-func release(f facts) Plan {
+// handBack is what is decided about a deleted Rollout. It hands back first the
+// workload's capacity, then the Services, then the routes. Once the data plane knows
+// the workload's pods it lets the Rollout go, and Kubernetes removes its pods with it.
+// Without a workload nobody takes over, and nothing is waited for.
+func handBack(f facts) Plan {
 	c := cursorOf(f.Rollout.Status)
 	p := Plan{Status: *f.Rollout.Status.DeepCopy()}
 	p.Status.ObservedGeneration = f.Rollout.Generation
@@ -66,8 +66,9 @@ func growBack(f facts) string {
 	return ""
 }
 
-// heirs is the number of the workload's pods that take over: all that it had,
-// and as many as ours were. One that was never scaled down takes over as it is.
+// heirs is the number of the workload's pods that have to take over: as many as it
+// once had or as we have, whichever is more. A workload that was never scaled down
+// takes over with the pods that it has.
 func heirs(f facts) int32 {
 	if w := f.Workload; w.Before != nil {
 		return max(*w.Before, f.replicas)
@@ -83,7 +84,7 @@ func regrow(f facts) []Action {
 	return []Action{ScaleWorkload{"the Rollout is deleted and its pods will leave", w.Name, w.Replicas, n, false, false}}
 }
 
-// widen gives the Services back.
+// widen gives the Services back: they select all pods again that their owner meant.
 func widen(f facts) []Action {
 	var actions []Action
 	for _, s := range narrowed(f) {
@@ -94,8 +95,8 @@ func widen(f facts) []Action {
 	return actions
 }
 
-// taken reports whether a Service carries the traffic of another Rollout, which
-// is none of ours to hand back.
+// taken reports whether a Service carries the traffic of another Rollout by now. It
+// is not ours to hand back then.
 func taken(f facts, s Service) bool {
 	_, ours := f.revisions.find(s.Selects)
 	return s.Rival != "" && !ours
@@ -122,11 +123,11 @@ func takeover(f facts) string {
 	return ""
 }
 
-// settlesLast reports whether the routes may still send callers to pods that
-// will leave. That is waited for no longer than for any other write to a route,
-// and no more once they have the user's own weights, which come after.
+// settlesLast reports whether the routes may still send callers to pods that will
+// leave. As after any other write, that is waited for until convergence.timeout at
+// most; and no longer once the routes have the user's own weights, which are written last.
 func settlesLast(f facts) bool {
-	if returned(f) && !f.Traffic.RequestedAll(stableOnly()) {
+	if routesGivenBack(f) && !f.Traffic.RequestedAll(stableOnly()) {
 		return false
 	}
 	return f.Workload != nil && !lost(f, f.StableService) && f.means == byRoute && len(f.Traffic.Requested) > 0 &&
