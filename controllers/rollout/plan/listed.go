@@ -11,18 +11,44 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// listed is what the EndpointSlices of a slot say, and for how long. A data
-// plane hears of endpoints later than of weights: those listed lately can't be
-// counted on yet.
+// listed is what the EndpointSlices of a slot list, and since when. A data plane
+// may hear of endpoints later than of weights, so that an endpoint counts only once
+// it has been listed for convergence.settle; it is *noticed* then. And EndpointSlices
+// list pods for a while after these were told to end; such pods never count.
+//
+// An example with settle = 5 s and timeout = 2 min, for a revision with four pods
+// that is scaled to two and back. [TestTimelineOfListed] plays it.
+//
+//	t      what happens                       replicas  slices  ready  since  before  ending  noticed
+//	0 s    four pods, listed for a minute            4       4      4   -60s       0       0        4
+//	1 s    two pods are told to end                  2       4      2     1s       2       2        2
+//	2 s    the EndpointSlices have heard of it       2       2      2     1s       2       0        2
+//	3 s    four are wanted again                     4       2      2     1s       2       0        2
+//	20 s   the two new pods are ready                4       4      4    20s       2       0        2
+//	24 s   the proxies may not know them yet         4       4      4    20s       2       0        2
+//	25 s   settle is over                            4       4      4    20s       2       0        4
+//	30 s   two are told to end once more             2       4      2    30s       2       2        2
+//	31 s   four are wanted again, at once            4       4      2    30s       2       2        2
+//	150 s  timeout is over                           4       4      4   150s       2       0        2
+//	155 s  settle is over                            4       4      4   150s       2       0        4
+//
+// From 31 s on four are listed and four are wanted, but nobody can tell from these
+// numbers whether the four are the former ones, two of which are ending, or whether two
+// new ones have taken their places. So two count as ending until their number
+// changes, until their names tell ([PodsWanted]), or until the timeout is over.
 type listed struct {
+	// revision whose endpoints these are.
 	revision string
-	// ready endpoints are listed since a time.
+	// ready is how many of its endpoints are listed, without those that are ending.
 	ready int32
+	// since is when ready last rose, or when pods were last told to end. Settle and
+	// timeout count from here.
 	since time.Time
-	// before is how many of them could be counted on already then.
+	// before is how many of them had been noticed by then. Until settle is over only
+	// these count.
 	before int32
-	// ending are listed beyond the pods that their revision is to have: they
-	// were told to end, and the EndpointSlices do not say so yet.
+	// ending is how many more are listed: pods that were told to end, of which the
+	// EndpointSlices have not heard yet.
 	ending int32
 	// evicted is the pod among those ending whose eviction was asked for last.
 	evicted string
@@ -33,8 +59,8 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 	var all perSlot
 	for i, slot := range slots {
 		s := f.slot(slot)
-		revision, one := lists(s, f)
-		if !one || s.Ready[revision] == 0 {
+		revision, counts := countedBehind(s, f)
+		if !counts || s.Ready[revision] == 0 {
 			continue
 		}
 		was := listed{revision: revision, since: stamp(f.Now)}
@@ -46,47 +72,47 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 				}
 			}
 		}
-		all[i] = was.become(s, f)
+		all[i] = was.next(s, f)
 	}
 	return all
 }
 
-// unwatched: endpoints of another revision than stable are counted on since before anybody watched.
+// unwatched: the status says since when endpoints of another revision than stable are
+// listed, but that is before this controller began to watch.
 func (l listed) unwatched(f facts) bool {
 	return l.ready > 0 && l.revision != f.Rollout.Status.StableRevision && l.since.Before(f.Watched) && !f.Watched.After(f.Now)
 }
 
-// doubtful: what a slot has listed before anybody watched may have been gone in
-// between. So it is with a slot that gets nothing, and with a first revision, beside
-// which a workload carries the traffic that its pods lose.
+// doubtful: the endpoints of a slot may have been gone for a while before this
+// controller began to watch, and nobody would have noticed. That is so for a slot that
+// gets nothing, and for a first revision: beside it a workload carries the traffic.
 func doubtful(f facts, slot traffic.Slot) bool {
-	return f.Rollout.Status.StableRevision == "" || idle(f, slot)
+	return f.Rollout.Status.StableRevision == "" || getsNothing(f, slot)
 }
 
-// idle: a slot gets nothing. What such a slot has listed of another revision than
-// stable before anybody watched may have been gone in between and have come back
-// lately; nobody would have missed it.
-func idle(f facts, slot traffic.Slot) bool {
+// getsNothing: no route sends the slot anything.
+func getsNothing(f facts, slot traffic.Slot) bool {
 	return f.means == byRoute && len(f.Traffic.Requested) > 0 &&
 		!slices.ContainsFunc(f.Traffic.Requested, func(s traffic.Split) bool { return s.Reaches(slot) })
 }
 
-// perSlot is the same of each slot.
+// perSlot is what is listed of each slot, in the order of [slots].
 type perSlot [3]listed
 
-// in is what is known of a slot's endpoints; false while they are not of one revision alone.
+// in is what is known of a slot's endpoints; false while they are not all of one revision.
 func (p perSlot) in(slot traffic.Slot) (listed, bool) {
 	l := p[slices.Index(slots, slot)]
 	return l, !l.since.IsZero()
 }
 
-// lists is the one revision whose endpoints are counted in a Service. Beside a
-// referenced workload the first revision is counted in a Service that is not
-// narrowed yet, and the workload's own pods, of no revision, in one that is given
-// back. What a Service still lists of a revision that it stands for no more counts
-// too: it may come to stand for it again before its EndpointSlices tell that
-// those pods have ended.
-func lists(s Service, f facts) (revision string, one bool) {
+// countedBehind is the one revision whose endpoints are counted behind a Service;
+// false when there is none. That is
+//   - the revision that the Service is narrowed to;
+//   - when it was just pointed elsewhere, the one that it still lists, because it may be
+//     pointed back before its EndpointSlices tell that those pods have ended;
+//   - when it is not narrowed yet, beside a referenced workload, the first revision;
+//   - when it is being handed back, the workload's own pods, which are of no revision ("").
+func countedBehind(s Service, f facts) (revision string, counts bool) {
 	leaves := f.Rollout.DeletionTimestamp != nil
 	switch {
 	case s.Selects != "" && s.only(s.Selects, 1):
@@ -100,30 +126,31 @@ func lists(s Service, f facts) (revision string, one bool) {
 	return revision, revision != "" || leaves
 }
 
-// become takes in another number of endpoints. Fewer are known at once.
-func (l listed) become(s Service, f facts) listed {
+// next is what is known once the slot lists what s does. That there are fewer
+// endpoints is believed at once, that there are more only after settle.
+func (l listed) next(s Service, f facts) listed {
 	n := s.Ready[l.revision]
-	ending, sure := l.leaving(s, f), l.sure(f)
+	ending, noticed := l.endingNow(s, f), l.noticed(f)
 	n -= ending
 	switch {
 	case n == l.ready && ending == l.ending:
 		return l
 	case ending > 0 && ending != l.ending:
-		return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: min(n, sure), ending: ending, evicted: l.evicted}
+		return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: min(n, noticed), ending: ending, evicted: l.evicted}
 	case n == l.ready:
 		return listed{revision: l.revision, ready: n, since: l.since, before: l.before, ending: ending}
-	case n <= sure:
+	case n <= noticed:
 		return listed{revision: l.revision, ready: n, since: l.since, before: n, ending: ending}
 	}
-	return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: sure, ending: ending}
+	return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: noticed, ending: ending}
 }
 
-// leaving counts those listed that were told to end: all beyond the pods that
-// their revision is to have, now or when it had fewer. Since it grew again their
-// number does not tell them from those that took their place; their names do,
-// where the pods were read. Without that they are in doubt until their number
-// changes, or until EndpointSlices can't be as late as that.
-func (l listed) leaving(s Service, f facts) int32 {
+// endingNow counts those listed that were told to end. As long as a revision only
+// shrinks these are all beyond the pods that it is to have. When it has grown again
+// since, their number no longer tells them from those that took their place. Their
+// names do, where the pods were read. Otherwise they stay in doubt until their number
+// changes, or until convergence.timeout, which EndpointSlices are never late by.
+func (l listed) endingNow(s Service, f facts) int32 {
 	n := s.Ready[l.revision]
 	var told int32
 	if r, ours := findAny(f, l.revision); ours {
@@ -138,8 +165,8 @@ func (l listed) leaving(s Service, f facts) int32 {
 	return l.ending
 }
 
-// alive counts the pods that a Service lists and that are to stay: all but those
-// on their way out and the one whose eviction was asked for.
+// alive counts the pods that a Service lists and that will stay: neither are they on
+// their way out, nor was their eviction asked for.
 func alive(s Service, pods []Pod, evicted string) int32 {
 	var n int32
 	for _, p := range pods {
@@ -150,9 +177,9 @@ func alive(s Service, pods []Pod, evicted string) int32 {
 	return n
 }
 
-// PodsWanted reports whether a decision hangs on the pods of the stable revision:
-// on their age while a restart is asked for, and on which of them are listed
-// since a revision that had been told to shrink has grown again. The shell reads
+// PodsWanted reports whether a decision depends on the single pods of the stable
+// revision: on their age while a restart is asked for, and on their names while the
+// number of endpoints does not tell old pods from new, see [listed]. The shell reads
 // pods only then.
 func PodsWanted(s Snapshot) bool {
 	if _, restarts := cursorOf(s.Rollout.Status).restart.wanted(&s); restarts {
@@ -169,11 +196,11 @@ func PodsWanted(s Snapshot) bool {
 	})
 }
 
-// Remember puts what a later status has seen of traffic into an earlier one, and
-// tells whether that is another status then. It is kept in memory even when
-// nothing comes of the pass, and written with the error that it met: endpoints or
-// weights that were gone once must not count as having been there all along
-// because nobody could write that down.
+// Remember puts what a later status says of traffic into an earlier one, and reports
+// whether that changes it. The shell keeps the result in memory even when a pass
+// fails, and writes it together with the error. Otherwise endpoints or weights that
+// were gone for a while would count as having been there all along, because
+// nobody could write down that they were gone.
 func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
 	if sameTraffic(old.Traffic, now.Traffic) {
 		return old, false
@@ -196,49 +223,49 @@ func Shifted(s v1alpha1.RolloutStatus, actions []Action) v1alpha1.RolloutStatus 
 	return s
 }
 
-// without counts a pod no more whose eviction is about to be asked for, be it
-// for the first time or again.
+// without is what is known once the eviction of a pod is asked for, for the first
+// time or again: that pod counts no more.
 func (l listed) without(pod string, f facts) listed {
 	if l.evicted == pod {
-		l.before, l.since = l.sure(f), stamp(f.Now)
+		l.before, l.since = l.noticed(f), stamp(f.Now)
 		return l
 	}
-	return listed{l.revision, l.ready - 1, stamp(f.Now), l.sure(f) - 1, l.ending + 1, pod}
+	return listed{l.revision, l.ready - 1, stamp(f.Now), l.noticed(f) - 1, l.ending + 1, pod}
 }
 
-// sure is the number of endpoints that the data plane has noticed.
-func (l listed) sure(f facts) int32 {
+// noticed is the number of endpoints that every proxy of the data plane is taken to know.
+func (l listed) noticed(f facts) int32 {
 	if f.Now.Before(l.since.Add(f.strategy.settle)) {
 		return l.before
 	}
 	return l.ready
 }
 
-// noticed is the number of a revision's endpoints in a slot that the data plane has noticed.
+// noticed is the same for a revision behind a slot; 0 when the slot lists another one.
 func (f facts) noticed(slot traffic.Slot, revision string) int32 {
 	l, ok := f.listed.in(slot)
 	if !ok || l.revision != revision {
 		return 0
 	}
-	return l.sure(f)
+	return l.noticed(f)
 }
 
-// blind reports whether the data plane knows none of the endpoints that a slot
-// lists. While EndpointSlices have not followed a Service that was pointed
-// elsewhere, it carries what those carry that it pointed at before: unless that
-// is everything, or they are stable's, it counts for nothing.
+// blind reports whether the data plane can't be counted on to know any endpoint of a
+// slot. It is so before the first of them is noticed. And it is so while a Service
+// that was pointed elsewhere still lists the pods of before, unless those are stable's
+// or carry everything.
 func blind(f facts, slot traffic.Slot) bool {
 	l, ok := f.listed.in(slot)
 	if s := f.slot(slot).Selects; s != "" && s != l.revision {
-		return ok && l.revision != f.Rollout.Status.StableRevision && l.sure(f) < f.need(100)
+		return ok && l.revision != f.Rollout.Status.StableRevision && l.noticed(f) < f.need(100)
 	}
-	return ok && l.sure(f) == 0 && (slot != traffic.Baseline || !found(l, f))
+	return ok && l.noticed(f) == 0 && (slot != traffic.Baseline || !listedBeforeWatch(l, f))
 }
 
-// found: endpoints were listed already when whoever decides began to watch, and
-// no status says since when. Nothing can be counted on that, but what goes to
-// them was given to them by somebody who knew.
-func found(l listed, f facts) bool {
+// listedBeforeWatch: endpoints were listed already when this controller began to
+// watch, and no status says since when. They count for nothing new; but the share
+// that they have was given to them by a controller that knew.
+func listedBeforeWatch(l listed, f facts) bool {
 	return !f.Watched.IsZero() && !f.Watched.After(f.Now) && !l.since.After(stamp(f.Watched))
 }
 
