@@ -20,15 +20,28 @@ import (
 )
 
 // Reconciler drives Rollouts. Its fields are set once, by SetUp.
+//
+// It reads in four ways:
+//
+//	reader   from         what it guarantees                       what reads by it
+//	client   the cache    nothing; but only it has the indexes     which Rollouts share a Service or route
+//	cached   the cache    not older than what this process wrote,  all that a plan does not hang on
+//	                      or saw by noted; else kube.ErrBehind,
+//	                      and after a second the API server
+//	live     API server   the state of now                         what a plan hangs on; pods and tracked
+//	                                                               configuration, which are not cached;
+//	                                                               what a write is rendered from
+//	noted    API server   the state of now, and cached will not    what a plan hangs on of Rollouts, routes
+//	                      show an older one afterwards             and EndpointSlices
+//
+// These three kinds are noted because decisions compare what is so with what was so
+// before: since when a status, a split or a number of endpoints is there. Were a cache
+// to show an older state after a newer one, what had gone would seem to have come back.
 type Reconciler struct {
-	client client.Client
-	// cached is fed by watches; it is never behind our own writes.
-	cached client.Reader
-	live   client.Reader
-	// noted reads live, and has cached not fall behind that. Rollouts are read by it,
-	// whose status says what was seen before, routes, whose shares a step is left by,
-	// and EndpointSlices: which pods took the place of others is told by their numbers
-	// in the order in which they were so.
+	// client also writes, and remembers what it wrote for the sake of cached.
+	client   client.Client
+	cached   client.Reader
+	live     client.Reader
 	noted    client.Reader
 	routers  *routers.Registry
 	recorder recorder
@@ -66,11 +79,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: sooner(plan.LateWake(s.Snapshot), sooner(p.Wake, unwritten))}, r.clearFailure(ctx, s.stored, p)
 }
 
-// decide plans on what the cache says. What the plan hangs on is then read live
-// and decided once more, until a plan hangs on nothing that was not. Everything
-// is when this process has not written the Rollout yet, since its cache may not
-// have heard of the last writes of the process before, and after a write that
-// failed, since then the cache is known to be old or an answer to be lost.
+// decide plans on what the cache says, reads live what the plan hangs on, and plans
+// again, until a plan hangs on nothing that was not read live. Everything is read live
+// before this process first writes for a Rollout, because its cache may not have heard
+// of the last writes of the process before. So it is after a write that failed: then
+// either the cache is old, or the write went through and only its answer was lost.
 func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (s seen, p plan.Plan, err error) {
 	// Only now: each look compares with what the pass before has seen, not with the look before.
 	defer func() {
