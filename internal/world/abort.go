@@ -11,32 +11,38 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// returnBound is within what an undisturbed abort must reach 0 %, with every lag at its longest.
+// returnBound is how soon an undisturbed abort must reach 0 %: the sum of all lags at their longest.
 const returnBound = 20 * time.Second
 
-// abortLaw is law 4: an abort holds, and returns everything to stable in time.
+// abortLaw is law 4, an abort returns everything to stable. It has three parts:
+//   - in time (judge): from when nothing disturbs and stable can carry everything, the
+//     proxies send the aborted revision nothing within returnBound.
+//   - latched (latch): the abort is neither forgotten nor promoted over before
+//     another release begins.
+//   - asked for (returned): after a pass that did all it wanted, no route and no Service
+//     leads to the aborted revision any more, except for what a shrunk stable can't carry yet.
 type abortLaw struct {
 	*court
-	// at is when the last abort was decided, of revision; -1 when traffic has
-	// left since, or where nothing promises a time because pods have to start first.
-	at       time.Duration
+	// at is when the last abort was decided; -1 when the traffic has left since, and where
+	// no time is promised, because pods are the split and have to start first.
+	at time.Duration
+	// revision and release that were aborted.
 	revision string
-	// release that was aborted.
-	release int64
+	release  int64
 	// capableAt is since when stable could carry everything.
 	capableAt time.Duration
-	// slowest is the longest time from an abort to 0 %: of all, and of those that nothing disturbed.
+	// slowest is the longest time from an abort to 0 %, slowestCalm that of the aborts that nothing disturbed.
 	slowest, slowestCalm time.Duration
 	aborts               int
 }
 
-// judge looks at the clock: an abort that nothing disturbs reaches 0 % within a bound.
+// judge judges that an abort reaches 0 % in time.
 func (l *abortLaw) judge() {
 	if l.at < 0 {
 		return
 	}
 	share := l.share()
-	// While harm from before the abort lasts, a stable kept in full may have no pods either.
+	// During harm even a stable that is kept in full may have no pods.
 	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && l.shrinks(ro) && !l.capable() {
 		l.capableAt = l.w.now
 	}
@@ -54,8 +60,8 @@ func (l *abortLaw) judge() {
 	}
 }
 
-// share is what proxies still send to the aborted revision, and to the baseline,
-// which ends with its release; a later one has its own.
+// share is what proxies still send to the aborted revision, and to the baseline of its
+// release, which ends with it. A later release has a baseline of its own.
 func (l *abortLaw) share() int32 {
 	share := l.w.plane.share(l.revision)
 	if ro := l.w.live.rollout; ro != nil && ro.Status.Release == l.release {
@@ -64,7 +70,7 @@ func (l *abortLaw) share() int32 {
 	return share
 }
 
-// bound of a stable that has to grow counts from when the controller has heard of its pods, too.
+// bound is returnBound; a stable that has to grow gets the time until the controller hears of its pods, too.
 func (l *abortLaw) bound() time.Duration {
 	if ro := l.w.live.rollout; ro != nil && l.shrinks(ro) {
 		return returnBound + l.w.lags.Notice.Max
@@ -73,9 +79,8 @@ func (l *abortLaw) bound() time.Duration {
 }
 
 // capable reports whether every proxy knows enough of stable's pods to carry
-// everything: until then a stable that was shrunk on demand may get less. The
-// aborted revision's pods, which stand behind the stable Service when the abort
-// comes in the middle of its promotion, carry nothing back.
+// everything. The aborted revision's own pods do not count: they are behind the stable
+// Service, too, when the abort comes in the middle of the promotion.
 func (l *abortLaw) capable() bool {
 	for n := range l.w.plane.proxies {
 		var others []*pod
@@ -91,7 +96,7 @@ func (l *abortLaw) capable() bool {
 	return true
 }
 
-// latch judges law 4: an abort holds for its revision until another release begins.
+// latch judges that an abort holds for its revision until another release begins.
 func (l *abortLaw) latch(old, now *v1alpha1.RolloutStatus) {
 	l.checked[4]++
 	if old.Abort != nil && old.Release == now.Release {
@@ -105,7 +110,7 @@ func (l *abortLaw) latch(old, now *v1alpha1.RolloutStatus) {
 	l.time(old, now)
 }
 
-// time has the clock run from a new abort until its revision is released once more.
+// time starts the clock at a new abort, and stops it when the revision is released once more.
 func (l *abortLaw) time(old, now *v1alpha1.RolloutStatus) {
 	if now.Abort == nil && now.CanaryRevision == l.revision {
 		l.at = -1
@@ -121,8 +126,8 @@ func (l *abortLaw) time(old, now *v1alpha1.RolloutStatus) {
 	}
 }
 
-// returned judges law 4: after an undisturbed pass nothing is asked for an
-// aborted revision beyond what stable, shrunk on demand, can't carry yet.
+// returned judges that after a pass that did all it wanted nothing leads to an aborted
+// revision, except for what a shrunk stable can't carry yet.
 func (l *abortLaw) returned(p *pass) {
 	s := p.plan.Status
 	if s.Abort == nil || s.Abort.Revision != s.CanaryRevision || p.read.rollout.DeletionTimestamp != nil {
@@ -149,7 +154,7 @@ func (l *abortLaw) returned(p *pass) {
 	}
 }
 
-// unbound judges that no route keeps the users of an aborted revision.
+// unbound judges that no route keeps users at an aborted revision by their cookie.
 func (l *abortLaw) unbound(p *pass, ready int32) {
 	keeps := slices.ContainsFunc(l.w.live.routes, func(r route) bool { return !r.gone && r.split.Sticky != nil })
 	if keeps && !unnoticed(p, stableService) && !l.torn(p, ready) {
@@ -157,9 +162,9 @@ func (l *abortLaw) unbound(p *pass, ready int32) {
 	}
 }
 
-// torn reports whether somebody has made the routes disagree and there is no split
-// that all could be given: stable, shrunk on demand, has too few pods for what one
-// leaves it, and the canary for what another gives it. Each stays as it is until either has grown.
+// torn reports whether somebody has made the routes disagree, and no split is safe for
+// all of them: a shrunk stable has too few pods for what one route leaves it, and the
+// canary for what another gives it. The routes stay as they are until either has grown.
 func (l *abortLaw) torn(p *pass, ready int32) bool {
 	least, most := int32(100), int32(0)
 	for _, r := range p.read.routes {
@@ -168,15 +173,15 @@ func (l *abortLaw) torn(p *pass, ready int32) bool {
 	return least < most && l.shrinks(p.read.rollout) && min(ready, noticed(p, stableService)) < p.read.need(100-least) && endpoints(p.read.services[canaryService]) < p.read.need(most)
 }
 
-// isStable reports whether a slot reaches stable's pods and no others: what goes
-// there has returned already.
+// isStable reports whether a slot leads to stable's pods and no others, so that what
+// goes there has returned already.
 func (l *abortLaw) isStable(p *pass, slot int) bool {
 	svc, stable := p.read.services[slot], p.plan.Status.StableRevision
 	return svc != nil && svc.Selects == stable && endpoints(svc) == svc.Ready[stable] && l.w.plane.share(l.revision) == 0
 }
 
-// servable counts the endpoints of stable that a pass has read and whose pods are
-// there; none when it could not know what is asked for now.
+// servable counts the endpoints of stable that a pass has read and whose pods still
+// serve; none when others have changed the world since it read.
 func (l *abortLaw) servable(p *pass) int32 {
 	svc := p.read.services[stableService]
 	if svc == nil || l.harmedAt >= p.began || l.unsteerable() || len(l.w.leaders) > 1 ||
@@ -192,20 +197,20 @@ func (l *abortLaw) servable(p *pass) int32 {
 	return n
 }
 
-// switchedBack judges where a selector moves everything.
+// switchedBack judges the same where a selector moves everything.
 func (l *abortLaw) switchedBack(p *pass) {
 	s := p.plan.Status
 	svc, read := l.w.live.services[stableService], p.read.services[stableService]
 	if svc == nil || read == nil || svc.Selects != read.Selects {
-		return // somebody points it elsewhere, and the cache has not heard of it
+		return // somebody else has pointed it elsewhere since the pass read it
 	}
 	if r, _ := p.read.set(s.StableRevision); svc.Selects == s.CanaryRevision && r.Ready > 0 && r.Replicas >= p.read.replicas() {
 		l.breaks(4, "%s is aborted and stable has %d ready pods, but the active Service stands for it", l.w.name(s.CanaryRevision), r.Ready)
 	}
 }
 
-// unnoticed reports whether no data plane need know the endpoints that a slot
-// lists, by when they were first seen: what is sent to them now is lost.
+// unnoticed reports whether a slot lists only endpoints that are too new for every
+// proxy to know them. What is sent there now is lost anyway.
 func unnoticed(p *pass, slot int) bool {
 	svc, t := p.read.services[slot], p.plan.Status.Traffic
 	if svc == nil || t == nil {
@@ -219,8 +224,8 @@ func unnoticed(p *pass, slot int) bool {
 	return false
 }
 
-// noticed counts the endpoints of a slot that every data plane has to know, by when
-// they were first seen.
+// noticed counts the endpoints of a slot that have been listed for so long that every
+// proxy has to know them.
 func noticed(p *pass, slot int) int32 {
 	svc, t := p.read.services[slot], p.plan.Status.Traffic
 	if svc == nil || t == nil {
@@ -238,8 +243,8 @@ func noticed(p *pass, slot int) int32 {
 	return 0
 }
 
-// generations that the routes were written in by others than the pass itself
-// are those it has read; by the pass itself, one more at most.
+// generations of the routes, without the writes of the controller itself. They differ
+// from those that a pass has read when somebody else wrote to a route since.
 func generations(rs []route) []int64 {
 	all := make([]int64, 0, len(rs))
 	for _, r := range rs {

@@ -12,23 +12,29 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// court is what all judges share: the record, and what may be promised now.
+// court is what all judges share: the record, and what can be expected of the planner
+// at the moment. There are two grades of excuse:
+//   - harm: something that the planner can't prevent has taken pods or moved traffic.
+//     Until all is in order again requests may be lost, but no longer than a rescue takes.
+//   - disturbance: a write or a read of the controller went wrong, or is late. Nothing
+//     may be lost by that, but for a while no time is promised.
 type court struct {
 	w      *World
 	broken *BrokenLaw
 	// checked counts judgements by law.
 	checked [len(lawNames)]int
-	// harmed: something outside the planner's power disturbs requests. Until
-	// all is in order again, requests may be lost for as long as a rescue takes.
+	// harmed: there is harm that is not over, see [court.recovered]; harmedAt is when the
+	// latest was done.
 	harmed   bool
 	harmedAt time.Duration
-	// leapt: part of that is a clock. Until all is in order again, what was counted by it says nothing.
+	// leapt: part of that harm is a controller's clock that has leapt, so that its waits mean nothing.
 	leapt bool
 	// calmAt is since when all has been in order again; -1 while it is not.
 	calmAt time.Duration
-	// shrunk: stable was kept at its share at some time in the release under way.
+	// shrunk: stable was sized by its share at some time in the release under way.
 	shrunk bool
-	// short: a pass has acted by that, and every proxy has not known stable in full since; it has been so since shortAt.
+	// short: a pass has acted by such a size, at shortAt first, and since then there was no
+	// moment at which every proxy knew stable in full.
 	short   bool
 	shortAt time.Duration
 	// disturbedAt is when writes or reads of the controller last went wrong.
@@ -49,26 +55,27 @@ func (c *court) fails(law int, format string, args ...any) error {
 	return c.broken
 }
 
-// harm says that something now disturbs requests that the planner can't help.
+// harm notes that something has just cost requests, or may, that the planner can't prevent.
 func (c *court) harm() {
 	c.harmed, c.harmedAt, c.calmAt = true, c.w.now, -1
 	c.disturb()
 }
 
-// leaps says that a controller's clock is not what it was.
+// leaps notes that a controller's clock has leapt.
 func leaps(c *court) {
 	c.leapt = true
 	c.harm()
 }
 
-// disturb says that something goes wrong for the controller.
+// disturb notes that a write or read of the controller goes wrong, or may.
 func (c *court) disturb() { c.disturbedAt = c.w.now }
 
-// lingers is for how long what went wrong may still be felt: backoff, absence, gateways and caches that stand still.
+// lingers is for how long a disturbance may be felt after it: by a controller that
+// backs off or is being replaced, by gateways and caches that stand still.
 const lingers = time.Minute
 
-// undisturbed is since when times can be promised: nothing went wrong lately, all
-// EndpointSlices that were slow to come are there, and gateways accept what is written.
+// undisturbed is since when a time can be promised: no disturbance and no harm lingers,
+// late EndpointSlices have come, and gateways accept what is written.
 func (c *court) undisturbed() time.Duration {
 	at := max(c.w.endpoints.lateUntil, c.w.plane.stuck)
 	for _, last := range []time.Duration{c.disturbedAt, c.harmedAt} {
@@ -79,9 +86,10 @@ func (c *court) undisturbed() time.Duration {
 	return at
 }
 
-// watchSize notes whether the release under way has had stable shrunk to its
-// share, which an edit of scaleStable does not undo at once: the next release
-// begins with such a stable too, unless every proxy has known it in full between them.
+// watchSize notes whether stable has been shrunk to its share in the release under
+// way. An edit of scaleStable does not make it whole at once. Nor does the end of the
+// release: the next one begins with the same stable, unless every proxy has known it
+// in full between the two.
 func (c *court) watchSize() {
 	ro := c.w.live.rollout
 	switch {
@@ -97,8 +105,9 @@ func (c *court) watchSize() {
 	}
 }
 
-// acts notes that stable may get short: a pass that has signed what it decided goes
-// by a size that follows its share. What no such pass has read has shrunk nothing.
+// acts notes that stable may get short from now on: a pass that has signed its decision
+// had read that stable's size follows its share. An edit that no such pass has read yet
+// has shrunk nothing.
 func (c *court) acts(p *pass) {
 	if !dynamic(p.read.rollout) || p.read.rollout.Status.StableRevision == "" {
 		return
@@ -125,10 +134,11 @@ func known(w *World, hash string, n int32) bool {
 	return true
 }
 
-// shrinks reports whether stable may have fewer pods than carry everything, by our own doing.
+// shrinks reports whether stable may have fewer pods than carry everything because the
+// planner made it so, as the user asks by scaleStable.
 func (c *court) shrinks(ro *v1alpha1.Rollout) bool { return c.shrunk || dynamic(ro) }
 
-// expectsTraffic: there is something that should serve.
+// expectsTraffic reports whether anything should serve at all.
 func (c *court) expectsTraffic() bool {
 	o := &c.w.live
 	if o.rollout == nil || o.rollout.DeletionTimestamp != nil {
@@ -137,7 +147,8 @@ func (c *court) expectsTraffic() bool {
 	return o.replicas() > 0 && (o.rollout.Status.StableRevision != "" || o.workload != nil)
 }
 
-// unsteerable: a route or Service is missing, so nobody could help.
+// unsteerable: traffic can't be moved, because a route or Service is missing or the data
+// plane takes nothing up.
 func (c *court) unsteerable() bool {
 	for _, r := range c.w.live.routes {
 		if r.gone {
@@ -152,9 +163,9 @@ func (c *court) unsteerable() bool {
 	return c.w.now < c.w.plane.stuck
 }
 
-// recovered reports whether harm is over: all is in order, every controller has
-// heard of that, and no pass is under way that read what was not. What it decided
-// may still be carried out, and neither may be blamed on the other.
+// recovered reports whether harm is over: all is in order, every controller has heard
+// of that, and no pass is under way that had read the disorder. Such a pass may still
+// write what was right then and is wrong now.
 func (c *court) recovered() bool {
 	if !c.calm() {
 		c.calmAt = -1
@@ -171,7 +182,9 @@ func (c *court) recovered() bool {
 	return true
 }
 
-// calm reports whether everything agrees and every share is carried.
+// calm reports whether all is in order: there are the pods that there should be, each
+// Service stands for a revision with a role, every proxy serves what the routes say, and
+// every share is carried.
 func (c *court) calm() bool {
 	w := c.w
 	if w.now-c.harmedAt < 5*time.Second || c.unsteerable() || c.belated() || !c.whole() || !c.aligned() {
@@ -192,16 +205,16 @@ func (c *court) calm() bool {
 	return true
 }
 
-// unborn: the first revision is not there in full yet. Nothing is lost by what
-// has never served, be it that its few pods carry the share of the moment.
+// unborn: the first revision is not stable yet. Nothing that has never served can be
+// lost, even if its few pods carry the share of the moment and not the next one's.
 func unborn(c *court) bool {
 	o := &c.w.live
 	return o.rollout != nil && o.rollout.DeletionTimestamp == nil && o.workload == nil && !c.takenOver()
 }
 
-// carries reports whether the pods behind a slot can carry all that it may get,
-// with what another slot gets that stands for the same ones, and whether
-// everybody knows of just these.
+// carries reports whether the pods behind a slot can carry all that they may get, by
+// this slot and by any other that leads to the same pods; and whether the EndpointSlices
+// and every proxy know just these pods.
 func (w *World) carries(slot int) bool {
 	behind := w.endpoints.behind(slot)
 	most := w.gets(slot, behind)
@@ -219,18 +232,19 @@ func (w *World) carries(slot int) bool {
 	return true
 }
 
-// belated: EndpointSlices may come later than the pods' grace lasts, which is all
-// that there is where pods are the split. No Deployment loses nothing then either.
+// belated: EndpointSlices may come later than the grace of the pods that have ended.
+// Where pods are the split nothing but that grace protects requests; a Deployment
+// would lose some, too.
 func (c *court) belated() bool {
 	e, ro := &c.w.endpoints, c.w.live.rollout
 	late := c.w.now < e.lateUntil || e.slow > 1 && time.Duration(e.slow)*c.w.lags.List.Max > grace
 	return late && ro != nil && meansOf(ro) == byReplicas
 }
 
-// whole reports whether what harm took is back, and known to be: each number of
-// pods is the one asked for and the one reported, every pod that carries traffic
-// without a release serves, and a stable revision that is kept in full is full.
-// Less would be enough for the shares of the moment, but not for their return.
+// whole reports whether the pods that harm took are back, and are known to be: every
+// ReplicaSet has as many as it should and reports, all of stable's serve, and a stable
+// that is kept in full is full. Fewer might do for the shares of the moment, but not
+// for an abort.
 func (c *court) whole() bool {
 	w := c.w
 	if !handsOver(c) || unborn(c) {
@@ -249,10 +263,10 @@ func (c *court) whole() bool {
 }
 
 // handsOver reports whether a referenced Deployment, if there is one, has all its
-// pods, and until it is relieved its callers reach as many as are wanted. A
-// stranger may have narrowed their Service to the few pods that the first
-// revision has so far, and given the canary the rest of the traffic. Both are
-// taken back at once, and until then what the stranger left is too little for that.
+// pods, and until the first revision is stable whether its callers reach as many pods
+// as are wanted. They do not when a stranger has narrowed their Service to the few pods
+// that the first revision has so far, and given the canary's slot the rest of the traffic. The
+// planner takes both back at once, but for a moment those few pods have to carry all.
 func handsOver(c *court) bool {
 	d := c.w.live.workload
 	if d == nil {
@@ -265,7 +279,7 @@ func handsOver(c *court) bool {
 	return c.takenOver() || n.ready == n.current && int32(len(c.w.endpoints.behind(stableService))) >= c.w.live.replicas()
 }
 
-// takenOver: there is a stable revision.
+// takenOver: there is a stable revision. If there is a Deployment, it has taken over from that.
 func (c *court) takenOver() bool {
 	ro := c.w.live.rollout
 	return ro != nil && ro.Status.StableRevision != ""
@@ -279,8 +293,8 @@ func keeps(o *objects) int32 {
 	return o.replicas()
 }
 
-// aligned reports whether each Service that carries a slot stands for a revision
-// with a role; the baseline's need not while it gets nothing.
+// aligned reports whether the Service behind each slot stands for a revision that has
+// a role. The baseline's need not while it gets nothing.
 func (c *court) aligned() bool {
 	ro := c.w.live.rollout
 	if ro == nil || ro.DeletionTimestamp != nil || ro.Status.StableRevision == "" {
@@ -300,7 +314,7 @@ func standsForRole(revision string, slot int, ro *v1alpha1.Rollout) bool {
 	return is && slot == baselineService || revision == ro.Status.StableRevision || revision == ro.Status.CanaryRevision
 }
 
-// gets is what the pods behind a slot may get by all slots that stand for the same ones.
+// gets is the share that the pods behind a slot may get, by all slots that lead to the same pods.
 func (w *World) gets(slot int, behind []*pod) int32 {
 	var most int32
 	for other := range slots {
@@ -323,9 +337,9 @@ func same(a, b []*pod) bool {
 	return true
 }
 
-// grace is how long a pod that was told to end still answers. It counts only
-// where pods themselves are the split: there, as with a Deployment, nothing but
-// this grace covers the time until everybody has noticed.
+// grace is how long a pod that was told to end still answers. The laws count on it only
+// where pods are the split. There, as with a Deployment, nothing else covers the time
+// until every proxy has noticed.
 const grace = 30 * time.Second
 
 // alive counts the pods that answer.

@@ -12,9 +12,9 @@
 // delay and every mischief is drawn, or a fixed list of events. Equal setups
 // and seeds give equal worlds, to the last line of the transcript.
 //
-// After every event the laws of the API are checked (laws.go). What concerns
-// requests is judged by what the simulated data plane does with them, never by
-// what the planner says about them.
+// After every event the laws of the API are checked; laws.go says by whom, and which.
+// What concerns requests is judged by what the simulated data plane does with them,
+// never by what the planner says about them.
 //
 // The package decides nothing about releases; it knows no cluster, no client
 // and no real clock.

@@ -19,9 +19,9 @@ const (
 	leastRequests = 2500
 )
 
-// heeded judges another part of law 5: where nobody reports what is served, the
-// cursor does not move on while the requests that a pass has read say that the
-// canary gets nothing of a large share.
+// heeded judges the part of law 5 for data planes that report nothing: the cursor does
+// not move on by itself while the requests counted, as the pass has read them, show
+// that a canary gets none although its share is large.
 func (l *statusLaws) heeded(p *pass, old, now *v1alpha1.RolloutStatus) {
 	from, t := stepOf(*old), p.read.rollout.Status.Traffic
 	if !l.w.plane.silent || !byItself(old, now) || !shared(t) || meansOf(p.read.rollout) != byRoute || stableless(p) || weightOf(t, now.CanaryRevision) < leastWeight {

@@ -39,8 +39,28 @@ var lawNames = [...]string{
 	"a missing measurement never passes",
 }
 
-// laws are those who judge a world, each by the laws it knows. Some judge after
-// every event, by what the data plane does; others at the writes of the controller.
+// laws are the judges of a world. Who judges which law, and when:
+//
+//	law                                  judge        when
+//	0  every release comes to rest       rest.go      when nothing is left to happen
+//	1  no traffic without endpoints      serving.go   after every event, by what the proxies do
+//	                                     writing.go   before each write of the controller
+//	2  capacity before traffic,          serving.go   as law 1
+//	   traffic before removal            writing.go   as law 1
+//	3  weights sum to 100                writing.go   before each write of a split
+//	4  an abort returns everything       abort.go     after every event, by the clock; at each
+//	                                                  status; after each pass that did all it wanted
+//	5  the cursor never goes back        statuses.go  at each status that is stored
+//	   and moves on facts only           heeded.go
+//	6  a settled Rollout writes nothing  settled.go   after one in ten passes, by a second look
+//	                                     rest.go      when nothing is left to happen
+//	7  a kill changes nothing            TestEveryWrite compares the ends
+//	8  every wait has a reason           statuses.go  at each status that is stored
+//	   and a wake-up                     rest.go      when nothing is left to happen
+//	9  no evidence never passes          statuses.go  at each status that is stored
+//
+// court.go says when nobody can be blamed. docs/design/0009-simulation.md lists all that
+// the laws let pass, and why.
 type laws struct {
 	*court
 	serving servingLaws

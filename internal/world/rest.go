@@ -12,15 +12,20 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// restLaw is law 0: whatever happened, a world without faults and people comes to rest in order.
+// restLaw is law 0: once nobody does anything any more and nothing fails, the world comes
+// to rest, and in order. The wanted revision is stable or was aborted, the routes send
+// stable everything, each revision has its pods and each Service stands for stable; or
+// the Rollout is gone and all is given back. With it come the ends of two other laws:
+//   - 6: once more in the queue, a Rollout at rest writes nothing.
+//   - 8: a Rollout that is not at rest has something that will wake it.
 type restLaw struct {
 	*court
 	// edited is when a stranger last wrote to a route or Service.
 	edited map[thing]time.Duration
-	// theirs are those that a stranger wrote to after the pass that let them go
-	// had read them. Nobody looks at them from then on, so that what they say is
-	// the stranger's own. No write can be locked to two objects, so that nobody
-	// could have noticed.
+	// theirs are the routes and Services that a stranger wrote to after the pass had read
+	// them that let them go. What they say from then on is the stranger's own affair. The
+	// pass could not have noticed: its status names what it lets go, and no write can be
+	// locked to two objects.
 	theirs map[thing]bool
 	// held: the controller has held the Rollout by its finalizer.
 	held bool
@@ -35,7 +40,7 @@ type thing struct {
 // edits notes a stranger's write.
 func (l *restLaw) edits(k kind, i int) { l.edited[thing{k, i}] = l.w.now }
 
-// letGo notes that a pass gives routes and Services back. It has read them live.
+// letGo notes that a pass lets routes and Services go, which it had read live.
 func (l *restLaw) letGo(p *pass) {
 	for t, at := range l.edited {
 		switch late := at >= p.began; {
@@ -49,16 +54,16 @@ func (l *restLaw) letGo(p *pass) {
 	}
 }
 
-// gone notes that the Rollout is. What strangers wrote beside one that was never
-// held stays: nobody was asked to give it back.
+// gone notes that the Rollout is gone. If its finalizer never held it, nobody was asked
+// to give anything back, and what strangers wrote stays.
 func (l *restLaw) gone() {
 	for t := range l.edited {
 		l.theirs[t] = l.theirs[t] || !l.held
 	}
 }
 
-// holds reports whether a Rollout has a route or Service to let go. One that it
-// has let go before stays what it was then.
+// holds reports whether a Rollout has a route or Service to let go. What an earlier pass
+// has let go was judged then.
 func (l *restLaw) holds(ro *v1alpha1.Rollout, t thing) bool {
 	if t.kind == services {
 		return bound(ro, l.w.serviceNames[t.index])
@@ -72,8 +77,7 @@ func (l *restLaw) foreign(i int) bool {
 	return l.theirs[thing{routes, i}] && (ro == nil || meansOf(ro) != byRoute)
 }
 
-// narrowed reports whether a Service is a stranger's own by now, who lets callers
-// reach one revision by it.
+// narrowed reports whether a Service is a stranger's own by now, and narrowed to one revision.
 func (l *restLaw) narrowed(slot int) bool {
 	ro, svc := l.w.live.rollout, l.w.live.services[slot]
 	return svc != nil && svc.Selects != "" && l.theirs[thing{services, slot}] && (ro == nil || !bound(ro, svc.Name))

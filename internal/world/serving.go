@@ -9,18 +9,22 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// rescueBound is within what traffic must have left endpoints that vanished.
+// rescueBound is how soon traffic must have left endpoints that vanished, from when
+// nothing disturbs the controller any more.
 const rescueBound = 90 * time.Second
 
-// servingLaws are laws 1 and 2, judged by what the data plane does.
+// servingLaws are laws 1 and 2 as callers feel them, judged by what the proxies do:
+//   - 1: a proxy that sends anything to a slot knows an endpoint there that serves.
+//   - 2: it knows enough of them for the share that it sends.
+//   - 1, the rescue: when endpoints vanish their traffic is moved to a slot that serves,
+//     within rescueBound. This part holds during harm, too; the others do not.
 type servingLaws struct {
 	*court
 	// lostAt is since when requests are lost that could be served elsewhere; -1 when they are not.
 	lostAt time.Duration
 }
 
-// judge looks at the data plane: every share that a proxy
-// serves has endpoints behind it, and enough of them.
+// judge looks at each share that each proxy serves of each route.
 func (l *servingLaws) judge() {
 	l.checked[1]++
 	l.checked[2]++
@@ -47,7 +51,7 @@ func (l *servingLaws) judge() {
 	l.rescue(lost)
 }
 
-// short judges one share of one proxy; true when its requests are lost though another slot could serve them.
+// short judges one share of one proxy; true when its requests are lost although another slot could serve them.
 func (l *servingLaws) short(n, slot int, share, alive int32) bool {
 	need := l.w.live.need(share)
 	if ro := l.w.live.rollout; ro != nil {
@@ -64,7 +68,7 @@ func (l *servingLaws) short(n, slot int, share, alive int32) bool {
 	return alive == 0 && l.elsewhere(n, slot)
 }
 
-// elsewhere reports whether the slot could serve that is to take over.
+// elsewhere reports whether the slot that should take over could serve.
 func (l *servingLaws) elsewhere(n, slot int) bool {
 	if ro := l.w.live.rollout; ro == nil || meansOf(ro) != byRoute {
 		return false
@@ -77,7 +81,7 @@ func (l *servingLaws) elsewhere(n, slot int) bool {
 	return false
 }
 
-// rescue judges the other half of law 1: traffic leaves endpoints that vanished, at once.
+// rescue judges that traffic leaves endpoints that vanished.
 func (l *servingLaws) rescue(lost bool) {
 	if !lost || l.unsteerable() {
 		l.lostAt = -1

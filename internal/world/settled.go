@@ -14,10 +14,13 @@ import (
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
-// settledLaw is law 6: what is as it should be causes no writes.
+// settledLaw is law 6: what is as it should be causes no writes. After a pass that wanted
+// nothing done it looks at the same world again, with everything in another order, and
+// expects no action and the same status. rest.go judges the same law at the end, by writes.
 type settledLaw struct {
 	*court
-	// dice are the law's own, so that judging does not change what is judged.
+	// dice are the law's own: judging draws no number from the world's, which would change
+	// what happens next.
 	dice *rand.Rand
 }
 
@@ -28,7 +31,7 @@ func (l *settledLaw) judge(p *pass) {
 	}
 }
 
-// twice judges law 6: the same world once more, its parts in another order, wants nothing written.
+// twice looks at the world once more.
 func (l *settledLaw) twice(p *pass) {
 	if len(p.plan.Actions) > 0 || !reflect.DeepEqual(p.read.rollout.Status.Bindings, p.plan.Status.Bindings) {
 		return // what it wants next names objects that it has not read

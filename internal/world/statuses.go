@@ -10,10 +10,16 @@ import (
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
-// statusLaws are laws 5, 8 and 9, judged by each status that is stored.
+// statusLaws are laws 5, 8 and 9, judged by each status that is stored, against the one before:
+//   - 5: within a release the cursor never goes back (cursor, within), and a weight is
+//     left behind only when every proxy serves it (served; where no proxy reports, see
+//     heeded.go).
+//   - 8: what is waited for is said (reasons).
+//   - 9: no step is left without the evidence that it asks for (evidence, left).
 type statusLaws struct{ *court }
 
-// cursor judges law 5.
+// cursor judges law 5: a release begins at its first step, unless its first steps ask
+// for nothing that is not there already.
 func (l *statusLaws) cursor(p *pass, old, now *v1alpha1.RolloutStatus) {
 	l.checked[5]++
 	index := stepOf(*now)
@@ -40,8 +46,8 @@ func (l *statusLaws) within(p *pass, old, now *v1alpha1.RolloutStatus) {
 	}
 }
 
-// served judges the other half of law 5: the cursor moves on facts. A weight is
-// behind it only when every proxy serves that weight.
+// served judges the other half of law 5, the cursor moves on facts: a weight is left
+// behind only when every proxy serves it.
 func (l *statusLaws) served(p *pass, from, to int32) {
 	if l.harmed || meansOf(p.read.rollout) != byRoute || dynamic(p.read.rollout) || p.read.replicas() == 0 || plan.Rebinding(p.read.rollout) {
 		return
@@ -73,9 +79,9 @@ func asked(steps []plan.Step) (canary *int32, baseline *v1alpha1.Baseline) {
 	return canary, baseline
 }
 
-// carried reports whether a revision that was wanted a moment ago already gets
-// traffic, by the routes, as what the active Service stands for, or because it still has pods where these are the split:
-// the weights of its first steps are reached at once.
+// carried reports whether a new canary gets traffic already, as one that was wanted a
+// moment ago: by the routes, by the active Service, or by its pods where these are the
+// split. Then the weights of its first steps are reached at once.
 func (l *statusLaws) carried(p *pass, now *v1alpha1.RolloutStatus) bool {
 	switch meansOf(p.read.rollout) {
 	case byReplicas:
@@ -104,7 +110,7 @@ func asks(ro *v1alpha1.Rollout, index int32, carried bool) bool {
 	return false
 }
 
-// waits reports whether a step takes time whatever there is.
+// waits reports whether a step takes time whatever the cluster looks like.
 func waits(s plan.Step) bool {
 	return s.SetWeight == nil && s.SetScale == nil && s.Mirror == nil && s.MatchRoute == nil && s.Baseline == nil
 }
@@ -127,7 +133,7 @@ func (l *statusLaws) reasons(now *v1alpha1.RolloutStatus) {
 	}
 }
 
-// evidence judges law 9: what a pass counted as passed had been measured and passed.
+// evidence judges law 9: each step that a pass has left had the evidence that it asks for.
 func (l *statusLaws) evidence(p *pass, old, now *v1alpha1.RolloutStatus) {
 	from, to := stepOf(*old), stepOf(*now)
 	if old.Release != now.Release || from < 0 || to <= from || p.read.replicas() == 0 || command(old) != command(now) || now.AnalysisSkipped != nil ||

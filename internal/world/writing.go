@@ -8,18 +8,23 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// writingLaws are laws 1 to 3, judged at the controller's writes.
+// writingLaws are laws 1 to 3 where they are made: before each write of the
+// controller, by what its pass has read and what the data plane may be doing.
+//   - 1 and 2: a share grows only with ready endpoints for it, and a Service is pointed
+//     only at a revision that can carry its share.
+//   - 2: pods are taken only from a revision whose remaining pods carry what it may
+//     still get, and the canary of a cookie never gets fewer users than it keeps.
+//   - 3: a split sums to 100.
 type writingLaws struct {
 	*court
 	// met is the largest weight at which users of a release were bound, by the value of their cookie.
 	met map[string]int32
 }
 
-// before judges an action when it is about to be written: laws 1 to 3. It may
-// rely on what its pass read, and nothing it read may have been wrong. What
-// others did to traffic or capacity after the reading it could not know, nor
-// that a data plane which reports nothing takes longer than it may, or that its
-// clock has leapt across a wait.
+// before judges an action that is about to be written. The planner can know only what
+// its pass has read, so nothing is judged when that was overtaken: when harm was done
+// since, when a data plane that reports nothing is later than it promises, or when the
+// controller's clock has leapt.
 func (l *writingLaws) before(p *pass, a plan.Action) {
 	if l.harmedAt >= p.began || l.w.plane.late() || l.leapt {
 		return
@@ -41,7 +46,7 @@ func (l *writingLaws) before(p *pass, a plan.Action) {
 	}
 }
 
-// shifts judges a new split: it is whole, and what rises finds endpoints.
+// shifts judges a new split: it sums to 100, and where it gives more there are endpoints.
 func (l *writingLaws) shifts(p *pass, want traffic.Split) {
 	l.checked[3]++
 	if err := want.Validate(); err != nil {
@@ -56,8 +61,8 @@ func (l *writingLaws) shifts(p *pass, want traffic.Split) {
 	}
 }
 
-// binds judges a split that keeps users: those who met the canary are no more
-// than its share, also if that was larger before.
+// binds judges a split that keeps users by a cookie: the canary's share must not be less
+// than it was before, since all who met it then will stay with it.
 func (l *writingLaws) binds(want traffic.Split) {
 	if want.Sticky == nil {
 		return
@@ -93,23 +98,24 @@ func (l *writingLaws) rises(p *pass, slot int, share int32) {
 	case ready >= p.read.need(share-1) && other < p.read.need(100-share+1):
 		// Neither can carry more, and whole percents are coarser than pods.
 	case slot == stableService && l.orphaned(p, share):
-		// What the baseline has lost its endpoints for is nobody else's.
+		// Nobody else may have the share of a baseline without endpoints.
 	case l.kept(p, slot):
-		// Short by no doing of ours: as fast as it can carry.
+		// It has lost pods, but not by our doing.
 	default:
 		l.breaks(2, "gives %s %d %% with %d ready endpoints, which needs %d", slots[slot], share, ready, need)
 	}
 }
 
-// orphaned reports whether stable gets no more than what the baseline, which has
-// no endpoints that a data plane need know, can't serve any more.
+// orphaned reports whether stable gets no more than its own share and that of a
+// baseline that has lost its endpoints, or has none that a proxy need know.
 func (l *writingLaws) orphaned(p *pass, share int32) bool {
 	lost := endpoints(p.read.services[baselineService]) == 0 || unnoticed(p, baselineService)
 	return lost && share <= l.least(stableService)+requested(l.w, baselineService)
 }
 
-// kept reports whether a slot stands for a revision that is kept in full, or
-// for the same one as the other slot.
+// kept reports whether a slot may get more than its pods carry: it stands for a stable
+// that is kept in full and has lost some, or for the same revision as the other slot,
+// so that nothing changes.
 func (l *writingLaws) kept(p *pass, slot int) bool {
 	svc, other, ro := p.read.services[slot], p.read.services[instead[slot]], p.read.rollout
 	if svc.Selects == "" || other != nil && svc.Selects == other.Selects {
@@ -132,13 +138,13 @@ func endpoints(s *plan.Service) int32 {
 	return sum
 }
 
-// selects judges a Service's new revision: it can carry what the Service gets.
+// selects judges that a Service is pointed at a revision that can carry what it gets.
 func (l *writingLaws) selects(p *pass, a plan.SelectRevision) {
 	if a.Revision == "" || p.read.replicas() == 0 {
 		return
 	}
 	if l.harmedAt >= p.began {
-		return // a person was faster than the read and this write
+		return // somebody was faster than this write
 	}
 	l.checked[1]++
 	l.checked[2]++
@@ -165,8 +171,9 @@ func (l *writingLaws) pointed(p *pass, a plan.SelectRevision, slot int) {
 	}
 }
 
-// exposure is the share that pods of a revision may be getting: requested or
-// still served, by way of a Service that selects it or of endpoints known to a proxy.
+// exposure is the share that the pods of a revision may be getting, whether a route asks
+// for it or a proxy still serves it: by each slot whose Service stands for the revision,
+// and by each of which a proxy knows the revision's endpoints.
 func (l *writingLaws) exposure(hash string) int32 {
 	var sum int32
 	for slot := range slots {
@@ -190,7 +197,7 @@ func (l *writingLaws) known(slot int, hash string) bool {
 	return false
 }
 
-// scales judges law 2's other half: capacity leaves after its traffic.
+// scales judges that pods leave after their traffic.
 func (l *writingLaws) scales(p *pass, a plan.ScaleRevision) {
 	r, ok := l.w.live.named(a.Name)
 	if !ok || a.Replicas >= r.Replicas || !l.expectsTraffic() {
@@ -207,8 +214,8 @@ func (l *writingLaws) scales(p *pass, a plan.ScaleRevision) {
 	}
 }
 
-// thins judges the same where the pods of all revisions are the split: what is
-// left is ready, but for maxUnavailable.
+// thins judges the same where pods are the split: spec.replicas stay available, but for
+// maxUnavailable.
 func (l *writingLaws) thins(p *pass, r plan.Revision, a plan.ScaleRevision) {
 	var left, had int32
 	for _, o := range p.read.sets {
@@ -227,7 +234,7 @@ func (l *writingLaws) thins(p *pass, r plan.Revision, a plan.ScaleRevision) {
 	}
 }
 
-// scalesWorkload judges a Deployment's shrinking: ours are there for each pod that leaves.
+// scalesWorkload judges that for each pod that the Deployment loses one of ours is listed.
 func (l *writingLaws) scalesWorkload(p *pass, a plan.ScaleWorkload) {
 	if a.Replicas >= a.From {
 		return
