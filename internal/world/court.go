@@ -108,7 +108,7 @@ func (c *court) watchSize() {
 // acts notes that stable may get short from now on: a pass that has signed its decision
 // had read that stable's size follows its share. An edit that no such pass has read yet
 // has shrunk nothing.
-func (c *court) acts(p *pass) {
+func acts(c *court, p *pass) {
 	if !dynamic(p.read.rollout) || p.read.rollout.Status.StableRevision == "" {
 		return
 	}

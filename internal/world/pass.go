@@ -164,14 +164,14 @@ func (p *pass) take(some ...kind) {
 func (p *pass) sign() {
 	if plan.Same(&p.stored.Status, &p.plan.Status) {
 		p.c.draft.drop()
-		p.begin()
+		begin(p)
 		return
 	}
 	if p.c.signed {
 		p.unwritten = p.c.draft.hold(p.stored, p.plan, p.now)
 	}
 	if p.unwritten > 0 {
-		p.begin()
+		begin(p)
 		return
 	}
 	p.c.later(p.c.w.lags.Write, "status write", func() {
@@ -181,7 +181,7 @@ func (p *pass) sign() {
 		}
 		p.c.signed = true
 		p.c.draft.drop()
-		p.begin()
+		begin(p)
 	})
 }
 
@@ -209,8 +209,8 @@ func (p *pass) store(version int64, s v1alpha1.RolloutStatus) error {
 }
 
 // begin carries out what was decided and signed.
-func (p *pass) begin() {
-	p.c.w.laws.acts(p)
+func begin(p *pass) {
+	acts(p.c.w.laws.court, p)
 	p.act(p.plan.Actions)
 }
 
