@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -225,14 +226,23 @@ func (w writer) deleteRevision(ctx context.Context, s plan.Snapshot, a plan.Dele
 	return client.IgnoreNotFound(w.client.Delete(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name)))
 }
 
-// scale sets replicas, provided that they are still what was decided upon.
-func (w writer) scale(ctx context.Context, obj client.Object, from, to int32) error {
+// scale sets replicas, provided that they are still what was decided upon. The
+// API server calls it invalid when they are not; so does many a policy that denies
+// the write. Which of both it was the object tells.
+func (w writer) scale(ctx context.Context, rs *appsv1.ReplicaSet, from, to int32) error {
 	patch := fmt.Sprintf(`[{"op":"test","path":"/spec/replicas","value":%d},{"op":"replace","path":"/spec/replicas","value":%d}]`, from, to)
-	err := w.client.Patch(ctx, obj, client.RawPatch(types.JSONPatchType, []byte(patch)), client.FieldOwner(v1alpha1.FieldOwner))
-	if apierrors.IsInvalid(err) { // the test failed: somebody scaled it meanwhile
-		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "replicasets"}, obj.GetName(), err)
+	err := w.client.Patch(ctx, rs, client.RawPatch(types.JSONPatchType, []byte(patch)), client.FieldOwner(v1alpha1.FieldOwner))
+	if apierrors.IsInvalid(err) && scaledSince(ctx, w.live, rs, from) {
+		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "replicasets"}, rs.Name, err)
 	}
 	return err
+}
+
+// scaledSince reports whether somebody scaled a ReplicaSet meanwhile, or deleted it.
+func scaledSince(ctx context.Context, live client.Reader, rs *appsv1.ReplicaSet, from int32) bool {
+	now := &appsv1.ReplicaSet{}
+	err := live.Get(ctx, client.ObjectKeyFromObject(rs), now)
+	return apierrors.IsNotFound(err) || err == nil && ptr.Deref(now.Spec.Replicas, 1) != from
 }
 
 // selectRevision sets or removes one key of the selector. The selector is an
