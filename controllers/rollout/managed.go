@@ -35,10 +35,12 @@ type managed struct {
 }
 
 // observe reads the routes that are ours, and has the API server check those
-// that are to be written.
+// that are to be written; a Rollout that is deleted writes none.
 func (m managed) observe(ctx context.Context, o *observation) error {
-	wanted := plan.WantedBindings(o.s.Rollout)
-	asked := plan.ManagedRefs(wanted)
+	var asked []v1alpha1.RouteRef
+	if o.s.Rollout.DeletionTimestamp == nil {
+		asked = plan.ManagedRefs(plan.WantedBindings(o.s.Rollout))
+	}
 	for i, ref := range asked {
 		at := fmt.Sprintf("spec.strategy.canary.managedRoutes[%d]", i)
 		found, err := m.route(ctx, o, ref, at)
@@ -83,13 +85,11 @@ func (m managed) route(ctx context.Context, o *observation, ref v1alpha1.RouteRe
 	if object != nil && object.GetAnnotations()[v1alpha1.ManagedAnnotation] == wanted.GetAnnotations()[v1alpha1.ManagedAnnotation] {
 		return plan.Managed{Ref: ref}, nil
 	}
-	if err := m.routers.Unable(ctx, m.client, routeTo(o.s, o.bound, ref, at+".spec"), wanted, plan.Asked(o.s.Rollout)); err != nil {
-		return plan.Managed{}, err
+	err = m.routers.Unable(ctx, m.client, routeTo(o.s, o.bound, ref, at+".spec"), wanted, plan.Asked(o.s.Rollout))
+	if err == nil {
+		err = m.check(ctx, wanted, at)
 	}
-	if err := m.check(ctx, wanted, at); err != nil {
-		return plan.Managed{}, err
-	}
-	return plan.Managed{Ref: ref, Outdated: true}, nil
+	return plan.Managed{Ref: ref, Outdated: true}, o.unsure(at+".spec", err)
 }
 
 // outdated reports whether a route is ours and about to be written, so that what it says now is no matter.

@@ -28,11 +28,14 @@ type seen struct {
 	plan.Snapshot
 	// stored is the Rollout as it is stored; the snapshot's has the status that it would have by now.
 	stored *v1alpha1.Rollout
+	// unread is why part of what only new things hang on is not known, and stands as a problem; nil as a rule.
+	unread error
 }
 
 // observe reads everything that a decision depends on: some kinds of objects
 // from the API server, the others from the cache. What a person has to mend
-// becomes a problem of the snapshot; an error means that it could not be read.
+// becomes a problem of the snapshot; an error means that it could not be read. What
+// only new things hang on is a problem then, too: the way back does not wait for it.
 func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live plan.Kinds) (seen, error) {
 	from := readers{cached: r.cached, live: r.live, noted: r.noted, kinds: live}
 	stored := &v1alpha1.Rollout{}
@@ -52,7 +55,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 	}
 	o.found = append(o.found, r.gates.problems(ro)...)
 	o.s.Problems = o.found
-	return seen{o.s, stored}, nil
+	return seen{o.s, stored, o.unread}, nil
 }
 
 // readers choose where a kind of object is read from.
@@ -92,27 +95,6 @@ type observation struct {
 	rival map[string]string
 	// replicaSets by name, for telling whose pod an endpoint is.
 	replicaSets map[string]string
-}
-
-// problems collects what a person has to mend.
-type problems struct {
-	found []plan.Problem
-	// leaving says that the spec names other objects than those that carry the traffic.
-	leaving bool
-}
-
-func (p *problems) problem(field, format string, args ...any) {
-	p.found = append(p.found, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...)})
-}
-
-// unbound is a problem with an object that carries the traffic now.
-func (p *problems) unbound(field, format string, args ...any) {
-	p.found = append(p.found, plan.Problem{Field: field, Message: fmt.Sprintf(format, args...), Steers: true, Bound: p.leaving})
-}
-
-// routed is a router's problem with an object that carries the traffic now.
-func (p *problems) routed(of *routers.Problem) {
-	p.found = append(p.found, plan.Problem{Field: of.Field, Message: of.Message, Steers: true, Bound: p.leaving, Unwatched: of.Unwatched})
 }
 
 func (o *observation) namespaced(name string) types.NamespacedName {
@@ -252,9 +234,10 @@ func (o *observation) routes(ctx context.Context) error {
 }
 
 // carriable finds what the steps ask for and the kind of a route, or a data
-// plane of it, can't carry. It keeps nothing that is under way from being taken back.
+// plane of it, can't carry. It keeps nothing that is under way from being taken
+// back, and concerns nobody once the Rollout is deleted.
 func carriable(ctx context.Context, o *observation, route routers.Route) error {
-	if _, err := o.routers.For(route); err != nil {
+	if _, err := o.routers.For(route); err != nil || o.s.Rollout.DeletionTimestamp != nil {
 		return nil //nolint:nilerr // reading it says so
 	}
 	wants := plan.Asked(o.s.Rollout)
@@ -265,7 +248,7 @@ func carriable(ctx context.Context, o *observation, route routers.Route) error {
 			return nil
 		}
 	}
-	err := o.routers.Unable(ctx, o.from.of(plan.Routes), route, nil, wants)
+	err := o.unsure(route.Field, o.routers.Unable(ctx, o.from.of(plan.Routes), route, nil, wants))
 	if errors.As(err, &p) {
 		o.routed(p)
 		return nil
@@ -300,7 +283,7 @@ func (o *observation) successors(ctx context.Context) error {
 			return err
 		}
 	}
-	o.found = append(o.found, next.found...)
+	o.found, o.unread = append(o.found, next.found...), cmp.Or(o.unread, next.unread)
 	return nil
 }
 

@@ -84,6 +84,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // before this process first writes for a Rollout, because its cache may not have heard
 // of the last writes of the process before. So it is after a write that failed: then
 // either the cache is old, or the write went through and only its answer was lost.
+// A plan that lacks part of what new things hang on counts only where it can't wait.
 func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (s seen, p plan.Plan, err error) {
 	// Only now: each look compares with what the pass before has seen, not with the look before.
 	defer func() {
@@ -105,6 +106,9 @@ func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (s se
 		if live.Has(wanted) {
 			if live.Has(plan.AllKinds) {
 				r.known.add(s.stored.UID)
+			}
+			if s.unread != nil && p.CanWait() {
+				return s, p, s.unread
 			}
 			return s, p, nil
 		}

@@ -24,7 +24,8 @@ func (o *observation) trouble(ctx context.Context) error {
 	}
 	pods, err := podsOf(ctx, o, hash)
 	if err != nil {
-		return err
+		o.s.Revisions[at].Trouble = fmt.Sprintf("its pods can't be listed (%v)", err)
+		return nil
 	}
 	slices.SortFunc(pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	for i := range pods {

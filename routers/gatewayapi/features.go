@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -166,6 +167,9 @@ type abilities struct {
 	features []features.FeatureName
 }
 
+// unreadable precedes what the controller has no right to read.
+const unreadable = "the controller, whose service account should be bound to ClusterRole sluice, may not read "
+
 func (a abilities) lists(f features.FeatureName) bool { return slices.Contains(a.features, f) }
 
 // without is the problem of a step that a parent's data plane is not known to carry out.
@@ -226,6 +230,9 @@ func (g *router) ofGateway(ctx context.Context, key types.NamespacedName, a *abi
 	case gone(err):
 		a.silence = a.speaker + " does not exist"
 		return nil
+	case apierrors.IsForbidden(err):
+		a.silence = unreadable + a.speaker
+		return nil
 	case err != nil:
 		return fmt.Errorf("read %s: %w", a.speaker, err)
 	case len(class.Status.SupportedFeatures) == 0:
@@ -244,6 +251,9 @@ func (g *router) annotated(ctx context.Context, key types.NamespacedName, o clie
 	switch {
 	case gone(err):
 		a.silence = a.parent + " does not exist (create it or correct spec.parentRefs)"
+		return nil
+	case apierrors.IsForbidden(err):
+		a.silence = unreadable + a.parent
 		return nil
 	case err != nil:
 		return fmt.Errorf("read %s: %w", a.parent, err)

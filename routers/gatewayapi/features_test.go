@@ -6,12 +6,15 @@ package gatewayapi
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -156,6 +159,59 @@ func TestUnable(t *testing.T) {
 		})
 	}
 }
+
+// TestUnableToLook: a class that may not be read is one of which nothing is known;
+// an API server that does not answer says nothing at all.
+func TestUnableToLook(t *testing.T) {
+	mirror := []traffic.Split{{Stable: 100, Mirror: 100}}
+	failing := errors.New("the API server does not answer")
+	forbidden := apierrors.NewForbidden(schema.GroupResource{Group: gatewayv1.GroupName, Resource: "gateways"}, "", nil)
+	class, gateway := &gatewayv1.GatewayClass{}, &gatewayv1.Gateway{}
+	for name, tc := range map[string]struct {
+		reason string
+		from   client.Object
+		err    error
+		says   string
+	}{
+		"Class":   {reason: "whoever installs the controller can let it", from: class, err: forbidden, says: "bound to ClusterRole sluice, may not read GatewayClass public of Gateway shop/public; a data plane without it may answer every request with an error; remove the step"},
+		"Gateway": {reason: "so with a Gateway", from: gateway, err: forbidden, says: "bound to ClusterRole sluice, may not read Gateway shop/public; a data plane"},
+		"Failing": {reason: "nobody can tell people anything", from: class, err: failing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := reader(func(o client.Object) error {
+				if reflect.TypeOf(o) == reflect.TypeOf(tc.from) {
+					return tc.err
+				}
+				text := httpRoute
+				if _, ok := o.(*gatewayv1.Gateway); ok {
+					text = "{metadata: {name: public, uid: '1'}, spec: {gatewayClassName: public}}"
+				}
+				return yaml.Unmarshal([]byte(text), o)
+			})
+			route := routers.Route{
+				Namespace: "shop", Ref: v1alpha1.RouteRef{APIVersion: "gateway.networking.k8s.io/v1", Kind: "HTTPRoute", Name: "checkout"},
+				Field: "spec.strategy.canary.routes[0]", StableService: "checkout-stable", CanaryService: "checkout-canary",
+			}
+			err := newRouter(nil, live, requestKinds()).Unable(t.Context(), live, route, nil, mirror)
+			var p *routers.Problem
+			switch is := errors.As(err, &p); {
+			case is && (tc.says == "" || !p.Unwatched || !strings.Contains(p.Message, tc.says)):
+				t.Errorf("%s: the problem says %q, want %q in it", tc.reason, p.Message, tc.says)
+			case !is && (tc.says != "" || !errors.Is(err, tc.err)):
+				t.Errorf("%s: %v", tc.reason, err)
+			}
+		})
+	}
+}
+
+// reader reads what a function says.
+type reader func(client.Object) error
+
+func (r reader) Get(_ context.Context, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	return r(o)
+}
+
+func (reader) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
 
 // put creates an object, with these features if it is a class, and tells its kind.
 func put(t *testing.T, c client.Client, ns, text string, lists []gatewayv1.FeatureName) string {

@@ -20,7 +20,14 @@ type Plan struct {
 	Actions []Action
 	// Wake is when to look again at the latest; 0 when only a change of the world can move things.
 	Wake time.Duration
+	// Returns: traffic goes back to stable, or the Rollout is let go.
+	Returns bool
 }
+
+// CanWait reports whether nothing is lost when a plan is dropped, because it was
+// made without some of what new things hang on, and is made once more. On the way
+// back nothing is new, and what a problem leaves of other plans is there to save callers.
+func (p Plan) CanWait() bool { return !p.Returns && len(p.Actions) == 0 }
 
 // Decide says what to report and what to do. It is total: a mistake in the
 // spec becomes a condition, never an error.
@@ -46,6 +53,7 @@ func decide(f facts) Plan {
 		Status:  status(c, f, d, explain(c, f)),
 		Actions: diff(c, f, d),
 		Wake:    wake(c, f, d),
+		Returns: c.mode(f) == returning,
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // Without a workload nobody takes over, and nothing is waited for.
 func handBack(f facts) Plan {
 	c := cursorOf(f.Rollout.Status)
-	p := Plan{Status: *f.Rollout.Status.DeepCopy()}
+	p := Plan{Status: *f.Rollout.Status.DeepCopy(), Returns: true}
 	p.Status.ObservedGeneration = f.Rollout.Generation
 	p.Status.Phase = v1alpha1.PhaseProgressing
 	p.Status.Traffic = trafficStatus(c, f)

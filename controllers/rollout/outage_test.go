@@ -1,0 +1,256 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/testing/testenv"
+)
+
+// outage has some requests of a controller fail while it is on, as when the API
+// server can't convert a kind or a webhook is down.
+type outage struct {
+	next http.RoundTripper
+	of   func(*http.Request) bool
+	on   atomic.Bool
+	hits atomic.Int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o *outage) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !o.on.Load() || !o.of(r) {
+		return o.next.RoundTrip(r)
+	}
+	o.hits.Add(1)
+	body := `{"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "InternalError", "code": 500, "message": "a webhook is down"}`
+	return &http.Response{
+		StatusCode: http.StatusInternalServerError, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(body)), Request: r,
+	}, nil
+}
+
+// env is one whose controllers meet the outage.
+func (o *outage) env(t *testing.T) *testenv.Env {
+	t.Helper()
+	config := rest.CopyConfig(testenv.Start(t).Config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { o.next = next; return o })
+	return &testenv.Env{Config: config}
+}
+
+// poke wakes the controller.
+func (s *shop) poke() {
+	s.t.Helper()
+	s.patch(func(ro *v1alpha1.Rollout) {
+		metav1.SetMetaDataAnnotation(&ro.ObjectMeta, "example.com/look", fmt.Sprint(time.Now().UnixNano()))
+	})
+}
+
+// TestWayBackDespiteAnOutage: what only new steps hang on can't be read. Nothing
+// new begins, nothing is told of what passes by itself, and an abort goes on.
+func TestWayBackDespiteAnOutage(t *testing.T) {
+	cases := map[string]struct {
+		reason string
+		// of are the requests that fail.
+		of func(*http.Request) bool
+		// before the release, and in the middle of it.
+		prepare, meanwhile func(*shop, *v1alpha1.Rollout)
+		steps              []v1alpha1.Step
+	}{
+		"Class": {
+			reason: "nobody knows what the data plane can do",
+			of: func(r *http.Request) bool {
+				return r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/gatewayclasses/")
+			},
+			steps: []v1alpha1.Step{weight(25), pause(), mirror(10), pause()},
+		},
+		"ManagedRoute": {
+			reason: "nobody knows whether the API server would take the route",
+			of: func(r *http.Request) bool {
+				return r.Method == http.MethodPatch && strings.HasSuffix(r.URL.Path, "/httproutes/shop") && r.URL.Query().Has("dryRun")
+			},
+			prepare: func(s *shop, ro *v1alpha1.Rollout) {
+				s.dropRoute()
+				s.managing(ro, nil)
+			},
+			meanwhile: func(s *shop, ro *v1alpha1.Rollout) {
+				s.managing(ro, func(spec *gatewayv1.HTTPRouteSpec) { spec.Hostnames = []gatewayv1.Hostname{"shop.example.com"} })
+			},
+			steps: []v1alpha1.Step{weight(25), pause(), weight(50), pause()},
+		},
+		"Configuration": {
+			reason: "nobody knows which revision is wanted",
+			of: func(r *http.Request) bool {
+				return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/configmaps/settings")
+			},
+			prepare: func(s *shop, ro *v1alpha1.Rollout) {
+				s.create(s.settings("green"))
+				ro.Spec.TrackConfig = true
+				ro.Spec.Template.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}}}
+			},
+			steps: []v1alpha1.Step{weight(25), pause(), weight(50), pause()},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			s.gatewayOf("HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")
+			o := &outage{of: tc.of}
+			startController(t, o.env(t), s.ns)
+			ro := s.rollout(tc.steps...)
+			if tc.prepare != nil {
+				tc.prepare(s, ro)
+			}
+			s.create(ro)
+			s.untilPhase(v1alpha1.PhaseHealthy)
+			s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Template.Spec.Containers[0].Image = "shop:v2" })
+			s.atStep(1)
+			s.until("at 25 %", func(ro *v1alpha1.Rollout) bool {
+				_, canary := s.weights()
+				return canary == 25 && ro.Status.Phase == v1alpha1.PhasePaused
+			})
+
+			o.on.Store(true)
+			stop := s.always(func(context.Context) string {
+				ro := s.get()
+				if c := meta.FindStatusCondition(ro.Status.Conditions, v1alpha1.ConditionSpecValid); c.Status != metav1.ConditionTrue {
+					return c.Message
+				}
+				return ""
+			})
+			if s.poke(); tc.meanwhile != nil {
+				s.patch(func(ro *v1alpha1.Rollout) { tc.meanwhile(s, ro) })
+			}
+			err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) { return o.hits.Load() > 3, nil })
+			if err != nil {
+				t.Fatal("nothing fails")
+			}
+			stop()
+
+			s.say(v1alpha1.VerbAbort)
+			back := s.aborted(v1alpha1.ReasonAbortedByCommand)
+			if stable, canary := s.weights(); stable != 100 || canary != 0 {
+				t.Errorf("%s: after the abort stable has %d %% and the canary %d %%", tc.reason, stable, canary)
+			}
+			valid := meta.FindStatusCondition(back.Status.Conditions, v1alpha1.ConditionSpecValid)
+			if valid.Status != metav1.ConditionFalse || !strings.Contains(valid.Message, "a webhook is down") {
+				t.Errorf("%s: SpecValid is %s: %s", tc.reason, valid.Status, valid.Message)
+			}
+			o.on.Store(false)
+			s.until("in order", func(ro *v1alpha1.Rollout) bool {
+				return meta.IsStatusConditionTrue(ro.Status.Conditions, v1alpha1.ConditionSpecValid)
+			})
+			o.on.Store(true)
+			if name != "Configuration" { // which is read by whoever lets go, and again a moment later
+				s.delete(s.get())
+			}
+		})
+	}
+}
+
+// TestAbortWhilePodsCantBeListed: what keeps the pods is for people to know only.
+func TestAbortWhilePodsCantBeListed(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	o := &outage{of: func(r *http.Request) bool {
+		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/pods")
+	}}
+	o.on.Store(true)
+	startController(t, o.env(t), s.ns)
+	s.create(s.rollout(weight(50)))
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.patch(func(ro *v1alpha1.Rollout) {
+		ro.Spec.Template = podTemplate("shop:v2")
+		ro.Spec.Template.Annotations = map[string]string{"pump.sluice.dev/behaviour": "crash"}
+	})
+	s.until("said", func(ro *v1alpha1.Rollout) bool {
+		return strings.Contains(ro.Status.Message, "waiting for pods: 0 of 2 available; its pods can't be listed (") && strings.Contains(ro.Status.Message, "a webhook is down")
+	})
+	s.say(v1alpha1.VerbAbort)
+	s.aborted(v1alpha1.ReasonAbortedByCommand)
+}
+
+// TestWithoutTheRightToLook: a controller that may not read the class says whom to
+// bind to what, and takes traffic back all the same.
+func TestWithoutTheRightToLook(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.gatewayOf("HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")
+	role := s.rights()
+	config := rest.CopyConfig(testenv.Start(t).Config)
+	config.Impersonate.UserName = s.ns
+	startController(t, &testenv.Env{Config: config}, s.ns)
+	s.create(s.rollout(weight(25), pause(), mirror(10), pause()))
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.release("shop:v2")
+	s.atStep(1)
+
+	s.edit(role, func() {
+		for i := range role.Rules {
+			rule := &role.Rules[i]
+			if len(rule.Resources) > 0 && rule.Resources[0] == "gatewayclasses" {
+				rule.Resources = rule.Resources[1:]
+			}
+		}
+	})
+	err := wait.PollUntilContextTimeout(s.ctx, 500*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+		s.poke() // the API server hears of rights a moment later
+		c := meta.FindStatusCondition(s.get().Status.Conditions, v1alpha1.ConditionSpecValid)
+		return strings.Contains(c.Message, "service account should be bound to ClusterRole sluice, may not read GatewayClass "+s.ns), nil
+	})
+	if err != nil {
+		t.Fatalf("never told: %+v", s.get().Status.Conditions)
+	}
+	s.say(v1alpha1.VerbAbort)
+	s.aborted(v1alpha1.ReasonAbortedByCommand)
+	if stable, canary := s.weights(); stable != 100 || canary != 0 {
+		t.Errorf("after the abort stable has %d %% and the canary %d %%", stable, canary)
+	}
+	s.delete(s.get())
+}
+
+// rights gives a user, who is called as the namespace is, those that the controller is shipped with.
+func (s *shop) rights() *rbacv1.ClusterRole {
+	s.t.Helper()
+	raw, err := os.ReadFile("../../config/rbac/role.yaml")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(raw, role); err != nil {
+		s.t.Fatal(err)
+	}
+	role.Name = s.ns
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: s.ns},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: s.ns},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: s.ns}},
+	}
+	s.create(role)
+	s.create(binding)
+	s.t.Cleanup(func() {
+		_ = s.client.Delete(context.WithoutCancel(s.ctx), binding)
+		_ = s.client.Delete(context.WithoutCancel(s.ctx), role)
+	})
+	return role
+}
