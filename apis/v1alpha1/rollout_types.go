@@ -76,7 +76,12 @@ type RolloutSpec struct {
 	// +optional
 	Template *corev1.PodTemplateSpec `json:"template,omitempty"`
 
-	// minReadySeconds is how long a pod must be ready to count as available. Default 0.
+	// minReadySeconds is how long a pod must be ready to count as available;
+	// progressDeadlineSeconds has to be longer, unless onDeadline is Degrade.
+	// 0, the default, takes what the Deployment of workloadRef says. A change
+	// reaches the pods of the stable revision and of the one in flight in place:
+	// those that are not ready for that long yet keep their traffic, and the
+	// release waits for them.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`

@@ -114,6 +114,8 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return w.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a)
 	case plan.CreateService:
 		return w.createService(ctx, s, a)
+	case plan.SetMinReady:
+		return w.mergePatch(ctx, named(&appsv1.ReplicaSet{}, s.Rollout, a.Name), map[string]any{"spec": map[string]any{"minReadySeconds": a.Seconds}})
 	case plan.MarkRevision:
 		return w.mark(ctx, s, a)
 	case plan.StartJob:

@@ -146,7 +146,10 @@ func (o *observation) template(ctx context.Context) error {
 }
 
 func workload(d *appsv1.Deployment) *plan.Workload {
-	w := &plan.Workload{Name: d.Name, UID: d.UID, Replicas: 1, Current: d.Status.Replicas, Available: d.Status.AvailableReplicas}
+	w := &plan.Workload{
+		Name: d.Name, UID: d.UID, Replicas: 1, Current: d.Status.Replicas, Available: d.Status.AvailableReplicas,
+		MinReadySeconds: d.Spec.MinReadySeconds,
+	}
 	if d.Spec.Replicas != nil {
 		w.Replicas = *d.Spec.Replicas
 	}
@@ -188,7 +191,8 @@ func revision(rs *appsv1.ReplicaSet) plan.Revision {
 		Hash: rs.Labels[v1alpha1.RevisionLabel], Name: rs.Name, Number: number, Replicas: 1, Mark: rs.Annotations[v1alpha1.RoleAnnotation],
 		Config:  readConfigNote(rs.Annotations[v1alpha1.ConfigAnnotation]),
 		Current: rs.Status.Replicas, Ready: rs.Status.ReadyReplicas, Available: rs.Status.AvailableReplicas,
-		Trouble: uncreated(rs),
+		MinReadySeconds: rs.Spec.MinReadySeconds,
+		Trouble:         uncreated(rs),
 	}
 	if rs.Spec.Replicas != nil {
 		r.Replicas = *rs.Spec.Replicas

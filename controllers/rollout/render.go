@@ -44,7 +44,7 @@ func replicaSet(s plan.Snapshot, a plan.CreateRevision) *appsv1.ReplicaSet {
 	return &appsv1.ReplicaSet{
 		ObjectMeta: meta,
 		Spec: appsv1.ReplicaSetSpec{
-			Replicas: &a.Replicas, MinReadySeconds: s.Rollout.Spec.MinReadySeconds,
+			Replicas: &a.Replicas, MinReadySeconds: a.MinReadySeconds,
 			Selector: selector, Template: template,
 		},
 	}

@@ -93,6 +93,15 @@ func (m *manifests) pods() (*corev1.PodTemplateSpec, *metav1.LabelSelector) {
 	return m.rollout.Spec.Template, m.rollout.Spec.Selector
 }
 
+// minReady is minReadySeconds of the Deployment that the Rollout refers to; 0
+// where the files do not hold it.
+func (m *manifests) minReady() int32 {
+	if ref := m.rollout.Spec.WorkloadRef; ref != nil && m.deployments[ref.Name] != nil {
+		return m.deployments[ref.Name].Spec.MinReadySeconds
+	}
+	return 0
+}
+
 // resolve puts the metrics of templates in place of their names. A template
 // that the files do not hold is played as one metric of its name.
 func (m *manifests) resolve() {

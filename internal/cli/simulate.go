@@ -90,7 +90,7 @@ func (m *simulate) run(ctx context.Context, name string) error {
 	}
 	template, selector := read.pods()
 	played, err := world.Rehearsal{
-		Rollout: read.rollout, Template: template, Selector: selector,
+		Rollout: read.rollout, Template: template, Selector: selector, MinReady: read.minReady(),
 		BadAt: int32(m.badAt) - 1, Traffic: m.traffic, Patience: personComes,
 	}.Play()
 	if err != nil {

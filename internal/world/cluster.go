@@ -56,7 +56,7 @@ func (c *cluster) adopt(n int32) {
 	set := &podSet{}
 	c.of[""] = set
 	for range n {
-		set.pods = append(set.pods, &pod{ready: true})
+		set.pods = append(set.pods, &pod{ready: true, since: -time.Hour})
 	}
 	for i := range c.w.endpoints.listed {
 		c.w.endpoints.relist(i)
@@ -158,22 +158,44 @@ type count struct{ current, ready, available int32 }
 
 // count gives what the status of a ReplicaSet, or of the Deployment, should say.
 func (c *cluster) count(hash string) count {
-	minReady := time.Duration(0)
-	if ro := c.w.live.rollout; ro != nil {
-		minReady = time.Duration(ro.Spec.MinReadySeconds) * time.Second
-	}
-	pods := c.set(hash).pods
+	least, pods := minReady(c, hash), c.set(hash).pods
 	n := count{current: int32(len(pods))}
 	for _, p := range pods {
 		if !p.ready {
 			continue
 		}
 		n.ready++
-		if c.w.now >= p.since+minReady {
+		if c.w.now >= p.since+least {
 			n.available++
 		}
 	}
 	return n
+}
+
+// minReady is how long a pod has to be ready to count as available.
+func minReady(c *cluster, hash string) time.Duration {
+	var n int32
+	if hash == "" && c.w.live.workload != nil {
+		n = c.w.live.workload.MinReadySeconds
+	} else if r, ok := c.w.live.set(hash); ok {
+		n = r.MinReadySeconds
+	}
+	return time.Duration(n) * time.Second
+}
+
+// ripen has the controllers look again when a ready pod has been so for long enough.
+func ripen(c *cluster, p *pod) {
+	if left := p.since + minReady(c, p.hash) - c.w.now; p.ready && left > 0 {
+		c.w.at(c.w.now+left, "pod gets available", func() { c.changed(p.hash) })
+	}
+}
+
+// ripenAll has them look at all pods of a set, which may have to be ready for another time now.
+func ripenAll(c *cluster, hash string) {
+	c.changed(hash)
+	for _, p := range c.set(hash).pods {
+		ripen(c, p)
+	}
 }
 
 // report writes the status of a ReplicaSet or of the Deployment.

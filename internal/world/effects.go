@@ -45,6 +45,8 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 		return locked(func() bool { svc := w.service(a.Service); return svc != nil && svc.Version != a.Version }, one(func() error { return selectRevision(w, a) }))
 	case plan.CreateService:
 		return one(func() error { return createService(w, a) })
+	case plan.SetMinReady:
+		return one(func() error { return setMinReady(w, a) })
 	case plan.MarkRevision:
 		return one(func() error { return markRevision(w, a) })
 	case plan.StartJob:
@@ -124,7 +126,7 @@ func createRevision(w *World, p *pass, a plan.CreateRevision) error {
 	}
 	w.live.update(plan.Revision{
 		Hash: a.Hash, Name: names.ReplicaSet(p.read.rollout.Name, a.Hash), Number: a.Number,
-		Images: []string{w.catalogue.byHash[a.Hash].image}, Replicas: a.Replicas, Mark: a.Mark,
+		Images: []string{w.catalogue.byHash[a.Hash].image}, Replicas: a.Replicas, MinReadySeconds: a.MinReadySeconds, Mark: a.Mark,
 	}, true)
 	w.touch(replicaSets)
 	w.pods.changed(a.Hash)
@@ -139,7 +141,9 @@ func createBaseline(w *World, p *pass, a plan.CreateBaseline) error {
 	if _, exists := w.live.set(a.Hash); exists {
 		return nil
 	}
-	w.live.update(plan.Revision{Hash: a.Hash, Name: names.ReplicaSet(p.read.rollout.Name, a.Hash), Images: from.Images, Replicas: a.Replicas}, true)
+	w.live.update(plan.Revision{
+		Hash: a.Hash, Name: names.ReplicaSet(p.read.rollout.Name, a.Hash), Images: from.Images, Replicas: a.Replicas, MinReadySeconds: from.MinReadySeconds,
+	}, true)
 	w.touch(replicaSets)
 	w.pods.changed(a.Hash)
 	return nil
@@ -201,6 +205,18 @@ func createService(w *World, a plan.CreateService) error {
 			w.endpoints.lookAt(i)
 		}
 	}
+	return nil
+}
+
+func setMinReady(w *World, a plan.SetMinReady) error {
+	r, ok := w.live.named(a.Name)
+	if !ok {
+		return errRefused
+	}
+	r.MinReadySeconds = a.Seconds
+	w.live.update(r, true)
+	w.touch(replicaSets)
+	ripenAll(&w.pods, r.Hash)
 	return nil
 }
 

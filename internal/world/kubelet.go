@@ -16,9 +16,7 @@ func (k *kubelet) up(p *pod, health Health) {
 	}
 	p.ready, p.since = true, k.w.now
 	k.w.pods.changed(p.hash)
-	if ro := k.w.live.rollout; ro != nil && ro.Spec.MinReadySeconds > 0 {
-		k.w.in(Exactly(time.Duration(ro.Spec.MinReadySeconds)*time.Second), "pod gets available", func() { k.w.pods.changed(p.hash) })
-	}
+	ripen(&k.w.pods, p)
 	if health == Crashing && !k.w.mischief.over {
 		k.w.in(Span{time.Second, 20 * time.Second}, "pod crashes", func() { k.crash(p, 10*time.Second) })
 	}

@@ -72,7 +72,7 @@ func (m *mischief) fate(what string) fate {
 }
 
 // refusable are the kinds of writes that nobody's safety hangs on, by what their actions are called.
-var refusable = [...]string{"the role's metadata", "AnalysisRun", "Job", "delete "}
+var refusable = [...]string{"the role's metadata", "as available after", "AnalysisRun", "Job", "delete "}
 
 // refuseSome has one kind of write be refused for a while.
 func (m *mischief) refuseSome(rng *rand.Rand) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +25,8 @@ type people struct {
 	said int
 	// strategies that people change to.
 	strategies []v1alpha1.Strategy
+	// ripens are the dice for minReadySeconds; nil for nobody who changes that.
+	ripens *rand.Rand
 }
 
 func newPeople(w *World) *people {
@@ -37,6 +40,9 @@ func (h *people) some() {
 	w := h.w
 	if w.live.rollout == nil {
 		return
+	}
+	if h.ripens != nil && h.ripens.IntN(12) == 0 {
+		h.ripen(pick[int32](h.ripens, 0, 1, 5, 15))
 	}
 	deeds := [...]struct {
 		of100 int
@@ -99,6 +105,21 @@ func (h *people) scale(n int32) {
 	w := h.w
 	w.logf("user wants %d replicas", n)
 	w.editRollout(true, func(r *v1alpha1.Rollout) { r.Spec.Replicas = &n })
+}
+
+// ripen changes how long pods have to be ready, in the Rollout or in the Deployment.
+func (h *people) ripen(n int32) {
+	w := h.w
+	w.logf("user wants pods ready for %d s", n)
+	if w.live.workload != nil {
+		d := *w.live.workload
+		d.MinReadySeconds = n
+		w.live.workload = &d
+		w.touch(workloads)
+		ripenAll(&w.pods, "")
+		return
+	}
+	w.editRollout(true, func(r *v1alpha1.Rollout) { r.Spec.MinReadySeconds = n })
 }
 
 func (h *people) pause(paused bool) {

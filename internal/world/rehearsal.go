@@ -25,6 +25,8 @@ type Rehearsal struct {
 	// Template of the new revision, and Selector of its pods.
 	Template *corev1.PodTemplateSpec
 	Selector *metav1.LabelSelector
+	// MinReady is minReadySeconds of the Deployment that the Rollout refers to, if it does.
+	MinReady int32
 	// BadAt is the step, from 0, at which the new revision begins to fail; -1 for a good one.
 	BadAt int32
 	// Traffic is requests per second.
@@ -106,7 +108,7 @@ func (r Rehearsal) world() (*World, error) {
 		setup.Services[2] = b.Service
 	}
 	if r.Rollout.Spec.WorkloadRef != nil {
-		setup.Workload = max(1, replicasOf(r.Rollout))
+		setup.Workload, setup.MinReady = max(1, replicasOf(r.Rollout)), r.MinReady
 	}
 	return New(setup), nil
 }

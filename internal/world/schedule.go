@@ -107,9 +107,10 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 		Services: [...]string{stableName, canaryName, callerName}, Seed: seed, Transcript: transcript, Decide: s.decide,
 		Silent: rand.New(rand.NewPCG(seed, 2)).IntN(8) == 0, // dice of its own, as with baselines
 	}
+	ripens := rand.New(rand.NewPCG(seed, 5))
 	switch rng.IntN(7) {
 	case 0:
-		setup.Workload = *r.Spec.Replicas
+		setup.Workload, setup.MinReady = *r.Spec.Replicas, pick[int32](ripens, 0, 0, 5)
 	case 1:
 		setup.Bare = plan.MakesServices(r)
 	}
@@ -126,6 +127,7 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 		w.mischief.refuseSome(refusals)
 	}
 	h := newPeople(w)
+	h.ripens = ripens
 	h.stranger.deletes = rng.IntN(2) == 0
 	for range 4 {
 		h.strategies = append(h.strategies, strategy())

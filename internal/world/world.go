@@ -54,6 +54,8 @@ type Setup struct {
 	Bare bool
 	// Workload has the Rollout take over from a Deployment of that many replicas; 0 for none.
 	Workload int32
+	// MinReady is minReadySeconds of that Deployment.
+	MinReady int32
 	// Seed of everything that is drawn.
 	Seed uint64
 	// Transcript is kept when true.
@@ -89,7 +91,7 @@ func (w *World) create(s Setup) {
 	r.Generation = 1
 	first := w.catalogue.images[0]
 	if s.Workload > 0 {
-		w.live.workload = &workload{image: first, Workload: plan.Workload{Name: r.Name, Replicas: s.Workload, Current: s.Workload, Available: s.Workload}}
+		w.live.workload = &workload{image: first, Workload: plan.Workload{Name: r.Name, Replicas: s.Workload, Current: s.Workload, Available: s.Workload, MinReadySeconds: s.MinReady}}
 		r.Spec.WorkloadRef = &v1alpha1.WorkloadRef{APIVersion: "apps/v1", Kind: "Deployment", Name: r.Name}
 		r.Spec.Template, r.Spec.Selector = nil, nil
 	} else {

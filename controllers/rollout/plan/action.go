@@ -35,6 +35,8 @@ type CreateRevision struct {
 	Number int64
 	// Replicas to start with.
 	Replicas int32
+	// MinReadySeconds is how long a pod has to be ready to count as available.
+	MinReadySeconds int32
 	// Mark is the metadata of its role, see [Mark]; empty for none.
 	Mark string
 }

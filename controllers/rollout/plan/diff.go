@@ -42,6 +42,7 @@ func diff(c cursor, f facts, d desired) []Action {
 		ask(c, f),
 		shrink(c, f, d),
 		replace(c, f),
+		ripen(c, f),
 		mark(c, f),
 	)
 }
@@ -100,7 +101,8 @@ func grow(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	if d.create {
 		want := d.replicas[d.created]
-		actions = append(actions, CreateRevision{why(want.why), d.created, nextNumber(f), want.n, markFor(c, f, d.created)})
+		ready, _ := minReadySeconds(f) // what is not known is put right when it is
+		actions = append(actions, CreateRevision{why(want.why), d.created, nextNumber(f), want.n, ready, markFor(c, f, d.created)})
 	}
 	if d.control != nil {
 		actions = append(actions, *d.control)

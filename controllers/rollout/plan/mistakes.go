@@ -25,7 +25,7 @@ func mistakes(f facts) []Problem {
 			"Deployment %s runs %d replicas but the Rollout asks for %d; raise spec.replicas or scale the Deployment down first",
 			w.Name, w.Replicas, f.replicas)})
 	}
-	found = slices.Concat(found, overfull(f), unreadableJobs(f))
+	found = slices.Concat(found, overfull(f), unripe(f), unreadableJobs(f))
 	if f.Template == nil || f.Selector == nil {
 		return append(found, metadataMistakes(f)...)
 	}

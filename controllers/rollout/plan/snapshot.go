@@ -91,6 +91,8 @@ type Workload struct {
 	Current int32
 	// Available is the number of its pods that are available.
 	Available int32
+	// MinReadySeconds of it.
+	MinReadySeconds int32
 	// Before is the number of replicas it had when the Rollout took over; nil before that.
 	Before *int32
 	// ScaledTo is the number of replicas that the Rollout gave it last; nil before that.
@@ -150,8 +152,10 @@ type Revision struct {
 	Current int32
 	// Ready is the number of ready pods.
 	Ready int32
-	// Available is the number of pods ready for minReadySeconds.
+	// Available is the number of pods ready for MinReadySeconds.
 	Available int32
+	// MinReadySeconds is how long a pod has to be ready to count as available.
+	MinReadySeconds int32
 	// Trouble says what keeps its pods, in words for people; nothing is decided by it.
 	Trouble string
 }
