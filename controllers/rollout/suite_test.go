@@ -366,6 +366,12 @@ func (s *shop) delete(ro *v1alpha1.Rollout) {
 	if err := s.client.Delete(s.ctx, ro); err != nil {
 		s.t.Fatal(err)
 	}
+	s.gone(ro)
+}
+
+// gone waits until a deleted Rollout has let go.
+func (s *shop) gone(ro *v1alpha1.Rollout) {
+	s.t.Helper()
 	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
 		return apierrors.IsNotFound(s.client.Get(ctx, client.ObjectKeyFromObject(ro), &v1alpha1.Rollout{})), nil
 	})

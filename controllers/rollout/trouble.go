@@ -47,6 +47,20 @@ func uncreated(rs *appsv1.ReplicaSet) string {
 	return ""
 }
 
+// unavailable says why a Deployment gets no further, such as a quota or its own deadline.
+func unavailable(d *appsv1.Deployment) string {
+	text := ""
+	for _, c := range d.Status.Conditions {
+		switch {
+		case c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue:
+			return c.Message
+		case c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse:
+			text = c.Message
+		}
+	}
+	return text
+}
+
 // podTrouble says what keeps a pod from being ready; nothing for one that is, or that leaves.
 func podTrouble(p *corev1.Pod) string {
 	ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {

@@ -61,9 +61,21 @@ func growBack(f facts) string {
 	case w.Replicas < heirs(f):
 		return fmt.Sprintf("handing back: Deployment %s grows to %s", w.Name, count(heirs(f), "replica"))
 	case w.Available < heirs(f):
-		return fmt.Sprintf("handing back: waiting for Deployment %s, %d of %d pods available", w.Name, w.Available, heirs(f))
+		return fmt.Sprintf("handing back: waiting for Deployment %s, %d of %d pods available%s", w.Name, w.Available, heirs(f), heirless(w))
 	}
 	return ""
+}
+
+// heirless says what keeps the workload's pods, and what a person can do where they never
+// come: this wait has no end of its own, because nobody else could serve. The
+// workload's replicas are no way to end it. Many are kept at 0 by a manifest, which
+// would be taken for a person's word and leave nobody to serve.
+func heirless(w *Workload) string {
+	text := ""
+	if w.Trouble != "" {
+		text = "; " + w.Trouble
+	}
+	return text + "; if they never come, mend its pod template or make room for them, or give it up and delete it: nothing is waited for then, and the Rollout's pods leave"
 }
 
 // heirs is the number of the workload's pods that have to take over: as many as it

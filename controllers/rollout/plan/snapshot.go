@@ -91,6 +91,8 @@ type Workload struct {
 	Current int32
 	// Available is the number of its pods that are available.
 	Available int32
+	// Trouble says what keeps its pods, in words for people; nothing is decided by it.
+	Trouble string
 	// MinReadySeconds of it.
 	MinReadySeconds int32
 	// Before is the number of replicas it had when the Rollout took over; nil before that.
