@@ -201,6 +201,8 @@ func TestWhatIsWrittenBackIsNew(t *testing.T) {
 	}{
 		{"nothing was written", nil, true},
 		{"the split was", p.Actions, false},
+		{"with a route of our own", []Action{WriteRoute{Split: traffic.CanaryAt(25)}}, false},
+		{"the routes are given up", []Action{ReleaseTraffic{}}, true},
 	} {
 		s.Rollout.Status = Shifted(p.Status, tc.actions)
 		if f := assess(s); f.settled() != tc.settled {

@@ -213,7 +213,7 @@ func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
 // write to routes, what these carried before has not been so all along, should
 // somebody write it back before the next look.
 func Shifted(s v1alpha1.RolloutStatus, actions []Action) v1alpha1.RolloutStatus {
-	shifts := func(a Action) bool { _, is := a.(ShiftTraffic); return is }
+	shifts := func(a Action) bool { _, is := shares(a); return is }
 	if s.Traffic == nil || !slices.ContainsFunc(actions, shifts) {
 		return s
 	}

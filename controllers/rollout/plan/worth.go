@@ -56,14 +56,21 @@ func conceals(stored, now *v1alpha1.TrafficStatus, actions []Action) bool {
 		return !sameTime(stored.Since, now.Since)
 	}
 	return slices.ContainsFunc(actions, func(a Action) bool {
-		switch a := a.(type) {
-		case ShiftTraffic:
-			return alike(stored.Requested, given(stored.Requested, now.Requested, a.Split))
-		case WriteRoute:
-			return alike(stored.Requested, given(stored.Requested, now.Requested, a.Split))
-		}
-		return false
+		split, is := shares(a)
+		return is && alike(stored.Requested, given(stored.Requested, now.Requested, split))
 	})
+}
+
+// shares is the split that an action writes to routes; false for one that writes
+// none. Routes that are released are given up: nothing goes on from what they carry.
+func shares(a Action) (traffic.Split, bool) {
+	switch a := a.(type) {
+	case ShiftTraffic:
+		return a.Split, true
+	case WriteRoute:
+		return a.Split, true
+	}
+	return traffic.Split{}, false
 }
 
 // alike reports whether two lists give the same shares to the same revisions.
