@@ -6,10 +6,8 @@ package rollout
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -31,18 +29,18 @@ import (
 
 // apply carries actions out in order. One that fails keeps those from it that
 // need it, and everything when what was decided upon is no longer so. It is the
-// only place that writes anything but a Rollout's status. It returns nothing
-// else: what it achieved is for the next pass to see.
-func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.Action) error {
-	var failed failures
+// only place that writes anything but a Rollout's status. What it achieved is for
+// the next pass to see; it tells only what may have been carried out, and what not.
+func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.Action) applied {
+	var done applied
 	for len(actions) > 0 {
 		a := actions[0]
 		actions = actions[1:]
+		done.tried = append(done.tried, a)
 		if err := r.writer.write(ctx, s, a); err != nil {
-			if moot(ctx, err) {
-				return err
+			if done.failed(ctx, a, err); done.lost != nil {
+				return done
 			}
-			failed = append(failed, fmt.Errorf("%s: %w", a, err))
 			actions = plan.Without(actions, a)
 			continue
 		}
@@ -50,36 +48,8 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 		r.recorder.action(s.Rollout, a)
 		r.metrics.action(s.Rollout, a)
 	}
-	return failed.joined()
+	return done
 }
-
-// moot reports whether nothing more may be written after an error: somebody
-// else has changed what was decided upon, may lead by now, or wants this to end.
-func moot(ctx context.Context, err error) bool {
-	return apierrors.IsConflict(err) || errors.Is(err, kube.ErrBehind) || errors.Is(err, kube.ErrFenced) || ctx.Err() != nil
-}
-
-// failures are those of one pass, told in one line.
-type failures []error
-
-func (f failures) joined() error {
-	if len(f) == 0 {
-		return nil
-	}
-	return f
-}
-
-// Error implements error.
-func (f failures) Error() string {
-	texts := make([]string, 0, len(f))
-	for _, err := range f {
-		texts = append(texts, err.Error())
-	}
-	return strings.Join(texts, "; ")
-}
-
-// Unwrap gives each of them.
-func (f failures) Unwrap() []error { return f }
 
 // writer carries out single actions.
 type writer struct {
@@ -265,7 +235,7 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 	if err := a.Split.Validate(); err != nil {
 		return err
 	}
-	var failed []error
+	var failed failures
 	bound := plan.Bindings(s.Rollout)
 	for i := range bound.Routes {
 		route := routeAt(s, bound, i)
@@ -277,7 +247,7 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 			failed = append(failed, fmt.Errorf("%s: %w", route, err))
 		}
 	}
-	return errors.Join(failed...)
+	return failed.joined()
 }
 
 func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot, a plan.ReleaseTraffic) error {

@@ -39,9 +39,12 @@ func TestWhatWasWrittenToRoutesIsRemembered(t *testing.T) {
 	for name, held := range map[string]bool{"Held": true, "Stored": false} {
 		t.Run(name, func(t *testing.T) {
 			s := seen{stored: &v1alpha1.Rollout{}}
-			p := plan.Plan{Status: v1alpha1.RolloutStatus{Message: "shifting", Traffic: &v1alpha1.TrafficStatus{}}, Actions: []plan.Action{plan.ShiftTraffic{}}}
+			p := plan.Plan{Status: v1alpha1.RolloutStatus{Message: "shifting", Traffic: &v1alpha1.TrafficStatus{}}}
 			d := newDrafts()
-			got := d.shifted(s, p, held)
+			if d.shifted(s, p, nil, held).Traffic.Differ {
+				t.Error("nothing was written")
+			}
+			got := d.shifted(s, p, []plan.Action{plan.ShiftTraffic{}}, held)
 			next := *s.stored
 			if !held {
 				next.Status = p.Status

@@ -66,14 +66,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.known.drop(s.stored.UID)
 		return again(err)
 	}
-	err = r.apply(ctx, s.Snapshot, p.Actions)
-	if !apierrors.IsConflict(err) {
-		p.Status = r.drafts.shifted(s, p, unwritten > 0)
-	}
-	if err != nil {
+	done := r.apply(ctx, s.Snapshot, p.Actions)
+	p.Status = r.drafts.shifted(s, p, done.tried, unwritten > 0)
+	if err := done.err(); err != nil {
 		r.known.drop(s.stored.UID)
 		// What waits for its time must not wait for what failed: an abort goes on.
-		r.retries.NoLaterThan(req, p.Wake)
+		r.retries.NoLaterThan(req, done.retry(p.Wake))
 		return again(r.reportFailure(ctx, req.NamespacedName, p, err))
 	}
 	return ctrl.Result{RequeueAfter: sooner(plan.LateWake(s.Snapshot), sooner(p.Wake, unwritten))}, r.clearFailure(ctx, s.stored, p)

@@ -181,7 +181,7 @@ func (c *controller) end(p *pass, err error) {
 		c.wake(min(firstBackoff<<min(c.failures, 20), lastBackoff))
 	default:
 		c.failures = 0
-		p.clear()
+		clearFailure(p)
 		c.wake(p.plan.Wake)
 		c.wake(p.unwritten)
 	}

@@ -37,6 +37,10 @@ type pass struct {
 	pods []plan.Pod
 	// wrote counts what it wrote; harmless passes write nothing.
 	wrote int
+	// tried are the actions that were begun: each may have been carried out, in part at least.
+	tried []plan.Action
+	// failed are the errors of those that others go on without.
+	failed []error
 	// unwritten is for how long the status that was decided on may stay so.
 	unwritten time.Duration
 	// now is the time that it decided at.
@@ -216,10 +220,10 @@ func begin(p *pass) {
 
 // act carries out what is left of the plan's actions. What one that fails is
 // needed for is left out, as the shell does.
-func (p *pass) act(left []plan.Action, failed ...error) {
+func (p *pass) act(left []plan.Action) {
 	switch {
-	case len(left) == 0 && len(failed) > 0:
-		p.fail(errors.Join(failed...))
+	case len(left) == 0 && len(p.failed) > 0:
+		p.fail(nil)
 		return
 	case len(left) == 0:
 		p.c.w.laws.done(p)
@@ -228,11 +232,12 @@ func (p *pass) act(left []plan.Action, failed ...error) {
 		return
 	}
 	a, left := left[0], left[1:]
+	p.tried = append(p.tried, a)
 	writes := effects(p.c.w, p, a)
 	var write func(n int)
 	write = func(n int) {
 		if n == len(writes) {
-			p.act(left, failed...)
+			p.act(left)
 			return
 		}
 		p.c.later(p.c.w.lags.Write, "write", func() {
@@ -240,9 +245,10 @@ func (p *pass) act(left []plan.Action, failed ...error) {
 			case err == nil:
 				write(n + 1)
 			case p.c.dead || p.c.former && p.c.fenced || errors.Is(err, errConflict):
-				p.fail(errors.Join(append(failed, err)...))
+				p.fail(err)
 			default:
-				p.act(plan.Without(left, a), append(failed, err)...)
+				p.failed = append(p.failed, err)
+				p.act(plan.Without(left, a))
 			}
 		})
 	}
@@ -305,27 +311,33 @@ func (p *pass) outlived(what string) error {
 // aStatus is what a write of the status is called.
 const aStatus = "status"
 
-// shifted remembers that routes were written to.
+// shifted remembers that routes were written to, or may have been.
 func (p *pass) shifted() {
 	stored, decided := p.stored, *p.stored
 	decided.Status = p.plan.Status
 	if p.unwritten == 0 && p.c.w.live.rollout != nil {
 		stored = &decided
 	}
-	p.plan.Status = plan.Shifted(p.plan.Status, p.plan.Actions)
+	p.plan.Status = plan.Shifted(p.plan.Status, p.tried)
 	p.c.draft.saw(stored, &decided, p.plan.Status, p.now)
 }
 
-// fail reports an error that is not a lost race, as condition Applied, and ends the pass.
-func (p *pass) fail(err error) {
-	if !errors.Is(err, errConflict) {
-		p.shifted()
+// fail ends a pass that could not do all that was planned. What was refused is
+// reported as condition Applied, also where a race was lost after it; that alone is silent.
+func (p *pass) fail(lost error) {
+	p.shifted()
+	err := errors.Join(p.failed...)
+	if len(p.failed) == 0 {
+		err = lost
 	}
 	if p.c.dead || errors.Is(err, errConflict) || p.c.w.live.rollout == nil {
 		p.c.end(p, err)
 		return
 	}
 	p.c.wake(p.plan.Wake) // what waits for its time does not wait for what failed
+	if errors.Is(lost, errConflict) {
+		p.c.wake(conflictPause)
+	}
 	s, _ := plan.Remember(p.c.w.live.rollout.Status, p.plan.Status)
 	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
 	apimeta.SetStatusCondition(&s.Conditions, metav1.Condition{
@@ -336,8 +348,8 @@ func (p *pass) fail(err error) {
 	p.c.end(p, err)
 }
 
-// clear removes the Applied condition after a pass that carried out all it wanted.
-func (p *pass) clear() {
+// clearFailure removes the Applied condition after a pass that carried out all it wanted.
+func clearFailure(p *pass) {
 	if p.c.w.live.rollout == nil || apimeta.FindStatusCondition(p.plan.Status.Conditions, v1alpha1.ConditionApplied) == nil {
 		return
 	}

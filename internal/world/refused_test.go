@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
@@ -83,4 +85,54 @@ func TestWhatFailsHoldsUpNoClock(t *testing.T) {
 	if calm, beside := took(false), took(true); beside > calm+5*time.Second {
 		t.Errorf("the release took %s beside a write that was refused each time, %s without", beside, calm)
 	}
+}
+
+// TestRefusalBesideALostRace has each pass meet a refusal first and a lost race
+// after it: people hear of the refusal.
+func TestRefusalBesideALostRace(t *testing.T) {
+	hazard{"no ReplicaSet of stable may grow, and somebody always scales the canary's first", canaryBy(weight(50), forever()), nil, func(s *stage) {
+		s.wants("v2")
+		s.serves("v2", 50)
+		races := 0
+		what := ""
+		s.mischief.refuses = func(write string) bool {
+			what = write
+			return strings.Contains(write, "from 4 to 6")
+		}
+		s.mischief.script = func(int) fate {
+			if strings.Contains(what, "from 2 to 3") {
+				races++
+				return conflicts
+			}
+			return done
+		}
+		s.h.scale(6)
+		s.until("the refusal is told", func() bool {
+			return races > 0 && apimeta.IsStatusConditionFalse(s.status().Conditions, v1alpha1.ConditionApplied)
+		})
+		s.mischief.refuses, s.mischief.script = nil, nil
+	}, "v2"}.run(t)
+}
+
+// TestLostRaceAfterAWriteToARoute: one of two routes was written to before the
+// race for the other was lost. Somebody may write it back before the next look,
+// and that must not pass for never having been written.
+func TestLostRaceAfterAWriteToARoute(t *testing.T) {
+	hazard{"somebody else writes the second route at the same moment", canaryBy(weight(25), forever()), twoRoutes, func(s *stage) {
+		lost := false
+		s.mischief.script = func(int) fate {
+			if lost || s.live.routes[0].split.Canary == s.live.routes[1].split.Canary {
+				return done
+			}
+			lost = true
+			return conflicts
+		}
+		s.h.want("v2")
+		s.until("the race is lost", func() bool { return lost })
+		if t := s.leaders[0].draft.now.Traffic; t == nil || !t.Differ {
+			s.t.Errorf("what is remembered of the routes is %+v, want that they differ", t)
+		}
+		s.mischief.script = nil
+		s.serves("v2", 25)
+	}, "v2"}.run(t)
 }
