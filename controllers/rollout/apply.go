@@ -167,8 +167,7 @@ func createReplicaSet(ctx context.Context, w writer, ro *v1alpha1.Rollout, rs *a
 	return err
 }
 
-// create creates an object. One of that name that is ours already is what was
-// wanted; somebody else's would be waited for in vain.
+// create creates an object. One of that name that is ours already is what was wanted.
 func create(ctx context.Context, w writer, ro *v1alpha1.Rollout, obj client.Object) error {
 	err := w.client.Create(ctx, obj, client.FieldOwner(v1alpha1.FieldOwner))
 	if !apierrors.IsAlreadyExists(err) {
@@ -183,10 +182,7 @@ func create(ctx context.Context, w writer, ro *v1alpha1.Rollout, obj client.Obje
 	if err := w.live.Get(ctx, client.ObjectKeyFromObject(obj), existing); err != nil {
 		return err
 	}
-	if !metav1.IsControlledBy(existing, ro) {
-		return fmt.Errorf("%s %s exists and belongs to somebody else; delete or rename it", gvk.Kind, obj.GetName())
-	}
-	return nil
+	return unlessOurs(existing, ro, gvk.Kind+" "+obj.GetName(), deleteOrRename)
 }
 
 // deleteRevision deletes a ReplicaSet, after the copies that only it uses: should

@@ -35,10 +35,7 @@ func (w writer) createService(ctx context.Context, s plan.Snapshot, a plan.Creat
 	if err := w.live.Get(ctx, client.ObjectKeyFromObject(svc), existing); err != nil {
 		return err
 	}
-	if !metav1.IsControlledBy(existing, s.Rollout) {
-		return fmt.Errorf("a Service %s exists and belongs to somebody else; rename it, or name the Services of the slots in stableService and canaryService", svc.Name)
-	}
-	return nil
+	return unlessOurs(existing, s.Rollout, "Service "+svc.Name, "rename it, or name the Services of the slots in stableService and canaryService")
 }
 
 // mark changes the metadata of a role in place: first in the template, for pods

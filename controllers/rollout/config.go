@@ -127,12 +127,12 @@ func (w copies) make(ctx context.Context, s plan.Snapshot) error {
 func (w copies) take(ctx context.Context, ro *v1alpha1.Rollout, ref plan.ConfigRef, owners []metav1.OwnerReference) error {
 	existing, err := readConfig(ctx, w.live, ro, ref)
 	switch {
-	case err != nil || metav1.IsControlledBy(existing, ro):
+	case err != nil:
 		return err
 	case leftBehind(existing, ro):
 		return adopt(ctx, w.client, existing, owners)
 	}
-	return fmt.Errorf("%s exists and belongs to somebody else; delete or rename it", ref)
+	return unlessOurs(existing, ro, ref.String(), deleteOrRename)
 }
 
 // configCopy renders an immutable copy that goes with the Rollout at the latest.

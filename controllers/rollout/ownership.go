@@ -89,6 +89,18 @@ func disownOne(ctx context.Context, w writer, s plan.Snapshot, obj client.Object
 	return nil
 }
 
+// deleteOrRename is the remedy for an object of somebody else's that nobody asked for by that name.
+const deleteOrRename = "delete or rename it"
+
+// unlessOurs says of an object that has the name of one that is wanted that it is
+// somebody else's, which would be waited for in vain, and what to do; nil when it is the Rollout's.
+func unlessOurs(existing client.Object, ro *v1alpha1.Rollout, what, remedy string) error {
+	if metav1.IsControlledBy(existing, ro) {
+		return nil
+	}
+	return fmt.Errorf("%s exists and belongs to somebody else; %s", what, remedy)
+}
+
 // adopt makes the Rollout the controller of an object that nobody controls: what
 // a Rollout of the same name left behind when it was deleted without its dependents.
 func adopt(ctx context.Context, c client.Client, existing client.Object, wanted []metav1.OwnerReference) error {
@@ -116,14 +128,11 @@ func takeReplicaSet(ctx context.Context, w writer, ro *v1alpha1.Rollout, wanted 
 	if err := w.live.Get(ctx, client.ObjectKeyFromObject(wanted), existing); err != nil {
 		return err
 	}
-	switch {
-	case metav1.IsControlledBy(existing, ro):
-		return nil
-	case leftBehind(existing, ro) && existing.Labels[v1alpha1.RevisionLabel] == wanted.Labels[v1alpha1.RevisionLabel] &&
-		equality.Semantic.DeepEqual(existing.Spec.Selector, wanted.Spec.Selector):
+	if leftBehind(existing, ro) && existing.Labels[v1alpha1.RevisionLabel] == wanted.Labels[v1alpha1.RevisionLabel] &&
+		equality.Semantic.DeepEqual(existing.Spec.Selector, wanted.Spec.Selector) {
 		return adopt(ctx, w.client, existing, wanted.OwnerReferences)
 	}
-	return fmt.Errorf("ReplicaSet %s exists and belongs to somebody else; delete or rename it", wanted.Name)
+	return unlessOurs(existing, ro, "ReplicaSet "+wanted.Name, deleteOrRename)
 }
 
 // letGo takes our own entry off the set of finalizers. One that came with the
