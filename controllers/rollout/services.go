@@ -59,15 +59,13 @@ func (o *observation) service(ctx context.Context, name, field string) (plan.Ser
 	if name == o.bound.BaselineService && !ours(o.s, svc) {
 		o.unbound(field, "step baseline makes a Service %s, and one of that name belongs to somebody else; rename that, or remove the step", name)
 	}
-	before := len(o.found)
-	checkService(o, svc, field)
-	seen.Unfit = len(o.found) > before
+	seen.Unfit = !checkService(o, svc, field)
 	seen.Selects, seen.Version = svc.Spec.Selector[v1alpha1.RevisionLabel], svc.ResourceVersion
 	return seen, nil
 }
 
-// checkService finds a Service that can't stand for pods.
-func checkService(o *observation, svc *corev1.Service, field string) {
+// checkService reports whether a Service can stand for the workload's pods, and says why not.
+func checkService(o *observation, svc *corev1.Service, field string) (fit bool) {
 	switch {
 	case svc.Spec.Type == corev1.ServiceTypeExternalName:
 		o.unbound(field, "Service %s is of type ExternalName, another name of %s, so there are no pods behind it to choose from, whatever its selector; name a Service of type ClusterIP here that selects the workload's pods",
@@ -75,14 +73,15 @@ func checkService(o *observation, svc *corev1.Service, field string) {
 	case len(svc.Spec.Selector) == 0:
 		o.unbound(field, "Service %s has no selector, so it can't be pointed at a revision; give it the workload's labels", svc.Name)
 	default:
-		o.checkSelector(svc, field)
+		return checkSelector(o, svc, field)
 	}
+	return false
 }
 
-// checkSelector finds a Service that would never select the workload's pods.
-func (o *observation) checkSelector(svc *corev1.Service, field string) {
+// checkSelector is about a Service that would never select the workload's pods.
+func checkSelector(o *observation, svc *corev1.Service, field string) (fit bool) {
 	if o.s.Template == nil {
-		return
+		return true
 	}
 	for k, v := range svc.Spec.Selector {
 		if s := o.s.Selector; s != nil && s.MatchLabels[k] == v {
@@ -90,7 +89,8 @@ func (o *observation) checkSelector(svc *corev1.Service, field string) {
 		}
 		if k != v1alpha1.RevisionLabel && o.s.Template.Labels[k] != v {
 			o.unbound(field, "Service %s selects %s=%s, which the pod template's labels do not carry; make them agree", svc.Name, k, v)
-			return
+			return false
 		}
 	}
+	return true
 }
