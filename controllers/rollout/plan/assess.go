@@ -117,7 +117,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	if old.AcceptedAt != nil {
 		f.acceptedAt = old.AcceptedAt.Time
 	}
-	f.observed, f.sight = observe(f, old.Observed)
+	f.observed, f.sight = sightOf(f, old.Observed)
 	f.sightPending = awaitsSight(f)
 	return f
 }

@@ -85,20 +85,29 @@ func (m mode) String() string {
 	return [...]string{"Resting", "Initial", "Forward", "Returning", "Rebinding"}[m]
 }
 
+// mode derives what the release is doing.
 func (c cursor) mode(f facts) mode {
-	back := c.aborted() || f.Target == c.stable
 	switch {
-	case f.rebinding && (c.canary == "" || c.stable == "" || back && (onStable(c, f) || handedOver(c, f))):
+	case f.rebinding && carriesNothing(c, f):
 		return rebinding
 	case c.canary == "":
 		return resting
 	case c.stable == "":
 		return initial
-	case back:
+	case headsBack(c, f):
 		return returning
 	default:
 		return forward
 	}
+}
+
+// headsBack: the revision in flight is on its way back to stable, or has been.
+func headsBack(c cursor, f facts) bool { return c.aborted() || f.Target == c.stable }
+
+// carriesNothing: no canary carries traffic that a change of the bindings would have
+// to move. None is in flight beside stable, or its traffic is known to be back.
+func carriesNothing(c cursor, f facts) bool {
+	return c.canary == "" || c.stable == "" || headsBack(c, f) && (onStable(c, f) || handedOver(c, f))
 }
 
 // aborted reports whether the revision in flight is the one that was aborted.

@@ -56,12 +56,7 @@ func desire(c cursor, f facts) desired {
 		return d
 	}
 	d.createMissing(c, f)
-	if c.stable != "" {
-		d.replicas[c.stable] = stableSize(c, f)
-		if has := f.revisions.of(c.stable).Replicas; d.replicas[c.stable].n < has && evicting(c, f) {
-			d.replicas[c.stable] = sized{has, "kept until the pod evicted last is listed no more, or convergence.timeout"}
-		}
-	}
+	d.sizeStable(c, f)
 	switch c.mode(f) {
 	case initial:
 		desireFirst(&d, c, f)
@@ -114,6 +109,18 @@ func desireAdoption(d *desired, c cursor, f facts) {
 		n = f.replicas // callers are with another revision already; what carries nothing need not make room
 	}
 	d.replicas[c.canary] = sized{n, fmt.Sprintf("%d of %d replicas plus surge %d beside %d pods of Deployment %s", n, f.replicas, surge, w.Current, w.Name)}
+}
+
+// sizeStable sizes the stable revision, if there is one. It shrinks only when it is
+// known which of its pods that takes.
+func (d *desired) sizeStable(c cursor, f facts) {
+	if c.stable == "" {
+		return
+	}
+	d.replicas[c.stable] = stableSize(c, f)
+	if has := f.revisions.of(c.stable).Replicas; d.replicas[c.stable].n < has && evicting(c, f) {
+		d.replicas[c.stable] = sized{has, "kept until the pod evicted last is listed no more, or convergence.timeout"}
+	}
 }
 
 // stableSize is spec.replicas. With scaleStable Dynamic it is what stable's share

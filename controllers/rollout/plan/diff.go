@@ -28,9 +28,10 @@ func diff(c cursor, f facts, d desired) []Action {
 		return guarded(f, keepCapacity(c, f, d))
 	}
 	if m == rebinding {
-		return guarded(f, slices.Concat(writeRoutes(f, stableOnly()), grow(c, f, d), point(c, f, d), recall(c, f, d), shrink(c, f, d), handOver(c, f)))
+		return guarded(f, giveBack(c, f, d))
 	}
-	capacity, way := slices.Concat(makeServices(f), grow(c, f, d)), slices.Concat(unnarrow(c, f), point(c, f, d), writeRoutes(f, d.split), shift(c, f, d))
+	capacity := slices.Concat(makeServices(f), grow(c, f, d))
+	way := slices.Concat(unnarrow(c, f), point(c, f, d), writeRoutes(f, d.split), shift(c, f, d))
 	if m == returning || stranded(f) {
 		capacity, way = way, capacity // callers who meet a bad revision, or nobody, wait for no other write
 	}
@@ -45,6 +46,11 @@ func diff(c cursor, f facts, d desired) []Action {
 		ripen(c, f),
 		mark(c, f),
 	)
+}
+
+// giveBack leads what the former bindings carry to stable, and then gives it back.
+func giveBack(c cursor, f facts, d desired) []Action {
+	return slices.Concat(writeRoutes(f, stableOnly()), grow(c, f, d), point(c, f, d), recall(c, f, d), shrink(c, f, d), handOver(c, f))
 }
 
 // holdFinalizer puts the finalizer on.
@@ -143,26 +149,6 @@ func point(c cursor, f facts, d desired) []Action {
 	return actions
 }
 
-// serviceDrifted reports whether a Service stood for the wanted revision when the
-// status was last written, and stands for none of ours now: somebody else did that.
-func serviceDrifted(f facts, s Service, want string) bool {
-	old := f.Rollout.Status.Traffic
-	if _, ours := f.revisions.find(s.Selects); old == nil || ours {
-		return false
-	}
-	return slices.ContainsFunc(old.Requested, func(w v1alpha1.RevisionWeight) bool { return w.Service == s.Name && w.Revision == want })
-}
-
-// scaledByOthers reports whether somebody else has scaled a revision: it had the
-// wanted number of pods when the status was last written, and the spec has not
-// changed since.
-func scaledByOthers(c cursor, f facts, r Revision, want int32) bool {
-	old := f.Rollout.Status
-	m, named := c.mode(f), r.Hash == c.stable || r.Hash == c.canary
-	return named && (m == resting || m == forward) && old.ObservedGeneration == f.Rollout.Generation &&
-		slices.ContainsFunc(old.Revisions, func(s v1alpha1.RevisionStatus) bool { return s.Hash == r.Hash && s.Replicas == want })
-}
-
 // unnarrow takes back the narrowing of a Service while the referenced workload
 // still carries traffic, or revisions that came before this one do and the Service
 // reaches nobody: a stranger's, or that for a first revision which was replaced
@@ -225,20 +211,6 @@ func shift(c cursor, f facts, d desired) []Action {
 	return []Action{ShiftTraffic{why(shiftReason(c, f, d.split)), d.split, routesDrifted(f, d.split), unseen(f, d.split)}}
 }
 
-// unseen reports whether callers get the same before and after a split is written.
-func unseen(f facts, want traffic.Split) bool {
-	oneRevision := f.StableService.Selects == f.CanaryService.Selects && want.Plain() && beside(f.Traffic.Requested) == ""
-	return oneRevision || f.Traffic.RequestedAll(want)
-}
-
-// routesDrifted reports whether the routes carried the wanted split when the status
-// was last written, so that somebody else has changed them since.
-func routesDrifted(f facts, want traffic.Split) bool {
-	old := f.Rollout.Status.Traffic
-	return old != nil && old.Since != nil && !old.Differ &&
-		slices.Equal(old.Requested, f.weights([]traffic.Split{want})) && old.Beside == beside([]traffic.Split{want})
-}
-
 func shiftReason(c cursor, f facts, s traffic.Split) string {
 	switch {
 	case f.Traffic.RequestedAll(s):
@@ -283,32 +255,6 @@ func judge(c cursor, f facts, d desired) []Action {
 		actions = append(actions, AskRun{"the current step decides what is asked", name, d.run.Question})
 	}
 	return append(actions, redirect(c, f, run, *d.run)...)
-}
-
-// oldRuns deletes finished AnalysisRuns beyond revisionHistoryLimit, those that ended first.
-func oldRuns(current string, f facts) []Action {
-	var over []v1alpha1.AnalysisRun
-	for _, run := range f.Runs {
-		if run.Name != current && run.Status.CompletedAt != nil {
-			over = append(over, run)
-		}
-	}
-	slices.SortFunc(over, func(a, b v1alpha1.AnalysisRun) int {
-		return cmp.Or(a.Status.CompletedAt.Compare(b.Status.CompletedAt.Time), cmp.Compare(a.Name, b.Name))
-	})
-	var actions []Action
-	for i := 0; i < len(over)-historyLimit(f); i++ {
-		actions = append(actions, DeleteRun{why(fmt.Sprintf("more than revisionHistoryLimit (%d) AnalysisRuns that are over", historyLimit(f))), over[i].Name})
-	}
-	return actions
-}
-
-// historyLimit is how much of the past is kept.
-func historyLimit(f facts) int {
-	if l := f.Rollout.Spec.RevisionHistoryLimit; l != nil {
-		return int(*l)
-	}
-	return defaultHistoryLimit
 }
 
 // ask starts the Job, or asks the gate, that the current step waits for, and
@@ -375,24 +321,4 @@ func shrink(c cursor, f facts, d desired) []Action {
 		})
 	}
 	return slices.Concat(actions, forget(c, f), dismiss(c, f))
-}
-
-// forget deletes the oldest revisions without pods beyond the history limit.
-func forget(c cursor, f facts) []Action {
-	limit := historyLimit(f)
-	var empty []Revision
-	for _, r := range f.Revisions {
-		if r.Hash != c.stable && r.Hash != c.canary && r.Hash != f.Target && r.Hash != f.written && r.Replicas == 0 && r.Current == 0 && !f.exposed(r.Hash) {
-			empty = append(empty, r)
-		}
-	}
-	var actions []Action
-	gone := map[string]bool{}
-	for i := 0; i < len(empty)-limit; i++ {
-		actions = append(actions, DeleteRevision{
-			why(fmt.Sprintf("more than revisionHistoryLimit (%d) revisions without pods", limit)), empty[i].Name, unused(f, empty[i], gone),
-		})
-		gone[empty[i].Hash] = true
-	}
-	return actions
 }

@@ -28,7 +28,7 @@
 //	            one Service's selector              byselector.go
 //	            a ratio of pods                     ratio.go
 //	            a baseline beside the canary        baseline.go
-//	            which pods may go, and when?        retire.go
+//	            which pods and history may go?      retire.go
 //	            what is measured, and where?        analysis.go places.go
 //	explain   what is it waiting for?               explain.go return.go
 //	status    what is reported?                     status.go weights.go conditions.go
@@ -37,6 +37,7 @@
 //	            have pods count when they ripen     minready.go
 //	            put metadata on pods                mark.go
 //	            write routes that are ours          managed.go
+//	            who has changed it?                 drift.go
 //	            have a run ask elsewhere            sources.go
 //	wake      when to look again?                   decide.go time.go
 //

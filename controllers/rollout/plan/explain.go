@@ -18,13 +18,14 @@ type hold struct {
 	message string
 }
 
-// gate says what holds a release, if it does.
+// gate is a question that may hold a release.
 type gate struct {
 	name string
-	// speaks says in a sentence when it holds; docs/state-machine.md shows it.
-	speaks string
-	// says lists every phase and reason that it may give.
-	says []standing
+	// when says in a sentence when it holds; docs/state-machine.md shows it.
+	when string
+	// gives lists every phase and reason that it may give.
+	gives []standing
+	// hold asks the question; false when the gate is open.
 	hold func(cursor, facts) (hold, bool)
 }
 
@@ -115,7 +116,7 @@ func explain(c cursor, f facts) hold {
 			return h
 		}
 	}
-	return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonProgressing, stepText(c, f) + ": going on"}
+	return waits(v1alpha1.ReasonProgressing, "%s: going on", stepText(c, f))
 }
 
 func problemGate(c cursor, f facts) (hold, bool) {
@@ -165,9 +166,9 @@ func resultGate(c cursor, f facts) (hold, bool) {
 	case c.restart.pending(f):
 		return waits(v1alpha1.ReasonRestarting, "replacing pods one by one: %d created before the restart asked for are left, %s", len(outdated(c, f)), pods(r, f.replicas+1)), true
 	case r.Available < f.replicas:
-		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForPods, fmt.Sprintf("revision %s carries all traffic: %s", c.stable, pods(r, f.replicas))}, true
+		return waits(v1alpha1.ReasonWaitingForPods, "revision %s carries all traffic: %s", c.stable, pods(r, f.replicas)), true
 	case !onStable(c, f):
-		return hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonWaitingForTraffic, "returning all traffic to stable: " + trafficText(f)}, true
+		return waits(v1alpha1.ReasonWaitingForTraffic, "returning all traffic to stable: %s", trafficText(f)), true
 	}
 	return hold{v1alpha1.PhaseHealthy, v1alpha1.ReasonPromoted, fmt.Sprintf("revision %s carries all traffic with %s%s", c.stable, count(f.replicas, "pod"), restingText(c, f))}, true
 }
@@ -187,10 +188,10 @@ func restingText(c cursor, f facts) string {
 	return text
 }
 
-// endpoint is what Services list.
+// endpoint is the word for what Services list, for [count].
 const endpoint = "ready endpoint"
 
-// count says how many there are of something.
+// count says how many there are of something, in words.
 func count(n int32, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -312,7 +313,7 @@ func analyzeGate(c cursor, f facts) (hold, bool) {
 	if !ok || step.Analyze == nil {
 		return hold{}, false
 	}
-	h := hold{v1alpha1.PhaseProgressing, v1alpha1.ReasonAnalyzing, stepText(c, f) + ": " + awaited}
+	h := waits(v1alpha1.ReasonAnalyzing, "%s: %s", stepText(c, f), awaited)
 	a, ok := answer(c, f)
 	switch {
 	case ok && a.Verdict == v1alpha1.AnalysisRunning && a.Message != "":

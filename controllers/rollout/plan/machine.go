@@ -126,11 +126,11 @@ func StateMachine() Machine {
 	}
 	slices.SortFunc(m.Commands, func(a, b Transition) int { return strings.Compare(a.Name, b.Name) })
 	for _, g := range gates {
-		says := make([]Standing, len(g.says))
-		for i, s := range g.says {
-			says[i] = Standing{s.phase, s.reason}
+		gives := make([]Standing, len(g.gives))
+		for i, s := range g.gives {
+			gives[i] = Standing{s.phase, s.reason}
 		}
-		m.Gates = append(m.Gates, Gate{g.name, g.speaks, says})
+		m.Gates = append(m.Gates, Gate{g.name, g.when, gives})
 	}
 	return m
 }

@@ -134,7 +134,7 @@ func next(c cursor, f facts) *rule {
 func TestGates(t *testing.T) {
 	cases := gateCases()
 	for _, g := range gates {
-		for _, s := range g.says {
+		for _, s := range g.gives {
 			name := g.name + "/" + string(s.phase) + "/" + s.reason
 			t.Run(name, func(t *testing.T) {
 				test, ok := cases[name]

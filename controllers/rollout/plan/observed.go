@@ -29,12 +29,12 @@ const (
 	contradicting
 )
 
-// observe says whether the requests counted since the routes last changed follow
+// sightOf says whether the requests counted since the routes last changed follow
 // the routes, and gives the figures. The figures stay those of the first time that
 // it was said: newer ones would cost a write of the status for every block. A
 // contradiction lasts until a block shows otherwise; that nobody calls any more
 // does not end it.
-func observe(f facts, old *v1alpha1.ObservedTraffic) (*v1alpha1.ObservedTraffic, sight) {
+func sightOf(f facts, old *v1alpha1.ObservedTraffic) (*v1alpha1.ObservedTraffic, sight) {
 	if !derivable(f) {
 		return nil, unsure
 	}
@@ -43,7 +43,7 @@ func observe(f facts, old *v1alpha1.ObservedTraffic) (*v1alpha1.ObservedTraffic,
 	fresh, now := mildest(tallies, split.Canary)
 	before := unsure
 	if old != nil {
-		before = judged(split.Canary, float64(old.Canary), float64(old.Requests))
+		before = shareSays(split.Canary, float64(old.Canary), float64(old.Requests))
 	}
 	switch {
 	case now != unsure && now != before:
@@ -177,7 +177,7 @@ func (t tally) figures() *v1alpha1.ObservedTraffic {
 
 // says judges a tally. What the latest block has put right is no contradiction any more.
 func (t tally) says(weight int32) sight {
-	s := judged(weight, math.Round(t.canary), math.Round(t.requests))
+	s := shareSays(weight, math.Round(t.canary), math.Round(t.requests))
 	if s == contradicting && t.follows(weight) {
 		return unsure
 	}
@@ -226,8 +226,8 @@ const (
 	doubt = 1e-6
 )
 
-// judged compares a share of requests with the weight asked for, in percent.
-func judged(weight int32, canary, requests float64) sight {
+// shareSays compares a share of requests with the weight asked for, in percent.
+func shareSays(weight int32, canary, requests float64) sight {
 	if requests <= 0 || canary > requests {
 		return unsure
 	}
@@ -252,10 +252,10 @@ func differs(share, p, requests float64) bool {
 	if p <= 0 || p >= 1 {
 		return true // a limit that no share can be beyond
 	}
-	return requests/bunch*(part(share, p)+part(1-share, 1-p)) >= -math.Log(doubt)
+	return requests/bunch*(divergenceTerm(share, p)+divergenceTerm(1-share, 1-p)) >= -math.Log(doubt)
 }
 
-func part(q, p float64) float64 {
+func divergenceTerm(q, p float64) float64 {
 	if q == 0 {
 		return 0
 	}

@@ -233,7 +233,7 @@ func TestDoubt(t *testing.T) {
 			for _, p := range []float64{low, high} {
 				var right, wrong float64
 				for k := range n + 1 {
-					switch judged(weight, float64(k), float64(n)) {
+					switch shareSays(weight, float64(k), float64(n)) {
 					case agreeing:
 						right += binomial(k, n, p)
 					case contradicting:
@@ -247,7 +247,7 @@ func TestDoubt(t *testing.T) {
 			}
 		}
 		w := float64(weight)
-		if got := judged(weight, 100*w, 10000); got != agreeing {
+		if got := shareSays(weight, 100*w, 10000); got != agreeing {
 			t.Errorf("exactly %d %% of 10,000 requests: %d, want agreement", weight, got)
 		}
 	}

@@ -133,6 +133,7 @@ func waitingForTraffic(c cursor, f facts, split traffic.Split) hold {
 	return h
 }
 
+// waits is the hold of a release that goes on by itself once something has come.
 func waits(reason, format string, args ...any) hold {
 	return hold{v1alpha1.PhaseProgressing, reason, fmt.Sprintf(format, args...)}
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
-// Same reports whether two statuses say the same. Statuses are compared at every
-// look, and most of one is carried over from the one before, so that its parts
-// are compared by hand; TestSame holds that to every field.
+// Same reports whether two statuses say the same. It is asked at every look, and most
+// parts of a status are the very objects of the one before, so it compares them by hand
+// and not by reflection. TestSame fails for a field that is forgotten here.
 func Same(a, b *v1alpha1.RolloutStatus) bool {
 	return a == b || a.Message == b.Message && a.Summary == b.Summary && sameEssence(a, b) && sameRest(a, b) && slices.EqualFunc(a.Conditions, b.Conditions, sameCondition)
 }
@@ -32,7 +32,7 @@ func sameSubject(a, b *v1alpha1.RolloutStatus) bool {
 		a.Strategy == b.Strategy && a.Image == b.Image && a.Selector == b.Selector
 }
 
-// sameDeeds compares who did what, and when: what only people's doings change.
+// sameDeeds compares what people did, and what was decided: who, what and when.
 func sameDeeds(a, b *v1alpha1.RolloutStatus) bool {
 	return sameTime(a.StartedAt, b.StartedAt) && sameTime(a.RestartAt, b.RestartAt) && sameTime(a.RestartedAt, b.RestartedAt) &&
 		same(a.Abort, b.Abort) && same(a.Bindings, b.Bindings) && same(a.Paused, b.Paused) && same(a.Undo, b.Undo) &&
@@ -73,8 +73,9 @@ func sameCondition(a, b metav1.Condition) bool {
 	return a == b && at.Equal(&other)
 }
 
-// sameVerdicts compares what conditions say, not in which words. Whether the
-// traffic has converged changes with every write to a route and is told later.
+// sameVerdicts compares what conditions say, but not in which words. It leaves out
+// whether the traffic has converged: that changes with every write to a route, and is
+// written later.
 func sameVerdicts(a, b []metav1.Condition) bool {
 	var i, j int
 	for {
@@ -97,10 +98,10 @@ func verdict(all []metav1.Condition, from int) int {
 	return from
 }
 
-// sameTold compares what of the traffic has to be told at once: what no other
-// look would find out again, which pods were evicted last and how many were told
-// to end before their revision grew again, and what a selector moves all at once,
-// of which neither a step nor a route tells.
+// sameTold compares what has to be written of the traffic at once. That is what a
+// controller that starts anew could not find out by looking: which pod was evicted
+// last, and how many endpoints are ending. And it is what a selector moves, since that
+// moves everything at once and no step or route tells of it.
 func sameTold(a, b *v1alpha1.RolloutStatus) bool {
 	x, y := a.Traffic, b.Traffic
 	if x == nil || y == nil || x == y {
