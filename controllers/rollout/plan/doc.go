@@ -34,7 +34,7 @@
 //	status    what is reported?                     status.go weights.go conditions.go
 //	diff      what is to be done?                   diff.go action.go
 //	            restart pods                        restart.go
-//	            have pods count when they ripen     minready.go
+//	            from when is a pod available?       minready.go
 //	            put metadata on pods                mark.go
 //	            write routes that are ours          managed.go
 //	            who has changed it?                 drift.go
