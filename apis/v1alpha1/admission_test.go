@@ -140,6 +140,7 @@ func TestAdmission(t *testing.T) {
 		"TwoVerbsSpelt":     {"Go reads fields in any case.", "ada", annotate(`{"id":"5","verb":"promote","by":"ada","Verb":"restart"}`), "once each"},
 		"EscapedVerb":       {"An escaped verb would not be what it looks like.", "ada", annotate(`{"id":"6","v\u0065rb":"restart","verb":"promote","by":"ada"}`), "once each"},
 		"EscapedName":       {"Nor would an escaped name.", "ada", annotate(`{"id":"6","verb":"promote","by":"x\",\"by\":\"ada"}`), "once each"},
+		"NoID":              {"Nothing else tells a command from the one before.", "ada", annotate(`{"verb":"promote","by":"ada"}`), "once each"},
 		"NoJSON":            {"A bare word is refused with an example.", "ada", annotate("promote"), `such as {"id": "1", "verb": "promote", "by": "ada"}`},
 		"ManagerEditsSpec":  {"The right to patch does not reach the spec.", "ada", `{"spec": {"paused": true}}`, "User ada may change no more of Rollout"},
 		"ManagerEditsLabel": {"Nor a label.", "ada", `{"metadata": {"labels": {"a": "b"}}}`, "may change no more"},

@@ -20,14 +20,14 @@ func handleCommand(c cursor, f facts) cursor {
 	if !ok || raw == "" {
 		return c
 	}
-	var cmd v1alpha1.Command
-	if err := json.Unmarshal([]byte(raw), &cmd); err != nil || cmd.ID == "" {
-		cmd = v1alpha1.Command{ID: malformedID(raw)}
-	}
+	cmd, fault := readCommand(raw)
 	if c.command != nil && c.command.ID == cmd.ID {
 		return c
 	}
-	next, message, accepted := obey(c, f, cmd)
+	next, message, accepted := c, fault, false
+	if fault == "" {
+		next, message, accepted = obey(c, f, cmd)
+	}
 	if undecided(f.Rollout.Status) {
 		next, message, accepted = c, "the command was there before the Rollout was first looked at, as in a backup that it was restored from; give it again if it is still meant", false
 	}
@@ -40,6 +40,24 @@ func handleCommand(c cursor, f facts) cursor {
 	}
 	return next
 }
+
+// readCommand reads the annotation's text, or says what is wrong with it.
+func readCommand(raw string) (cmd v1alpha1.Command, fault string) {
+	err := json.Unmarshal([]byte(raw), &cmd)
+	switch {
+	case err != nil:
+		fault = fmt.Sprintf("annotation %s can't be read: %v; write JSON such as %s, or use kubectl sluice", v1alpha1.CommandAnnotation, err, sampleCommand)
+	case cmd.ID == "":
+		fault = fmt.Sprintf("annotation %s lacks \"id\", by which a command is told from the one before; give each its own, as in %s, or use kubectl sluice",
+			v1alpha1.CommandAnnotation, sampleCommand)
+	default:
+		return cmd, ""
+	}
+	return v1alpha1.Command{ID: malformedID(raw)}, fault
+}
+
+// sampleCommand shows people what a command looks like.
+const sampleCommand = `{"id": "1", "verb": "promote", "by": "jane"}`
 
 // undecided reports whether nothing was ever decided about a Rollout.
 func undecided(st v1alpha1.RolloutStatus) bool {
@@ -56,8 +74,8 @@ func malformedID(raw string) string {
 func obey(c cursor, f facts, cmd v1alpha1.Command) (after cursor, message string, accepted bool) {
 	o, known := orders[cmd.Verb]
 	if !known {
-		return c, fmt.Sprintf("annotation %s: unknown verb %q; use one of %s in JSON such as {\"id\": \"…\", \"verb\": \"promote\"}",
-			v1alpha1.CommandAnnotation, cmd.Verb, strings.Join(verbs(), ", ")), false
+		return c, fmt.Sprintf("annotation %s: unknown verb %q; use one of %s in JSON such as %s",
+			v1alpha1.CommandAnnotation, cmd.Verb, strings.Join(verbs(), ", "), sampleCommand), false
 	}
 	if cmd.Revision != "" && cmd.Revision != c.canary && (c.canary != "" || cmd.Revision != c.stable) {
 		return c, fmt.Sprintf("the command is for revision %s, but %s is in flight; look again and repeat it", cmd.Revision, orNobody(c.canary)), false
@@ -242,7 +260,11 @@ func cantRestart(c cursor, _ facts, _ v1alpha1.Command) string {
 func restartNow(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
 	at := stamped(f.Now)
 	c.restart.asked = &at
-	return c, fmt.Sprintf("every pod created before %s will be replaced, asked for by %s", at.UTC().Format(time.RFC3339), cmd.By)
+	message := fmt.Sprintf("every pod created before %s will be replaced, asked for by %s", at.UTC().Format(time.RFC3339), cmd.By)
+	if c.mode(f) != resting {
+		message += "; that waits until nothing is in flight"
+	}
+	return c, message + stillPaused(c, f)
 }
 
 func cantSkip(c cursor, f facts, _ v1alpha1.Command) string {
