@@ -113,10 +113,19 @@ var gates = []gate{
 func explain(c cursor, f facts) hold {
 	for _, g := range gates {
 		if h, held := g.hold(c, f); held {
+			h.message += restartText(c, f)
 			return h
 		}
 	}
-	return waits(v1alpha1.ReasonProgressing, "%s: going on", stepText(c, f))
+	return waits(v1alpha1.ReasonProgressing, "%s: going on%s", stepText(c, f), restartText(c, f))
+}
+
+// restartText says that a restart waits for a release; at rest it speaks for itself.
+func restartText(c cursor, f facts) string {
+	if !c.restart.pending(f) || c.mode(f) == resting || c.stable == "" {
+		return ""
+	}
+	return "; the restart asked for waits until nothing is in flight"
 }
 
 func problemGate(c cursor, f facts) (hold, bool) {
@@ -162,6 +171,10 @@ func resultGate(c cursor, f facts) (hold, bool) {
 	case f.Target != c.stable && f.Target != "" && !c.free(f):
 		h := pausedHold(c, f)
 		h.message = fmt.Sprintf("revision %s is held back: %s", f.Target, h.message)
+		return h, true
+	case c.restart.pending(f) && !c.free(f):
+		h := pausedHold(c, f)
+		h.message = fmt.Sprintf("replacing pods waits, %d created before the restart asked for are left: %s", len(outdated(c, f)), h.message)
 		return h, true
 	case c.restart.pending(f):
 		return waits(v1alpha1.ReasonRestarting, "replacing pods one by one: %d created before the restart asked for are left, %s", len(outdated(c, f)), pods(r, f.replicas+1)), true
