@@ -38,6 +38,9 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 		actions = actions[1:]
 		done.tried = append(done.tried, a)
 		if err := r.writer.write(ctx, s, a); err != nil {
+			if !mayHaveWritten(err, objects(s, a)) {
+				done.tried = done.tried[:len(done.tried)-1]
+			}
 			if done.failed(ctx, a, err); done.lost != nil {
 				return done
 			}
@@ -49,6 +52,14 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 		r.metrics.action(s.Rollout, a)
 	}
 	return done
+}
+
+// objects is how many objects an action writes to.
+func objects(s plan.Snapshot, a plan.Action) int {
+	if _, shift := a.(plan.ShiftTraffic); shift {
+		return len(plan.Bindings(s.Rollout).Routes)
+	}
+	return 1
 }
 
 // writer carries out single actions.

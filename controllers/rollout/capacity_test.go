@@ -6,6 +6,7 @@ package rollout_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,7 +185,8 @@ func TestRestartReplacesPodsWithinTheBudget(t *testing.T) {
 	})
 	s.say(v1alpha1.VerbRestart)
 	s.until("forbidden by the budget", func(ro *v1alpha1.Rollout) bool {
-		return meta.IsStatusConditionFalse(ro.Status.Conditions, v1alpha1.ConditionApplied)
+		return meta.IsStatusConditionFalse(ro.Status.Conditions, v1alpha1.ConditionApplied) &&
+			strings.Contains(ro.Status.Message, "not carried out: evict pod") && strings.HasPrefix(ro.Status.Summary, "not carried out: evict pod")
 	})
 	if left() != 4 {
 		t.Errorf("%d of 4 old pods are left although the budget forbids evictions", left())
@@ -196,7 +198,7 @@ func TestRestartReplacesPodsWithinTheBudget(t *testing.T) {
 		return left() == 0 && ro.Status.Phase == v1alpha1.PhaseHealthy && ro.Status.RestartedAt != nil && s.replicas(first) == 4
 	})
 	stop()
-	if done := s.get(); meta.FindStatusCondition(done.Status.Conditions, v1alpha1.ConditionApplied) != nil || done.Status.StableRevision != first {
+	if done := s.get(); meta.FindStatusCondition(done.Status.Conditions, v1alpha1.ConditionApplied) != nil || done.Status.StableRevision != first || strings.Contains(done.Status.Message, "not carried out") {
 		t.Errorf("after the restart: stable %s, conditions %+v", done.Status.StableRevision, done.Status.Conditions)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -50,8 +49,8 @@ func (r *Reconciler) report(ctx context.Context, s seen, p plan.Plan) (unwritten
 	return 0, nil
 }
 
-// reportFailure sets the Applied condition and gives the error back for its
-// backoff. A lost race is no failure.
+// reportFailure says what failed and gives the error back for its backoff. A lost
+// race is no failure.
 func (r *Reconciler) reportFailure(ctx context.Context, key types.NamespacedName, p plan.Plan, failure error) error {
 	if apierrors.IsConflict(failure) {
 		return failure
@@ -61,11 +60,8 @@ func (r *Reconciler) reportFailure(ctx context.Context, key types.NamespacedName
 		return failure
 	}
 	updated := ro.DeepCopy()
-	updated.Status, _ = plan.Remember(updated.Status, p.Status)
-	meta.SetStatusCondition(&updated.Status.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonApplyFailed,
-		Message: failure.Error(), ObservedGeneration: ro.Generation, LastTransitionTime: metav1.NewTime(r.clock.Now()),
-	})
+	seen, _ := plan.Remember(updated.Status, p.Status)
+	updated.Status = plan.Refused(seen, ro.Generation, failure.Error(), r.clock.Now())
 	if err := kube.PatchStatusLocked(ctx, r.client, ro, updated); err != nil {
 		log.FromContext(ctx).V(1).Info("Could not report a failure", "error", err.Error())
 	}
@@ -73,7 +69,7 @@ func (r *Reconciler) reportFailure(ctx context.Context, key types.NamespacedName
 	return failure
 }
 
-// clearFailure removes the Applied condition after a pass that carried out all it wanted.
+// clearFailure says no more of it after a pass that carried out all it wanted.
 func (r *Reconciler) clearFailure(ctx context.Context, ro *v1alpha1.Rollout, p plan.Plan) error {
 	if meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionApplied) == nil {
 		return nil
@@ -83,8 +79,8 @@ func (r *Reconciler) clearFailure(ctx context.Context, ro *v1alpha1.Rollout, p p
 		return client.IgnoreNotFound(err)
 	}
 	updated := current.DeepCopy()
-	updated.Status, _ = plan.Remember(updated.Status, p.Status)
-	meta.RemoveStatusCondition(&updated.Status.Conditions, v1alpha1.ConditionApplied)
+	seen, _ := plan.Remember(updated.Status, p.Status)
+	updated.Status = plan.Granted(seen)
 	err := kube.PatchStatusLocked(ctx, r.client, current, updated)
 	if apierrors.IsConflict(err) {
 		return nil // the next pass does it

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
@@ -19,6 +18,8 @@ import (
 var (
 	errConflict = errors.New("conflict")
 	errRefused  = errors.New("refused by the API server")
+	// errLost: it may have been written all the same.
+	errLost = errors.New("no answer")
 	// errBehind: the cache has not seen yet what the controller itself wrote.
 	errBehind = errors.New("the cache is behind")
 )
@@ -241,7 +242,7 @@ func (p *pass) act(left []plan.Action) {
 			return
 		}
 		p.c.later(p.c.w.lags.Write, "write", func() {
-			switch err := p.attempt(a.String(), writes[n]); {
+			switch err := attemptNth(p, a, n, writes[n]); {
 			case err == nil:
 				write(n + 1)
 			case p.c.dead || p.c.former && p.c.fenced || errors.Is(err, errConflict):
@@ -253,6 +254,15 @@ func (p *pass) act(left []plan.Action) {
 		})
 	}
 	write(0)
+}
+
+// attemptNth is the n-th write of an action. One of which nothing can have been written was not tried.
+func attemptNth(p *pass, a plan.Action, n int, write func() error) error {
+	err := p.attempt(a.String(), write)
+	if n == 0 && err != nil && !errors.Is(err, errLost) {
+		p.tried = p.tried[:len(p.tried)-1]
+	}
+	return err
 }
 
 // attempt is one write: what befalls it is the mischief's to say.
@@ -285,10 +295,10 @@ func (p *pass) attempt(what string, write func() error) error {
 	case killedAfter:
 		p.c.w.logf("controller killed after: %s", what)
 		p.c.w.mischief.kill(p.c)
-		return errRefused
+		return errLost
 	case answerLost:
 		p.c.w.logf("answer lost: %s", what)
-		return errRefused
+		return errLost
 	case done, conflicts, refused, killedBefore:
 	}
 	return nil
@@ -339,12 +349,7 @@ func (p *pass) fail(lost error) {
 		p.c.wake(conflictPause)
 	}
 	s, _ := plan.Remember(p.c.w.live.rollout.Status, p.plan.Status)
-	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
-	apimeta.SetStatusCondition(&s.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionApplied, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonApplyFailed,
-		Message: err.Error(), ObservedGeneration: p.c.w.live.rollout.Generation, LastTransitionTime: metav1.NewTime(p.c.now()),
-	})
-	p.c.rewrite(s)
+	p.c.rewrite(plan.Refused(s, p.c.w.live.rollout.Generation, err.Error(), p.c.now()))
 	p.c.end(p, err)
 }
 
@@ -354,7 +359,5 @@ func clearFailure(p *pass) {
 		return
 	}
 	s, _ := plan.Remember(p.c.w.live.rollout.Status, p.plan.Status)
-	s.Conditions = append([]metav1.Condition(nil), s.Conditions...)
-	apimeta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionApplied)
-	p.c.rewrite(s)
+	p.c.rewrite(plan.Granted(s))
 }

@@ -127,7 +127,7 @@ func (d *desired) sizeStable(c cursor, f facts) {
 // needs, for as long as the release moves forward. A restart adds a pod.
 func stableSize(c cursor, f facts) sized {
 	switch {
-	case c.mode(f) == resting && c.restart.pending(f) && (c.free(f) || f.revisions.of(c.stable).Replicas > f.replicas):
+	case surges(c, f):
 		return sized{f.replicas + 1, "a pod more than usual while pods are replaced"}
 	case c.mode(f) != forward || !f.strategy.dynamic || deserted(c, f) || f.means != byRoute || f.CanaryService.Selects != c.canary:
 		return sized{f.replicas, "stable keeps spec.replicas, ready to carry all traffic"}

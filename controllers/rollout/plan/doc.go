@@ -48,6 +48,7 @@
 //	which actions need one that has failed?           needs.go      Without
 //	when must this status be written?                 worth.go      Worth, and same.go Same
 //	what must not be forgotten when a pass fails?     listed.go     Remember, Shifted
+//	what is said of writes that fail?                 refused.go    Refused, Granted
 //	which pods have to be read?                       listed.go     PodsWanted, and late.go LatePods
 //	what is a pod's trouble, in a word?               podstate.go   PodState
 //	which revision is this template?                  revision.go   HashTemplate, and config.go

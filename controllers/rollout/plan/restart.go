@@ -35,6 +35,11 @@ func (r restart) pending(f facts) bool {
 	return wanted && f.replicas > 0
 }
 
+// surges: stable has a pod more than usual for a restart, which a pause keeps but does not ask for.
+func surges(c cursor, f facts) bool {
+	return c.mode(f) == resting && c.restart.pending(f) && (c.free(f) || f.revisions.of(c.stable).Replicas > f.replicas)
+}
+
 // outdated lists the pods that a restart still has to replace, oldest first.
 func outdated(c cursor, f facts) []Pod {
 	at, wanted := c.restart.wanted(&f.Snapshot)

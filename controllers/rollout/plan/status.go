@@ -22,7 +22,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		ObservedTemplate:   cmp.Or(f.AsWritten, f.written),
 		Phase:              h.phase,
 		Strategy:           f.wanted.Strategy,
-		Message:            h.message,
+		Message:            h.message + refusal(f.Rollout.Status.Conditions),
 		StableRevision:     c.stable,
 		CanaryRevision:     c.canary,
 		Release:            c.release,
@@ -67,9 +67,13 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 const maxSummary = 72
 
 // summary is a message as a column of a list shows it: without the step, which
-// has a column of its own, and cut where words end.
+// has a column of its own, and cut where words end. While writes fail that is all
+// it has room for.
 func summary(s v1alpha1.RolloutStatus) string {
 	text := s.Message
+	if refused := refusal(s.Conditions); refused != "" {
+		text = strings.TrimPrefix(refused, "; ")
+	}
 	if s.CurrentStep != nil {
 		text = strings.TrimPrefix(text, "step "+s.CurrentStep.Position+": ")
 	}
