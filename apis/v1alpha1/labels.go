@@ -12,8 +12,8 @@ const (
 	RolloutLabel = "sluice.dev/rollout"
 	// RevisionNumberAnnotation counts a Rollout's revisions, from 1, on their ReplicaSets.
 	RevisionNumberAnnotation = "sluice.dev/revision-number"
-	// RoleAnnotation says, on a ReplicaSet, which role's metadata its pods carry:
-	// the role and a digest of the metadata.
+	// RoleAnnotation says, on a ReplicaSet, which metadata its pods carry for their
+	// role, and which they are being given just now, as JSON.
 	RoleAnnotation = "sluice.dev/role-metadata"
 	// ConfigAnnotation lists, on a ReplicaSet, the copies of ConfigMaps and Secrets that its pods use.
 	ConfigAnnotation = "sluice.dev/config"

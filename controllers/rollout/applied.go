@@ -23,6 +23,8 @@ type applied struct {
 	// tried are those that were begun, but for those of which nothing can have been
 	// written. Each may have been carried out, one that failed in part.
 	tried []plan.Action
+	// unfinished: one goes on in the next pass.
+	unfinished bool
 	// failures are there for people to know, whatever came after them.
 	failures failures
 	// lost is why nothing more may be written, see [moot]; nil as a rule.

@@ -6,6 +6,7 @@ package rollout
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -37,7 +38,11 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 		a := actions[0]
 		actions = actions[1:]
 		done.tried = append(done.tried, a)
-		if err := r.writer.write(ctx, s, a); err != nil {
+		err := r.writer.write(ctx, s, a)
+		if errors.Is(err, errUnfinished) {
+			done.unfinished, err = true, nil
+		}
+		if err != nil {
 			if !mayHaveWritten(err, objects(s, a)) {
 				done.tried = done.tried[:len(done.tried)-1]
 			}

@@ -5,6 +5,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -38,27 +39,27 @@ func (w writer) createService(ctx context.Context, s plan.Snapshot, a plan.Creat
 	return unlessOurs(existing, s.Rollout, "Service "+svc.Name, "rename it, or name the Services of the slots in stableService and canaryService")
 }
 
-// mark changes the metadata of a role in place: first in the template, for pods
-// to come, then on the pods there are, and last the note that all of it is done.
+// errUnfinished: part of an action is carried out, and the next pass goes on with it.
+var errUnfinished = errors.New("goes on in the next pass")
+
+// mark changes the metadata of a role in place: first in the template, for pods to
+// come, then on so many of the pods there are, and last, when none of them lacks it
+// any more, the note that all of it is done.
 func (w writer) mark(ctx context.Context, s plan.Snapshot, a plan.MarkRevision) error {
-	metadata := markPatch(plan.ReadMark(a.Before), plan.ReadMark(a.Mark))
 	rs := named(&appsv1.ReplicaSet{}, s.Rollout, a.Name)
-	if err := w.mergePatch(ctx, rs, map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": metadata}}}); err != nil {
+	if err := beginMark(ctx, w, rs, a); err != nil {
 		return err
 	}
-	var list corev1.PodList
-	revision := client.MatchingLabels{v1alpha1.RevisionLabel: rs.Labels[v1alpha1.RevisionLabel]}
-	if err := w.live.List(ctx, &list, client.InNamespace(s.Rollout.Namespace), revision); err != nil {
-		return fmt.Errorf("list pods of %s: %w", a.Name, err)
+	pods, err := controlledPods(ctx, w, rs)
+	if err != nil {
+		return err
 	}
-	for i := range list.Items {
-		pod := &list.Items[i]
-		if !metav1.IsControlledBy(pod, rs) {
-			continue
-		}
-		if err := client.IgnoreNotFound(w.mergePatch(ctx, pod, map[string]any{"metadata": metadata})); err != nil {
-			return fmt.Errorf("pod %s: %w", pod.Name, err)
-		}
+	next, more := a.Next(pods)
+	if err := markPods(ctx, w, a, next); err != nil {
+		return err
+	}
+	if more {
+		return errUnfinished
 	}
 	var note any
 	if a.Mark != "" {
@@ -67,22 +68,51 @@ func (w writer) mark(ctx context.Context, s plan.Snapshot, a plan.MarkRevision) 
 	return w.mergePatch(ctx, rs, map[string]any{"metadata": map[string]any{"annotations": map[string]any{v1alpha1.RoleAnnotation: note}}})
 }
 
-// markPatch takes off what only before has and puts on what after has.
-func markPatch(before, after plan.Mark) map[string]any {
-	merge := func(before, after map[string]string) map[string]any {
-		fields := map[string]any{}
-		for key := range before {
-			fields[key] = nil
-		}
-		for key, value := range after {
-			fields[key] = value
-		}
-		return fields
+// beginMark writes the template and notes what is begun, unless a pass before has.
+func beginMark(ctx context.Context, w writer, rs *appsv1.ReplicaSet, a plan.MarkRevision) error {
+	begun := a.Begun()
+	if begun == a.Before {
+		return w.live.Get(ctx, client.ObjectKeyFromObject(rs), rs)
 	}
-	return map[string]any{
-		"labels":      merge(before.Labels, after.Labels),
-		"annotations": merge(before.Annotations, after.Annotations),
+	return w.mergePatch(ctx, rs, map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{v1alpha1.RoleAnnotation: begun}},
+		"spec":     map[string]any{"template": map[string]any{"metadata": a.Metadata()}},
+	})
+}
+
+func controlledPods(ctx context.Context, w writer, rs *appsv1.ReplicaSet) ([]*corev1.Pod, error) {
+	var list corev1.PodList
+	revision := client.MatchingLabels{v1alpha1.RevisionLabel: rs.Labels[v1alpha1.RevisionLabel]}
+	if err := w.live.List(ctx, &list, client.InNamespace(rs.Namespace), revision); err != nil {
+		return nil, fmt.Errorf("list pods of %s: %w", rs.Name, err)
 	}
+	var pods []*corev1.Pod
+	for i := range list.Items {
+		if pod := &list.Items[i]; metav1.IsControlledBy(pod, rs) {
+			pods = append(pods, pod)
+		}
+	}
+	return pods, nil
+}
+
+// markPods marks each of the pods. One that does not keep it would be marked for ever.
+func markPods(ctx context.Context, w writer, a plan.MarkRevision, pods []*corev1.Pod) error {
+	metadata := a.Metadata()
+	var loses string
+	for _, pod := range pods {
+		err := w.mergePatch(ctx, pod, map[string]any{"metadata": metadata})
+		switch {
+		case apierrors.IsNotFound(err): // it has left
+		case err != nil:
+			return fmt.Errorf("pod %s: %w", pod.Name, err)
+		case a.Lacks(pod):
+			loses = pod.Name
+		}
+	}
+	if loses != "" {
+		return fmt.Errorf("pod %s does not keep the metadata of its role: a webhook or a policy changes it at once; have that leave alone what stableMetadata and canaryMetadata say, or say something else there", loses)
+	}
+	return nil
 }
 
 // evict asks for an eviction. A pod that is gone is what was wanted; a

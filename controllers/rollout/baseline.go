@@ -37,7 +37,7 @@ func createBaseline(ctx context.Context, w writer, s plan.Snapshot, a plan.Creat
 func baselineSet(ro *v1alpha1.Rollout, stable *appsv1.ReplicaSet, a plan.CreateBaseline) *appsv1.ReplicaSet {
 	of := stable.Labels[v1alpha1.RevisionLabel]
 	template := *stable.Spec.Template.DeepCopy()
-	mark := plan.ReadMark(stable.Annotations[v1alpha1.RoleAnnotation])
+	mark := plan.ReadMark(stable.Annotations[v1alpha1.RoleAnnotation]).All()
 	without(template.Labels, mark.Labels)
 	without(template.Annotations, mark.Annotations)
 	template.Labels = with(template.Labels, v1alpha1.RevisionLabel, a.Hash)

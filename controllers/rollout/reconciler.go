@@ -55,6 +55,10 @@ type Reconciler struct {
 	writer   writer
 }
 
+// nextPart is the wait before the next pass goes on with what this one has begun. What
+// has happened meanwhile comes first in that.
+const nextPart = 10 * time.Millisecond
+
 // Reconcile takes one Rollout one pass further.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	s, p, err := r.decide(ctx, req.NamespacedName)
@@ -74,7 +78,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.retries.NoLaterThan(req, done.retry(p.Wake))
 		return again(r.reportFailure(ctx, req.NamespacedName, p, err))
 	}
-	return ctrl.Result{RequeueAfter: sooner(plan.LateWake(s.Snapshot), sooner(p.Wake, unwritten))}, r.clearFailure(ctx, s.stored, p)
+	wake := sooner(plan.LateWake(s.Snapshot), sooner(p.Wake, unwritten))
+	if done.unfinished {
+		wake = nextPart
+	}
+	return ctrl.Result{RequeueAfter: wake}, r.clearFailure(ctx, s.stored, p)
 }
 
 // decide plans on what the cache says, reads live what the plan hangs on, and plans

@@ -130,24 +130,6 @@ func (a CreateService) String() string {
 	return fmt.Sprintf("create Service %s as a copy of %s", a.Name, a.From)
 }
 
-// MarkRevision puts the metadata of a role on the pods of a revision, in place,
-// and takes that of its former role off.
-type MarkRevision struct {
-	why
-	// Name of the ReplicaSet.
-	Name string
-	// Before and Mark are what its pods carry and what they should, see [Mark]; empty for nothing.
-	Before, Mark string
-}
-
-// String implements Action.
-func (a MarkRevision) String() string {
-	if a.Mark == "" {
-		return "take the role's metadata off " + a.Name
-	}
-	return "put the role's metadata on " + a.Name
-}
-
 // StartJob creates the Job of a job step.
 type StartJob struct {
 	why
