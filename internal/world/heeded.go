@@ -37,13 +37,13 @@ func (l *statusLaws) heeded(p *pass, old, now *v1alpha1.RolloutStatus) {
 	}
 }
 
-// byItself: the cursor moves on within a release, and nobody said so.
+// byItself: the cursor moves on within a release, and no command told it to.
 func byItself(old, now *v1alpha1.RolloutStatus) bool {
 	from, to := stepOf(*old), stepOf(*now)
 	return from >= 0 && to > from && old.Release == now.Release && command(old) == command(now) && now.AnalysisSkipped == nil
 }
 
-// shared reports whether a status knows a split of nothing but shares.
+// shared reports whether a status knows the split, and nothing is beside its shares.
 func shared(t *v1alpha1.TrafficStatus) bool {
 	return t != nil && t.AcceptedAt != nil && t.Beside == "" && (len(t.Confirmed) > 0 || t.Observed != nil)
 }
@@ -61,7 +61,7 @@ func counting(p *pass, step int32, release int64) *v1alpha1.AnalysisRun {
 	return &p.read.runs[i]
 }
 
-// stableless: stable has no ready pod, and whoever can takes its traffic.
+// stableless: stable has no ready pod, so that the canary may take its traffic.
 func stableless(p *pass) bool {
 	r, _ := p.read.set(p.read.rollout.Status.StableRevision)
 	return r.Ready == 0
@@ -77,7 +77,7 @@ func weightOf(t *v1alpha1.TrafficStatus, revision string) int32 {
 	return sum
 }
 
-// got is what blocks that begin after a time have.
+// got adds up the requests of blocks that begin after a time.
 func got(run *v1alpha1.AnalysisRun, from time.Time) (canary, stable float64) {
 	number := func(text string) float64 {
 		_, after, _ := strings.Cut(text, "/")

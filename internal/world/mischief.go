@@ -74,7 +74,7 @@ func (m *mischief) fate(what string) fate {
 // refusable are the kinds of writes that nobody's safety hangs on, by what their actions are called.
 var refusable = [...]string{"the role's metadata", "as available after", "AnalysisRun", "Job", "delete "}
 
-// refuseSome has one kind of write be refused for a while.
+// refuseSome lets the API server refuse one kind of write for a while.
 func (m *mischief) refuseSome(rng *rand.Rand) {
 	kind := pick(rng, refusable[:]...)
 	from := time.Duration(rng.Int64N(int64(2 * time.Minute)))
@@ -119,9 +119,10 @@ func (m *mischief) kill(c *controller) {
 	})
 }
 
-// change has another process take the lead while the old one goes on for a
-// while. What it writes is refused by its fence, see kube.Fence, or the fence
-// fails it: it stood still between its last look at its lease and the sending.
+// change lets another process take the lead while the former leader goes on for a
+// while. The former leader's writes are refused by its fence, see kube.Fence. Or the
+// fence fails, because the process stood still between its last look at the lease and
+// the sending; then its writes are harm.
 func (m *mischief) change(fenced bool) {
 	if len(m.w.leaders) != 1 {
 		return
@@ -137,7 +138,7 @@ func (m *mischief) change(fenced bool) {
 	})
 }
 
-// some happens at random: what clusters do to controllers.
+// some draws what clusters do to controllers, and does it.
 func (m *mischief) some() {
 	w := m.w
 	d := w.draw(Span{time.Second, time.Minute})
@@ -195,7 +196,7 @@ func (m *mischief) drain() {
 	}
 }
 
-// vanishAll takes away every pod of one revision.
+// vanishAll takes away every pod of one revision at once.
 func (m *mischief) vanishAll() {
 	victim := m.anyPod()
 	if victim == nil {
@@ -225,7 +226,7 @@ func (m *mischief) anyPod() *pod {
 	return all[m.w.rng.IntN(len(all))]
 }
 
-// staleCaches has nothing arrive in the caches for a while.
+// staleCaches lets no change arrive in the caches for a while.
 func (m *mischief) staleCaches(d time.Duration) {
 	m.w.logf("caches are stale for %s", min(d, 30*time.Second))
 	usual := m.w.lags.Notice

@@ -28,7 +28,7 @@ type plane struct {
 	// stuck is until when no gateway accepts anything, and no proxy follows where
 	// gateways don't report.
 	stuck time.Duration
-	// silent: nobody reports what is served. It is within convergence.settle all the same.
+	// silent: nobody reports what is served. Proxies follow within convergence.settle all the same.
 	silent bool
 }
 
@@ -70,8 +70,9 @@ func (p *plane) write(i int, s traffic.Split) {
 	w.at(accepts, "gateway accepts", func() { p.accept(i, generation) })
 }
 
-// stick has no write reach the data plane for a while. Where nobody reports that,
-// nothing but the requests tells, and what a settle time was relied on for is lost.
+// stick lets no write reach the data plane for a while. Where gateways report, the
+// planner can wait for them. Where nobody reports only the requests can tell, so that
+// what the planner does after a settle time may be wrong: that is harm.
 func (p *plane) stick(d time.Duration) {
 	w := p.w
 	if p.silent {
@@ -136,7 +137,7 @@ func (p *plane) hear(slot int, pods []*pod) {
 	}
 }
 
-// delete takes a route object away. Its proxies go on as they were: nothing of ours is judged by that.
+// delete takes a route object away. Proxies go on as they were, and nobody is judged by that.
 func (p *plane) delete(i int) {
 	rs := append([]route(nil), p.w.live.routes...)
 	rs[i].gone = true
@@ -215,8 +216,9 @@ func (p *plane) matches() bool {
 	return false
 }
 
-// most is the largest share that any proxy gives a slot now. What proxies still
-// serve of a route that somebody has deleted is nobody's to know, be it back or not.
+// most is the largest share that any proxy gives a slot now. What proxies still serve
+// of a route that somebody has deleted does not count, even when the route is back:
+// nobody can know it.
 func (p *plane) most(slot traffic.Slot) int32 {
 	var most int32
 	for n := range p.proxies {

@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	// wordsUnderWay is how long words wait while a release moves by itself: its next step takes them along, and
-	// its last one, which takes three settle times and the pods' start, the most of them.
+	// wordsUnderWay is how long words wait to be written while a release moves by itself,
+	// because the next step is written anyway and takes them along. It is long enough for
+	// most words of the last step, which takes three settle times and the start of the pods.
 	wordsUnderWay = 15 * time.Second
-	// wordsAtRest is how long they wait otherwise, so that what changes together is told together.
+	// wordsAtRest is how long they wait otherwise, so that what changes together is written together.
 	wordsAtRest = 2 * time.Second
-	// wordsOfProgress is how long they wait when all they say is how far an
-	// analysis is, which changes with every block, or that the requests it counted
-	// agree with the routes: its run has them at once, and whatever else is
-	// written takes them along.
+	// wordsOfProgress is how long they wait when all they say is how far an analysis has
+	// come, which changes with every block, or that the requests it counted agree with
+	// the routes. Its AnalysisRun says that at once, and any other write takes it along.
 	wordsOfProgress = time.Minute
 )
 
-// Worth is how long the difference between the stored status and a newer one may
-// stay unwritten: not at all when it says where the release is, what holds it
-// or who did what; for a while when it is words, numbers and times, which a
-// controller that starts anew would find out again. What it could not find out
-// again, in particular after the actions that follow, does not wait either.
+// Worth is how long a newer status may stay unwritten, by how it differs from the one
+// that is stored. Where the release is, what holds it and who did what is written at
+// once. Words, numbers and times may wait, since a controller that starts anew finds
+// them out by looking. What it could not find out any more, in particular after the
+// actions that follow, is written at once, too.
 func Worth(stored, now v1alpha1.RolloutStatus, actions ...Action) time.Duration {
 	if !sameEssence(&stored, &now) || conceals(stored.Traffic, now.Traffic, actions) {
 		return 0
@@ -45,9 +45,10 @@ func Worth(stored, now v1alpha1.RolloutStatus, actions ...Action) time.Duration 
 	return wordsAtRest
 }
 
-// conceals reports whether the routes look, or are about to look, as they did when
-// a status was stored, and have carried something else in between. A controller that
-// starts anew would take them for settled while proxies still serve that.
+// conceals reports whether the routes have carried something else since the status was
+// stored, and nobody could tell by looking: they say again what they said then, or will
+// after the actions. A controller that starts anew would take them for settled, while
+// proxies may still serve what they carried in between.
 func conceals(stored, now *v1alpha1.TrafficStatus, actions []Action) bool {
 	if stored == nil || now == nil || stored.Since == nil || now.Since == nil {
 		return false
@@ -80,8 +81,8 @@ func alike(a, b []v1alpha1.RevisionWeight) bool {
 	})
 }
 
-// given is what callers get once a split is written, of the revisions that the slots
-// stand for; a slot of which nothing is known now stands for what it did before.
+// given is which revision gets which share once a split is written. A slot of which
+// nothing is known now is taken to stand for the same revision as before.
 func given(before, now []v1alpha1.RevisionWeight, split traffic.Split) []v1alpha1.RevisionWeight {
 	var all []v1alpha1.RevisionWeight
 	for i, slot := range slots {
@@ -100,8 +101,8 @@ func given(before, now []v1alpha1.RevisionWeight, split traffic.Split) []v1alpha
 	return all
 }
 
-// unobserved is a status with the evidence for its split that the stored one
-// has, if both know the same split.
+// unobserved is the newer status with the stored one's evidence for the split, if both
+// confirm the same split. What is left of the difference is not about that evidence.
 func unobserved(stored, now v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 	a, b := stored.Traffic, now.Traffic
 	if a == nil || b == nil || len(b.Confirmed) == 0 || !slices.Equal(a.Confirmed, b.Confirmed) {
