@@ -74,8 +74,9 @@ func nextWeight(c cursor, f facts) int32 {
 	return 100
 }
 
-// subject names what is measured. A preview has no stable revision with like
-// traffic beside it, and after the switch there is none at all.
+// subject names what is measured, and what it is compared with. A preview is compared
+// with nothing, since stable's traffic is not like its own; nor is a revision after the
+// switch, since stable has no traffic then.
 func subject(c cursor, f facts) *v1alpha1.Subject {
 	s := &v1alpha1.Subject{
 		Service: f.bound.Service,
@@ -178,9 +179,11 @@ func field(r *v1alpha1.Rollout, path string) (string, bool) {
 	return "", false
 }
 
-// stepAt is the step that says which of the release's analyses speaks at the
-// cursor, and with which pods it compares. Past the last one that is the run
-// there was: a full promotion may have skipped what later steps would compare with.
+// stepAt is the step by which the release is judged now: it says which of the
+// strategy's analyses has a say, and with which pods the canary is compared. That is
+// the current step. When all steps are done it is the latest one whose AnalysisRun
+// exists, which need not be the last: a full promotion may have skipped some, and no
+// run was started for what those would compare with.
 func stepAt(c cursor, f facts) Step {
 	if step, ok := c.current(f); ok {
 		return step
@@ -198,10 +201,10 @@ func stepAt(c cursor, f facts) Step {
 	return Step{where: last.where}
 }
 
-// whereAt says which of the release's analyses speaks at the cursor.
+// whereAt says which of the strategy's analyses judges now.
 func whereAt(c cursor, f facts) where { return stepAt(c, f).where }
 
-// analysisAt is what speaks at the cursor; nil when there is none, or somebody skips it.
+// analysisAt is the analysis that judges now; nil when there is none, or somebody skips it.
 func analysisAt(c cursor, f facts) *v1alpha1.Analysis {
 	if c.skipped != nil {
 		return nil
@@ -209,7 +212,7 @@ func analysisAt(c cursor, f facts) *v1alpha1.Analysis {
 	return f.strategy.analyses[whereAt(c, f)]
 }
 
-// runAt finds the AnalysisRun that speaks for the cursor.
+// runAt finds the AnalysisRun that judges now; nil when there is none.
 func runAt(c cursor, f facts) *v1alpha1.AnalysisRun {
 	if len(f.Runs) == 0 {
 		return nil
@@ -226,7 +229,7 @@ func runNamed(f facts, name string) *v1alpha1.AnalysisRun {
 	return nil
 }
 
-// runName names the AnalysisRun that speaks for the cursor.
+// runName names the AnalysisRun that judges now.
 func runName(c cursor, f facts) string {
 	return stepAt(c, f).Run(f.Rollout.Name, c.release)
 }

@@ -98,7 +98,8 @@ type order struct {
 	carryOut func(cursor, facts, v1alpha1.Command) (cursor, string)
 }
 
-// orders are all verbs. None but retry and undo clears an abort, and both begin a release of their own.
+// orders has each verb. Only retry and undo clear an abort, and each of them begins
+// another release.
 var orders = map[v1alpha1.Verb]order{
 	v1alpha1.VerbPromote:      {cantPromote, promoteStep},
 	v1alpha1.VerbPromoteFull:  {cantPromoteFull, promoteFull},

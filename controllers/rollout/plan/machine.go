@@ -87,7 +87,7 @@ type drift struct {
 	cause    string
 }
 
-// wishes say what each verb does to the cursor once it is accepted.
+// wishes say for people what each verb does to the cursor once it is accepted.
 var wishes = map[v1alpha1.Verb]wish{
 	v1alpha1.VerbPromote:      {[]mode{forward}, []mode{forward}, "The current pause, approval, gate or analysis ends and the next step begins. A step that waits for the cluster or a Job can't be ended so."},
 	v1alpha1.VerbPromoteFull:  {[]mode{forward}, []mode{forward}, "All remaining steps are skipped; pods and traffic are waited for as ever. It clears no abort."},

@@ -52,8 +52,8 @@ func (a DropRoute) String() string {
 	return fmt.Sprintf("delete %s %s", a.Ref.Kind, a.Ref.Name)
 }
 
-// writeRoutes brings the managed routes to their spec. A route that is made
-// anew sends to nobody who can't serve: without a split that is safe it waits.
+// writeRoutes brings the managed routes to their spec, together with a split. Without
+// one that is safe they wait, so that no new route sends callers where nobody serves.
 func writeRoutes(f facts, split traffic.Split) []Action {
 	if !split.Known() {
 		return nil
@@ -67,8 +67,8 @@ func writeRoutes(f facts, split traffic.Split) []Action {
 	return actions
 }
 
-// dropRoutes gives up those that the spec no longer has. One that it still
-// steers is somebody else's from now on.
+// dropRoutes gives up the managed routes that the spec no longer has. One that it still
+// names among its routes stays, and is somebody else's from now on.
 func dropRoutes(f facts) []Action {
 	var actions []Action
 	for _, m := range f.Managed {

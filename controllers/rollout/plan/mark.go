@@ -143,8 +143,8 @@ func ReadMark(text string) Mark {
 	return m
 }
 
-// markFor gives the metadata that a revision's role asks for; empty for none. One
-// that the API server would refuse changes nothing, and keeps no pods from being made.
+// markFor gives the metadata that a revision's role asks for; empty for none. While the
+// API server would refuse it everything stays as it is, so that pods can still be made.
 func markFor(c cursor, f facts, hash string) string {
 	var m *v1alpha1.PodMetadata
 	switch {

@@ -125,8 +125,9 @@ type tally struct {
 	since, until         time.Time
 }
 
-// tallyOf adds up blocks. Where the canary has no series while stable has, it
-// got nothing, or is not scraped; where a lack of data is to be ignored that says nothing.
+// tallyOf adds up blocks. A canary without series beside a stable revision with some got
+// nothing, or is not scraped. That counts as nothing got, unless lenient: where a lack of
+// data is to be ignored it says nothing.
 func tallyOf(m v1alpha1.MetricStatus, from time.Time, lenient bool) tally {
 	t := tally{metric: m.Name}
 	if m.Evidence == nil || m.Evidence.NoStable {

@@ -11,10 +11,10 @@ import (
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
-// places says where routes name the Services, for a data plane that counts by
-// place. A matchRoute step moves the places of rules in mid-release, and a cookie
-// adds others for the same Services, so nothing is said then: better no data than
-// those of other backends.
+// places says where the routes name the Services, for a data plane that counts by
+// place. It says nothing when a step is a matchRoute, which moves rules in mid-release,
+// or when there is a cookie, which adds rules for the same Services: no data is better
+// than another backend's.
 func places(s *v1alpha1.Subject, f facts) {
 	if f.strategy.sticky != nil || slices.ContainsFunc(f.strategy.steps, func(st Step) bool { return st.MatchRoute != nil }) {
 		return

@@ -13,10 +13,10 @@ import (
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
-// Sources is whom an AnalysisRun asks, with what it is let in, and what comes of
-// no answer. None of that is evidence, so a run under way follows the Rollout in
-// it. What is judged, and how sure a verdict must be, stays as the release began
-// with: see docs/design/0012-analysis-edited-under-way.md.
+// Sources are the servers that an AnalysisRun asks, its credentials there, and what a
+// lack of answers leads to. None of that is evidence, so a run under way follows the
+// Rollout in it. What is judged, and how sure a verdict must be, stays as it was when the
+// release began, see docs/design/0012-analysis-edited-under-way.md.
 type Sources struct {
 	// Prometheus is the server to ask; nil for the controller's own.
 	Prometheus *v1alpha1.Prometheus
@@ -48,7 +48,7 @@ func (s Sources) differ(o Sources) []string {
 	)
 }
 
-// redirect has a run follow the Rollout in whom it asks.
+// redirect makes a run under way ask the servers that the Rollout names now.
 func redirect(c cursor, f facts, run *v1alpha1.AnalysisRun, want v1alpha1.AnalysisRunSpec) []Action {
 	has, now := SourcesOf(run.Spec), SourcesOf(want)
 	now.Args = secretsFrom(has.Args, want.Args)
@@ -61,8 +61,9 @@ func redirect(c cursor, f facts, run *v1alpha1.AnalysisRun, want v1alpha1.Analys
 	}}
 }
 
-// secretsFrom gives the arguments of a run with the Secrets that another list
-// names for them. A value fills a query in, and evidence for one query is none for another.
+// secretsFrom gives the arguments of a run, but with the Secrets that another list names
+// for them. Their values stay the run's own: they are part of queries, and evidence for
+// one query says nothing of another.
 func secretsFrom(run, want []v1alpha1.ResolvedArg) []v1alpha1.ResolvedArg {
 	all := slices.Clone(run)
 	for i, a := range all {

@@ -32,7 +32,8 @@ const (
 	byReplicas
 )
 
-// where names one of several analyses of a release; empty for a canary's only one.
+// where names one of a strategy's analyses, by the steps at which it judges; empty for
+// the only one of a canary.
 type where string
 
 const (
@@ -40,8 +41,8 @@ const (
 	postPromotion where = "post"
 )
 
-// strategy is what the three kinds of strategy have in common: objects to move
-// traffic with, and steps.
+// strategy is what the three kinds of strategy have in common. The rest of the planner
+// knows no kind, only this and the means.
 type strategy struct {
 	// at is the path of the strategy in the Rollout, for messages.
 	at string

@@ -25,7 +25,8 @@ func (vet Vet) vetted(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Tem
 	return []Problem{{Field: at, Message: fmt.Sprintf("%v; correct it there, or in the template that it is from", err)}}
 }
 
-// exemplary is a run of an analysis between some revisions, as far as its queries depend on it.
+// exemplary is a run of an analysis with placeholders for what only a release knows. It
+// has all that queries are made from.
 func exemplary(r *v1alpha1.Rollout, a *v1alpha1.Analysis, templates []Template) v1alpha1.AnalysisRunSpec {
 	reached, _ := builtOn(a, templates)
 	b := WantedBindings(r)
