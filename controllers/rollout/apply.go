@@ -87,7 +87,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return w.hold(ctx, s.Rollout)
 	case plan.DropFinalizer:
 		w.forget(s.Rollout)
-		return letGo(ctx, w, s)
+		return letGo(ctx, w, s, a)
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
 	case plan.CreateBaseline:

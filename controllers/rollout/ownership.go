@@ -46,25 +46,17 @@ func ours(s plan.Snapshot, obj client.Object) bool {
 }
 
 // disown takes the workload off what would outlive the Rollout with it, so that
-// all of that goes with the Rollout. Routes that the workload still needs are
-// nobody's by now.
-func disown(ctx context.Context, w writer, s plan.Snapshot) error {
-	if s.Workload == nil {
-		return nil // nobody but the Rollout owns it
-	}
+// all of that goes with the Rollout.
+func disown(ctx context.Context, w writer, s plan.Snapshot, a plan.DropFinalizer) error {
 	var all []client.Object
-	for _, r := range s.Revisions {
-		all = append(all, named(&appsv1.ReplicaSet{}, s.Rollout, r.Name))
+	for _, name := range a.Revisions {
+		all = append(all, named(&appsv1.ReplicaSet{}, s.Rollout, name))
 	}
-	for _, svc := range []plan.Service{s.StableService, s.CanaryService, s.BaselineService} {
-		if svc.Version != "" {
-			all = append(all, named(&corev1.Service{}, s.Rollout, svc.Name))
-		}
+	for _, name := range a.Services {
+		all = append(all, named(&corev1.Service{}, s.Rollout, name))
 	}
-	if s.Workload.Before == nil {
-		for _, m := range s.Managed {
-			all = append(all, empty(s.Rollout, m.Ref))
-		}
+	for _, ref := range a.Routes {
+		all = append(all, empty(s.Rollout, ref))
 	}
 	for _, obj := range all {
 		if err := disownOne(ctx, w, s, obj); err != nil {
@@ -137,8 +129,8 @@ func takeReplicaSet(ctx context.Context, w writer, ro *v1alpha1.Rollout, wanted 
 
 // letGo takes our own entry off the set of finalizers. One that came with the
 // object, from a backup or a copy, is no field that an apply of ours could give up.
-func letGo(ctx context.Context, w writer, s plan.Snapshot) error {
-	if err := disown(ctx, w, s); err != nil {
+func letGo(ctx context.Context, w writer, s plan.Snapshot, a plan.DropFinalizer) error {
+	if err := disown(ctx, w, s, a); err != nil {
 		return err
 	}
 	ro, stored := s.Rollout, &v1alpha1.Rollout{}

@@ -286,8 +286,17 @@ type DeleteRun struct {
 // String implements Action.
 func (a DeleteRun) String() string { return "delete AnalysisRun " + a.Name }
 
-// DropFinalizer lets a deleted Rollout go.
-type DropFinalizer struct{ why }
+// DropFinalizer lets a deleted Rollout go. What it names the workload owns beside
+// the Rollout, and would keep; it goes with the Rollout.
+type DropFinalizer struct {
+	why
+	// Revisions are ReplicaSets by name.
+	Revisions []string
+	// Services by name.
+	Services []string
+	// Routes that the Rollout made.
+	Routes []v1alpha1.RouteRef
+}
 
 // String implements Action.
 func (DropFinalizer) String() string { return "let the Rollout go" }

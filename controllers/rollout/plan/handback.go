@@ -48,8 +48,32 @@ func handBack(f facts) Plan {
 		p.Actions = append(p.Actions, giveAway(f, w.Name)...)
 		p.Actions = append(p.Actions, ScaleWorkload{"it is handed back", w.Name, w.Replicas, w.Replicas, true, false})
 	}
-	p.Actions = append(p.Actions, DropFinalizer{"everything is handed back"})
+	p.Actions = append(p.Actions, letGo(f))
 	return p
+}
+
+// letGo names what goes with the Rollout though the workload owns it, too. Routes
+// that a workload which was scaled down still needs are nobody's by now. Without a
+// workload nobody but the Rollout owns anything.
+func letGo(f facts) DropFinalizer {
+	drop := DropFinalizer{why: "everything is handed back"}
+	if f.Workload == nil {
+		return drop
+	}
+	for _, r := range allRevisions(f) {
+		drop.Revisions = append(drop.Revisions, r.Name)
+	}
+	for _, s := range []Service{f.StableService, f.CanaryService, f.BaselineService} {
+		if s.Version != "" {
+			drop.Services = append(drop.Services, s.Name)
+		}
+	}
+	if f.Workload.Before == nil {
+		for _, m := range f.Managed {
+			drop.Routes = append(drop.Routes, m.Ref)
+		}
+	}
+	return drop
 }
 
 // growBack says what a workload that was scaled down still lacks.
