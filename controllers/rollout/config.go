@@ -111,7 +111,7 @@ func (w copies) make(ctx context.Context, s plan.Snapshot) error {
 		if name, err := copyName(s, c.From, source); err != nil || name != c.Name {
 			return apierrors.NewConflict(schema.GroupResource{Resource: c.From.Kind}, c.From.Name, fmt.Errorf("its content changed: %w", err))
 		}
-		copied := configCopy(s.Rollout, source, c.Name)
+		copied := configCopy(s, source, c.Name)
 		err = w.client.Create(ctx, copied, client.FieldOwner(v1alpha1.FieldOwner))
 		if apierrors.IsAlreadyExists(err) {
 			err = w.take(ctx, s.Rollout, plan.ConfigRef{Kind: c.From.Kind, Name: c.Name}, copied.GetOwnerReferences())
@@ -136,8 +136,11 @@ func (w copies) take(ctx context.Context, ro *v1alpha1.Rollout, ref plan.ConfigR
 }
 
 // configCopy renders an immutable copy that goes with the Rollout at the latest.
-func configCopy(ro *v1alpha1.Rollout, source client.Object, name string) client.Object {
-	meta, immutable := owned(ro, name, ""), true
+// Its owners are those of the pods that refer to it: one that starts while a
+// workload takes over needs it still.
+func configCopy(s plan.Snapshot, source client.Object, name string) client.Object {
+	meta, immutable := owned(s.Rollout, name, ""), true
+	meta.OwnerReferences = owners(s)
 	delete(meta.Labels, v1alpha1.RevisionLabel) // several revisions may share it
 	if o, ok := source.(*corev1.Secret); ok {
 		return &corev1.Secret{ObjectMeta: meta, Type: o.Type, Data: o.Data, Immutable: &immutable}
@@ -150,6 +153,22 @@ func configCopy(ro *v1alpha1.Rollout, source client.Object, name string) client.
 func (w copies) drop(ctx context.Context, ro *v1alpha1.Rollout, refs []plan.ConfigRef) error {
 	for _, ref := range refs {
 		if err := client.IgnoreNotFound(w.client.Delete(ctx, named(configObject(ref.Kind), ro, ref.Name))); err != nil {
+			return fmt.Errorf("delete %s: %w", ref, err)
+		}
+	}
+	return nil
+}
+
+// leave deletes the copies of a Rollout that goes. Where the controller may not
+// read them any more they stay with the workload, which does nobody any harm.
+func (w copies) leave(ctx context.Context, s plan.Snapshot, refs []plan.ConfigRef) error {
+	for _, ref := range refs {
+		existing, err := readConfig(ctx, w.live, s.Rollout, ref)
+		if err == nil && ours(s, existing) {
+			uid := existing.GetUID()
+			err = w.client.Delete(ctx, existing, client.Preconditions{UID: &uid})
+		}
+		if client.IgnoreNotFound(err) != nil && !apierrors.IsForbidden(err) {
 			return fmt.Errorf("delete %s: %w", ref, err)
 		}
 	}

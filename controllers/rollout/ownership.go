@@ -63,7 +63,7 @@ func disown(ctx context.Context, w writer, s plan.Snapshot, a plan.DropFinalizer
 			return err
 		}
 	}
-	return nil
+	return copies{w.client, w.live}.leave(ctx, s, a.Config)
 }
 
 func disownOne(ctx context.Context, w writer, s plan.Snapshot, obj client.Object) error {

@@ -5,10 +5,12 @@ package rollout_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -64,6 +66,37 @@ func TestForegroundDeletionHandsOver(t *testing.T) {
 	})
 	if err != nil {
 		t.Errorf("the Rollout's ReplicaSet is left behind with owners %v", s.replicaSet(first).OwnerReferences)
+	}
+}
+
+// TestConfigurationOutlivesForegroundDeletion: while the Deployment takes over, our
+// pods still serve, and one that starts meanwhile reads its configuration.
+func TestConfigurationOutlivesForegroundDeletion(t *testing.T) {
+	t.Parallel()
+	s, ro := adopted(t, v1alpha1.ScaleDownProgressively)
+	s.create(s.settings("green"))
+	d := s.deployment()
+	s.edit(d, func() {
+		d.Spec.Template.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}}}
+	})
+	ro.Spec.TrackConfig = true
+	s.create(ro)
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.until("the Deployment without pods", func(*v1alpha1.Rollout) bool {
+		return *s.deployment().Spec.Replicas == 0 && s.deployment().Status.Replicas == 0
+	})
+	s.collected()
+	stop := s.always(func(context.Context) string {
+		copies := s.copies() // first, since they are deleted after the Deployment was handed back
+		if held := s.deployment().Annotations[v1alpha1.WorkloadReplicasAnnotation] != ""; held && copies != 1 {
+			return fmt.Sprintf("%d copies of the configuration while our pods serve, want 1", copies)
+		}
+		return ""
+	})
+	s.deleteBy(s.get(), metav1.DeletePropagationForeground)
+	stop()
+	if n := s.copies(); n != 0 {
+		t.Errorf("%d copies are left behind", n)
 	}
 }
 

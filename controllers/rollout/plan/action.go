@@ -296,6 +296,8 @@ type DropFinalizer struct {
 	Services []string
 	// Routes that the Rollout made.
 	Routes []v1alpha1.RouteRef
+	// Config are copies of configuration. Nothing else refers to them, so they are deleted.
+	Config []ConfigRef
 }
 
 // String implements Action.

@@ -5,6 +5,8 @@ package plan
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -62,7 +64,13 @@ func letGo(f facts) DropFinalizer {
 	}
 	for _, r := range allRevisions(f) {
 		drop.Revisions = append(drop.Revisions, r.Name)
+		drop.Config = append(drop.Config, r.Config...)
 	}
+	for _, c := range f.Config { // of a revision that was not made yet
+		drop.Config = append(drop.Config, ConfigRef{c.From.Kind, c.Name})
+	}
+	slices.SortFunc(drop.Config, func(a, b ConfigRef) int { return strings.Compare(a.String(), b.String()) })
+	drop.Config = slices.Compact(drop.Config)
 	for _, s := range []Service{f.StableService, f.CanaryService, f.BaselineService} {
 		if s.Version != "" {
 			drop.Services = append(drop.Services, s.Name)

@@ -41,6 +41,20 @@ func TestWhatGoesWithTheRollout(t *testing.T) {
 			}},
 			want: DropFinalizer{Revisions: []string{"shop-v1", "shop-v2", "shop-" + fresh}, Services: []string{"stable", "canary"}, Routes: []v1alpha1.RouteRef{route}},
 		},
+		"Config": {
+			reason: "each copy once, and that of a revision that is still to be made", edits: []edit{beside(nil), func(s *Snapshot) {
+				a, b := ConfigRef{"ConfigMap", "shop-a"}, ConfigRef{KindSecret, "shop-b"}
+				s.Revisions[0].Config = []ConfigRef{b, a}
+				second := revision("v2", 2, 1)
+				second.Config = []ConfigRef{a}
+				s.Revisions = append(s.Revisions, second)
+				s.Config = []ConfigCopy{{ConfigRef{"ConfigMap", "a"}, "shop-c"}}
+			}},
+			want: DropFinalizer{
+				Revisions: []string{"shop-v1", "shop-v2"}, Services: []string{"stable", "canary"}, Routes: []v1alpha1.RouteRef{route},
+				Config: []ConfigRef{{"ConfigMap", "shop-a"}, {"ConfigMap", "shop-c"}, {KindSecret, "shop-b"}},
+			},
+		},
 		"NotThere": {
 			reason: "what does not exist needs no write", edits: []edit{beside(nil), func(s *Snapshot) { s.CanaryService = Service{Name: "canary", Absent: true} }},
 			want: DropFinalizer{Revisions: []string{"shop-v1"}, Services: []string{"stable"}, Routes: []v1alpha1.RouteRef{route}},
