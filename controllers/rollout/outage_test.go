@@ -8,20 +8,17 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
@@ -188,69 +185,4 @@ func TestAbortWhilePodsCantBeListed(t *testing.T) {
 	})
 	s.say(v1alpha1.VerbAbort)
 	s.aborted(v1alpha1.ReasonAbortedByCommand)
-}
-
-// TestWithoutTheRightToLook: a controller that may not read the class says whom to
-// bind to what, and takes traffic back all the same.
-func TestWithoutTheRightToLook(t *testing.T) {
-	t.Parallel()
-	s := newShop(t)
-	s.gatewayOf("HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")
-	role := s.rights()
-	config := rest.CopyConfig(testenv.Start(t).Config)
-	config.Impersonate.UserName = s.ns
-	startController(t, &testenv.Env{Config: config}, s.ns)
-	s.create(s.rollout(weight(25), pause(), mirror(10), pause()))
-	s.untilPhase(v1alpha1.PhaseHealthy)
-	s.release("shop:v2")
-	s.atStep(1)
-
-	s.edit(role, func() {
-		for i := range role.Rules {
-			rule := &role.Rules[i]
-			if len(rule.Resources) > 0 && rule.Resources[0] == "gatewayclasses" {
-				rule.Resources = rule.Resources[1:]
-			}
-		}
-	})
-	err := wait.PollUntilContextTimeout(s.ctx, 500*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
-		s.poke() // the API server hears of rights a moment later
-		c := meta.FindStatusCondition(s.get().Status.Conditions, v1alpha1.ConditionSpecValid)
-		return strings.Contains(c.Message, "service account should be bound to ClusterRole sluice, may not read GatewayClass "+s.ns), nil
-	})
-	if err != nil {
-		t.Fatalf("never told: %+v", s.get().Status.Conditions)
-	}
-	s.say(v1alpha1.VerbAbort)
-	s.aborted(v1alpha1.ReasonAbortedByCommand)
-	if stable, canary := s.weights(); stable != 100 || canary != 0 {
-		t.Errorf("after the abort stable has %d %% and the canary %d %%", stable, canary)
-	}
-	s.delete(s.get())
-}
-
-// rights gives a user, who is called as the namespace is, those that the controller is shipped with.
-func (s *shop) rights() *rbacv1.ClusterRole {
-	s.t.Helper()
-	raw, err := os.ReadFile("../../config/rbac/role.yaml")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	role := &rbacv1.ClusterRole{}
-	if err := yaml.UnmarshalStrict(raw, role); err != nil {
-		s.t.Fatal(err)
-	}
-	role.Name = s.ns
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: s.ns},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: s.ns},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: s.ns}},
-	}
-	s.create(role)
-	s.create(binding)
-	s.t.Cleanup(func() {
-		_ = s.client.Delete(context.WithoutCancel(s.ctx), binding)
-		_ = s.client.Delete(context.WithoutCancel(s.ctx), role)
-	})
-	return role
 }
