@@ -105,6 +105,8 @@ type Problem struct {
 	Message string
 	// Unreferred: the route does not refer to the Services, as when their names are wrong.
 	Unreferred bool `json:"-"`
+	// Gone: there is no such route. Nothing is sent by it, and there is nothing to write.
+	Gone bool `json:"-"`
 	// Unwatched: no event tells that it is mended, so it has to be looked for.
 	Unwatched bool `json:",omitempty"`
 }

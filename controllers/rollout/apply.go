@@ -255,6 +255,9 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 		if err == nil {
 			err = router.Apply(ctx, route, a.Split)
 		}
+		if p := (*routers.Problem)(nil); errors.As(err, &p) && p.Gone {
+			continue // the others have to carry the split all the same, and the next look names this one
+		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", route, err))
 		}

@@ -204,7 +204,8 @@ func revision(rs *appsv1.ReplicaSet) plan.Revision {
 	return r
 }
 
-// routes asks each route's router what the route says.
+// routes asks each route's router what the route says. One that is not there sends
+// nothing, and must not keep the others from being steered.
 func (o *observation) routes(ctx context.Context) error {
 	var seen []traffic.Observed
 	unread := false
@@ -223,7 +224,7 @@ func (o *observation) routes(ctx context.Context) error {
 			if !p.Unreferred || len(o.absent) == 0 { // a name of a Service that is wrong is one mistake
 				o.routed(p)
 			}
-			unread = true
+			unread = unread || !p.Gone
 			continue
 		}
 		if err != nil {

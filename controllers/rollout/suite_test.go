@@ -174,24 +174,30 @@ func route(ns string) *gatewayv1.HTTPRoute {
 	}
 }
 
-// playGateway accepts each generation of the route.
+// playGateway accepts every route of the namespace.
 func (s *shop) playGateway() {
 	_ = wait.PollUntilContextCancel(s.ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		r := &gatewayv1.HTTPRoute{}
-		if err := s.client.Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "shop"}, r); err != nil {
+		routes := &gatewayv1.HTTPRouteList{}
+		if err := s.client.List(ctx, routes, client.InNamespace(s.ns)); err != nil {
 			return false, nil //nolint:nilerr // asked again
 		}
-		if len(r.Status.Parents) == 1 && r.Status.Parents[0].Conditions[0].ObservedGeneration == r.Generation {
-			return false, nil
+		for i := range routes.Items {
+			s.accept(ctx, &routes.Items[i])
 		}
-		parent := gatewayv1.RouteParentStatus{ParentRef: r.Spec.ParentRefs[0], ControllerName: "example.com/gateway"}
-		for _, kind := range []string{"Accepted", "ResolvedRefs"} {
-			meta.SetStatusCondition(&parent.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: kind, ObservedGeneration: r.Generation})
-		}
-		r.Status.Parents = []gatewayv1.RouteParentStatus{parent}
-		_ = s.client.Status().Update(ctx, r)
 		return false, nil
 	})
+}
+
+func (s *shop) accept(ctx context.Context, r *gatewayv1.HTTPRoute) {
+	if len(r.Status.Parents) == 1 && r.Status.Parents[0].Conditions[0].ObservedGeneration == r.Generation {
+		return
+	}
+	parent := gatewayv1.RouteParentStatus{ParentRef: r.Spec.ParentRefs[0], ControllerName: "example.com/gateway"}
+	for _, kind := range []string{"Accepted", "ResolvedRefs"} {
+		meta.SetStatusCondition(&parent.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: kind, ObservedGeneration: r.Generation})
+	}
+	r.Status.Parents = []gatewayv1.RouteParentStatus{parent}
+	_ = s.client.Status().Update(ctx, r)
 }
 
 // prometheus answers every query with the shop's error rate.

@@ -5,6 +5,7 @@ package world
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -147,13 +148,11 @@ func (c *court) expectsTraffic() bool {
 	return o.replicas() > 0 && (o.rollout.Status.StableRevision != "" || o.workload != nil)
 }
 
-// unsteerable: traffic can't be moved, because a route or Service is missing or the data
-// plane takes nothing up.
+// unsteerable: traffic can't be moved, because every route or a Service is missing or the
+// data plane takes nothing up.
 func (c *court) unsteerable() bool {
-	for _, r := range c.w.live.routes {
-		if r.gone {
-			return true
-		}
+	if rs := c.w.live.routes; len(rs) > 0 && !slices.ContainsFunc(rs, func(r route) bool { return !r.gone }) {
+		return true
 	}
 	for i := range slots {
 		if i != baselineService && c.w.live.services[i] == nil && c.w.serviceNames[i] != "" {

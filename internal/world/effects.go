@@ -237,12 +237,9 @@ func shift(w *World, p *pass, a plan.Action, want traffic.Split) []func() error 
 	for i := range w.live.routes {
 		writes = append(writes, func() error {
 			r := w.live.routes[i]
-			_, release := a.(plan.ReleaseTraffic)
 			switch {
-			case r.gone && release, !r.gone && r.split.Equal(want):
+			case r.gone, r.split.Equal(want):
 				return nil
-			case r.gone:
-				return errRefused
 			}
 			w.laws.writing.before(p, a)
 			w.plane.write(i, want)

@@ -238,7 +238,7 @@ func (o *objects) service(s *plan.Snapshot, b v1alpha1.Bindings, name string) pl
 	return plan.Service{Name: name, Absent: true}
 }
 
-// observed is what routers report of the routes. Part of the truth would look like the whole.
+// observed is what routers report of the routes that are there.
 func (o *objects) observed(s *plan.Snapshot) traffic.Observed {
 	seen := make([]traffic.Observed, 0, len(o.routes))
 	for _, r := range o.routes {
@@ -246,7 +246,7 @@ func (o *objects) observed(s *plan.Snapshot) traffic.Observed {
 			s.Problems = append(s.Problems, plan.Problem{
 				Field: "spec.strategy.canary.routes", Message: "HTTPRoute does not exist; create it", Steers: true, Bound: plan.Rebinding(o.rollout),
 			})
-			return traffic.Observed{}
+			continue
 		}
 		requested := []traffic.Split{r.split}
 		switch {

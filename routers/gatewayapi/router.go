@@ -197,6 +197,7 @@ func (g *router) get(ctx context.Context, from client.Reader, r routers.Route, o
 		return view{}, fmt.Errorf("%w: %w", &routers.Problem{
 			Field:   r.Field + ".name",
 			Message: fmt.Sprintf("%s does not exist; create it or correct the name", r),
+			Gone:    true,
 		}, err)
 	default:
 		return view{}, fmt.Errorf("read %s: %w", r, err)

@@ -135,7 +135,7 @@ func ruleOf(r routers.Route) *DestinationRule {
 func load(ctx context.Context, from client.Reader, r routers.Route) (state, error) {
 	s := state{virtualService: virtualServiceOf(r)}
 	if err := from.Get(ctx, r.Key(), s.virtualService); err != nil {
-		return state{}, absent(err, r, r.String(), ".name")
+		return state{}, absent(err, r, r.String(), nameField)
 	}
 	if r.Ref.DestinationRule == "" {
 		return s, nil
@@ -147,13 +147,19 @@ func load(ctx context.Context, from client.Reader, r routers.Route) (state, erro
 	return s, checkRule(s.rule, r)
 }
 
+// nameField is where a Rollout names the VirtualService. Without that one nothing is
+// sent; a DestinationRule that is missing says nothing of where requests go.
+const nameField = ".name"
+
 // absent makes a problem of an object or kind that doesn't exist.
 func absent(err error, r routers.Route, name, field string) error {
 	switch {
 	case meta.IsNoMatchError(err):
 		return fmt.Errorf("%w: %w", problem(r, ".kind", "the cluster does not know %s, of which %s is one; install Istio's CRDs, 1.22 or newer", groupVersion, name), err)
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("%w: %w", problem(r, field, "%s does not exist; create it or correct the name", name), err)
+		p := problem(r, field, "%s does not exist; create it or correct the name", name)
+		p.Gone = field == nameField
+		return fmt.Errorf("%w: %w", p, err)
 	default:
 		return fmt.Errorf("read %s: %w", name, err)
 	}

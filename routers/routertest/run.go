@@ -185,6 +185,9 @@ func missingIsAProblem(t *testing.T, b bench) {
 		if !strings.HasPrefix(problem.Field, b.route.Field) || !strings.Contains(problem.Message, b.route.Ref.Name) {
 			t.Errorf("%s of a route that doesn't exist: %v names neither field %s nor the object %s", verb, problem, b.route.Field, b.route.Ref.Name)
 		}
+		if !problem.Gone {
+			t.Errorf("%s of a route that doesn't exist: %v is not Gone, so that it would keep other routes from being steered", verb, problem)
+		}
 	}
 }
 

@@ -107,6 +107,9 @@ func secondMissing(t *testing.T, b bench) {
 		if !errors.As(err, &problem) || !strings.HasPrefix(problem.Field, b.route.Field) || !strings.Contains(problem.Message, second.GetKind()) {
 			t.Errorf("%s without %s %s: error %v, want a *routers.Problem that names it", verb, second.GetKind(), second.GetName(), err)
 		}
+		if problem != nil && problem.Gone {
+			t.Errorf("%s without %s %s: the route is said to be gone, and it still sends", verb, second.GetKind(), second.GetName())
+		}
 	}
 	if b.version(t) != version {
 		t.Error("the route object was changed although the second object is missing")

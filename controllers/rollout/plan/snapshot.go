@@ -53,7 +53,7 @@ type Snapshot struct {
 	Gate *GateAnswer
 	// Pods of the stable revision, in any order; read only where [PodsWanted].
 	Pods []Pod
-	// Traffic is what the routes say. Unknown while a route can't be read.
+	// Traffic is what the routes say that there are. Unknown while one of them, or all, can't be read.
 	Traffic traffic.Observed
 	// Managed are the routes that the controller owns, in the order of the spec.
 	Managed []Managed
