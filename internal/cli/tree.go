@@ -81,15 +81,23 @@ func trafficNodes(t view.Tree) []node {
 		n.lines = append(n.lines, cell{t.Traffic.Message, odd})
 	}
 	for _, s := range t.Traffic.Shares {
-		behind := "all revisions: not narrowed to one yet"
-		if s.Revision != "" {
-			behind = "revision " + s.Revision
-		}
-		n.children = append(n.children, node{cells: []cell{
-			{"Service", faint}, {s.Service, plain}, {weights(&s.Requested, s.Confirmed), plain}, {behind, faint},
-		}})
+		to, behind := behindShare(s)
+		n.children = append(n.children, node{cells: []cell{to[0], to[1], {weights(&s.Requested, s.Confirmed), plain}, {behind, faint}}})
 	}
 	return []node{n}
+}
+
+// behindShare names what a share goes to, and which revision that is unless its name says so.
+func behindShare(s view.Share) (to [2]cell, revision string) {
+	switch {
+	case s.Service == "" && s.Revision == "":
+		return [2]cell{{"Pods", faint}, {"of no revision yet", plain}}, ""
+	case s.Service == "":
+		return [2]cell{{"Pods", faint}, {"of revision " + s.Revision, plain}}, ""
+	case s.Revision == "":
+		return [2]cell{{"Service", faint}, {s.Service, plain}}, "all revisions: not narrowed to one yet"
+	}
+	return [2]cell{{"Service", faint}, {s.Service, plain}}, "revision " + s.Revision
 }
 
 // confirmation says what the confirmed weights rest on.

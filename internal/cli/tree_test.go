@@ -81,6 +81,29 @@ func TestTree(t *testing.T) {
 				},
 				with(condition(v1alpha1.ConditionTrafficConverged, "False", v1alpha1.ReasonWaitingForTraffic, "the routes give the canary 25 %"))),
 		},
+		"by-pods": {
+			reason: "Without Services shares are those of revisions, each with its own confirmed weight.",
+			s: situate(releasing(3, v1alpha1.PhasePaused, "step 4/6: paused for 10m, until 12:08:30"), func(s *situation) {
+				s.split(25, ptr(int32(20)))
+				traffic := s.Rollout.Status.Traffic
+				for _, shares := range [][]v1alpha1.RevisionWeight{traffic.Requested, traffic.Confirmed} {
+					for i := range shares {
+						shares[i].Service = ""
+					}
+				}
+				traffic.Since, traffic.ConfirmedBy = nil, v1alpha1.EvidencePods
+			}),
+		},
+		"by-pods-first": {
+			reason: "Before the first revision has pods nothing stands for the share of stable.",
+			s: situate(func(s *situation) {
+				s.Rollout.Status = v1alpha1.RolloutStatus{
+					ObservedGeneration: s.Rollout.Status.ObservedGeneration, Phase: v1alpha1.PhaseProgressing, Message: "first revision bcdfghjklm: waiting for pods: 0 of 4 available", CanaryRevision: stableHash,
+					Traffic: &v1alpha1.TrafficStatus{Requested: []v1alpha1.RevisionWeight{{Weight: 100}, {Revision: stableHash}}},
+				}
+				s.ReplicaSets, s.Pods = nil, nil
+			}),
+		},
 		"analyzing": {
 			reason: "An analyze step shows the question, the value and the bounds.",
 			s: situate(releasing(1, v1alpha1.PhaseProgressing, "step 2/6: analyzing, 2 of 3 measurements in a row within bounds"),

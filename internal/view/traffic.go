@@ -13,7 +13,7 @@ func trafficOf(t *v1alpha1.TrafficStatus) *Traffic {
 	for _, w := range t.Requested {
 		share := Share{Service: w.Service, Revision: w.Revision, Requested: w.Weight}
 		for _, c := range t.Confirmed {
-			if c.Service == w.Service {
+			if c.Service == w.Service && (w.Service != "" || c.Revision == w.Revision) {
 				share.Confirmed = &c.Weight
 			}
 		}

@@ -89,7 +89,7 @@ type Workload struct {
 	Ready int32 `json:"ready"`
 }
 
-// Traffic is the split between Services.
+// Traffic is the split between Services, or between the pods of revisions.
 type Traffic struct {
 	// Shares sum to 100.
 	Shares []Share `json:"shares"`
@@ -103,9 +103,9 @@ type Traffic struct {
 	Message string `json:"message,omitempty"`
 }
 
-// Share is what one Service gets.
+// Share is what one Service gets, or the pods of one revision.
 type Share struct {
-	// Service that routes send the share to.
+	// Service that routes send the share to; empty where the number of pods makes the shares.
 	Service string `json:"service"`
 	// Revision behind the Service; empty while it is not narrowed to one.
 	Revision string `json:"revision,omitempty"`

@@ -148,6 +148,18 @@ func TestWeights(t *testing.T) {
 	}
 }
 
+// TestTrafficWithoutServices looks at shares that the number of pods makes: nothing but the revision tells them apart.
+func TestTrafficWithoutServices(t *testing.T) {
+	shares := func(stable, canary int32) []v1alpha1.RevisionWeight {
+		return []v1alpha1.RevisionWeight{{Revision: "a", Weight: stable}, {Revision: "b", Weight: canary}}
+	}
+	got := trafficOf(&v1alpha1.TrafficStatus{Requested: shares(75, 25), Confirmed: shares(80, 20), ConfirmedBy: v1alpha1.EvidencePods})
+	want := []Share{{Revision: "a", Requested: 75, Confirmed: ptr(int32(80))}, {Revision: "b", Requested: 25, Confirmed: ptr(int32(20))}}
+	if diff := cmp.Diff(want, got.Shares); diff != "" {
+		t.Errorf("trafficOf(…): -want, +got:\n%s", diff)
+	}
+}
+
 // TestBuildForeign hands in what other Rollouts own.
 func TestBuildForeign(t *testing.T) {
 	r := &v1alpha1.Rollout{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "ours"},
