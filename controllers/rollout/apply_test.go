@@ -67,10 +67,11 @@ func (r steering) Apply(_ context.Context, route routers.Route, _ traffic.Split)
 func (steering) Release(context.Context, routers.Route) error { return nil }
 
 // TestWhatBecomesOfActions: a race that is lost ends a pass in silence, but for
-// what was refused before it, and what was begun is known.
+// what was refused before it, and what may have been written is known.
 func TestWhatBecomesOfActions(t *testing.T) {
 	resource := schema.GroupResource{Resource: "things"}
 	refused, lost := apierrors.NewForbidden(resource, "x", nil), apierrors.NewConflict(resource, "x", nil)
+	unanswered := apierrors.NewTimeoutError("forbidden or not, nobody knows", 0)
 	point := func(service string) plan.Action { return plan.SelectRevision{Service: service, Revision: "v2"} }
 	shift := plan.ShiftTraffic{Split: traffic.CanaryAt(25)}
 	type told struct {
@@ -88,15 +89,15 @@ func TestWhatBecomesOfActions(t *testing.T) {
 		"Done": {reason: "there is nothing to tell", actions: []plan.Action{point("fine"), shift}, want: told{Tried: []string{"fine", "shift"}}},
 		"Lost": {
 			reason: "whoever won has changed the world", actions: []plan.Action{shift, point("lost"), point("fine")},
-			want: told{Tried: []string{"shift", "lost"}, Conflict: true, Lost: true},
+			want: told{Tried: []string{"shift"}, Conflict: true, Lost: true},
 		},
 		"Refused": {
 			reason: "others go on without it", actions: []plan.Action{point("refused"), shift},
-			want: told{Tried: []string{"refused", "shift"}, Refused: []string{"Service refused"}},
+			want: told{Tried: []string{"shift"}, Refused: []string{"Service refused"}},
 		},
 		"RefusedAndLost": {
 			reason: "a policy that denies must not hide behind a race", actions: []plan.Action{point("refused"), point("lost"), shift},
-			want: told{Tried: []string{"refused", "lost"}, Refused: []string{"Service refused"}, Lost: true},
+			want: told{Refused: []string{"Service refused"}, Lost: true},
 		},
 		"RouteLost": {
 			reason: "the other one was written", routes: steering{"b": lost}, actions: []plan.Action{shift, point("fine")},
@@ -104,7 +105,15 @@ func TestWhatBecomesOfActions(t *testing.T) {
 		},
 		"RoutesRefusedAndLost": {
 			reason: "one refuses what for the other comes too late", routes: steering{"a": refused, "b": lost}, actions: []plan.Action{shift, point("fine")},
-			want: told{Tried: []string{"shift"}, Refused: []string{"Route test/a"}, Lost: true},
+			want: told{Refused: []string{"Route test/a"}, Lost: true},
+		},
+		"RouteRefused": {
+			reason: "the other one was written", routes: steering{"a": refused}, actions: []plan.Action{shift},
+			want: told{Tried: []string{"shift"}, Refused: []string{"Route test/a"}},
+		},
+		"Unanswered": {
+			reason: "nobody knows whether it was written", routes: steering{"a": unanswered, "b": refused}, actions: []plan.Action{shift},
+			want: told{Tried: []string{"shift"}, Refused: []string{"Route test/a", "Route test/b"}},
 		},
 	}
 	for name, tc := range cases {
