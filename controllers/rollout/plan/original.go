@@ -25,8 +25,9 @@ func Originals(st v1alpha1.RolloutStatus) map[string]traffic.Form {
 // originals remembers the weights of each list of destinations when it is first seen:
 // in the first pass, before anything is written. In a list that the user adds later,
 // weights count as the user's only if they give the canary nothing; others may be
-// ours. Lists that are gone are forgotten, and all are when the Rollout follows other
-// routes. What a managed route said originally is in the spec.
+// ours. Lists that are gone are forgotten, unless their route is, which may come back as
+// it was; all are forgotten when the Rollout follows other routes. What a managed route
+// said originally is in the spec.
 func originals(c cursor, f facts) []v1alpha1.OriginalWeights {
 	if f.means != byRoute || c.bindings != nil && !sameBindings(*c.bindings, f.bound) {
 		return nil
@@ -38,7 +39,7 @@ func originals(c cursor, f facts) []v1alpha1.OriginalWeights {
 	for list := range own {
 		steered[routeOf(list)] = true
 	}
-	var all []v1alpha1.OriginalWeights
+	all := ofGoneRoutes(f)
 	for _, list := range slices.Sorted(maps.Keys(f.Traffic.Lists)) {
 		form, known := own[list]
 		if !known {
@@ -48,7 +49,17 @@ func originals(c cursor, f facts) []v1alpha1.OriginalWeights {
 			all = append(all, v1alpha1.OriginalWeights{List: list, Stable: form.Stable, Canary: form.Canary})
 		}
 	}
+	slices.SortFunc(all, func(a, b v1alpha1.OriginalWeights) int { return strings.Compare(a.List, b.List) })
 	return all
+}
+
+// ofGoneRoutes are the weights remembered of routes of which no list is there.
+func ofGoneRoutes(f facts) []v1alpha1.OriginalWeights {
+	there := map[string]bool{}
+	for list := range f.Traffic.Lists {
+		there[routeOf(list)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(f.Rollout.Status.OriginalWeights), func(w v1alpha1.OriginalWeights) bool { return there[routeOf(w.List)] })
 }
 
 // routeOf is the kind and name of the route that a list is part of.
