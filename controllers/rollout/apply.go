@@ -242,7 +242,8 @@ func (w writer) selectRevision(ctx context.Context, svc *corev1.Service, a plan.
 	})
 }
 
-// shift makes every route carry the split. One that fails does not keep the others from it.
+// shift makes every route carry the split. One that fails does not keep the others from
+// it, and one that does not exist is a problem already.
 func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic) error {
 	if err := a.Split.Validate(); err != nil {
 		return err
@@ -265,7 +266,9 @@ func (w writer) shift(ctx context.Context, s plan.Snapshot, a plan.ShiftTraffic)
 	return failed.joined()
 }
 
+// releaseTraffic gives every route back. One that fails does not keep the others from it.
 func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot, a plan.ReleaseTraffic) error {
+	var failed failures
 	bound := plan.Bindings(s.Rollout)
 	for i := range bound.Routes {
 		route := routeAt(s, bound, i)
@@ -275,10 +278,10 @@ func (w writer) releaseTraffic(ctx context.Context, s plan.Snapshot, a plan.Rele
 			continue // never steered, so nothing to give back
 		}
 		if err := router.Release(ctx, route); err != nil {
-			return fmt.Errorf("%s: %w", route, err)
+			failed = append(failed, fmt.Errorf("%s: %w", route, err))
 		}
 	}
-	return nil
+	return failed.joined()
 }
 
 // scaleWorkload scales the referenced Deployment and remembers that, and at the

@@ -249,6 +249,16 @@ func TestComingHome(t *testing.T) {
 			abort(s)
 			s.serves("v2", 0)
 		}, "v1"},
+		"AbortBesideAMissingRoute": {"one of two routes was deleted", canaryBy(weight(50), forever()), func(s *Setup) { s.Routes = 2 }, func(s *stage) {
+			s.wants("v2")
+			s.serves("v2", 50)
+			s.laws.harm()
+			s.plane.delete(0)
+			s.pass(10 * time.Second)
+			abort(s)
+			s.until("the other one goes back", func() bool { return s.live.routes[1].split.Canary == 0 })
+			s.h.gitops.restoreRoutes()
+		}, "v1"},
 		"AbortOfFullPromotion": {"all steps are skipped and the weight is on its way", canaryBy(weight(5), forever(), weight(50)), nil, func(s *stage) {
 			s.wants("v2")
 			s.atStep(1)

@@ -232,37 +232,57 @@ func (p *pass) act(left []plan.Action) {
 		p.c.end(p, nil)
 		return
 	}
-	a, left := left[0], left[1:]
-	p.tried = append(p.tried, a)
-	writes := effects(p.c.w, p, a)
-	var write func(n int)
-	write = func(n int) {
-		if n == len(writes) {
-			p.act(left)
-			return
-		}
-		p.c.later(p.c.w.lags.Write, "write", func() {
-			switch err := attemptNth(p, a, n, writes[n]); {
-			case err == nil:
-				write(n + 1)
-			case p.c.dead || p.c.former && p.c.fenced || errors.Is(err, errConflict):
-				p.fail(err)
-			default:
-				p.failed = append(p.failed, err)
-				p.act(plan.Without(left, a))
-			}
-		})
-	}
-	write(0)
+	d := deed{p: p, action: left[0], writes: effects(p.c.w, p, left[0]), left: left[1:]}
+	d.write(0)
 }
 
-// attemptNth is the n-th write of an action. One of which nothing can have been written was not tried.
-func attemptNth(p *pass, a plan.Action, n int, write func() error) error {
-	err := p.attempt(a.String(), write)
-	if n == 0 && err != nil && !errors.Is(err, errLost) {
-		p.tried = p.tried[:len(p.tried)-1]
+// deed is an action that is being carried out: a write for each object. One that
+// fails does not keep the others from theirs, but for a lost race.
+type deed struct {
+	p      *pass
+	action plan.Action
+	writes []func() error
+	left   []plan.Action
+	// came: something may have been written; failed: not everything was.
+	came, failed bool
+}
+
+func (d *deed) write(n int) {
+	if n == len(d.writes) {
+		d.end()
+		return
 	}
-	return err
+	c := d.p.c
+	c.later(c.w.lags.Write, "write", func() {
+		err := d.p.attempt(d.action.String(), d.writes[n])
+		d.came = d.came || err == nil || errors.Is(err, errLost)
+		switch {
+		case err == nil:
+		case c.dead || c.former && c.fenced || errors.Is(err, errConflict):
+			d.note()
+			d.p.fail(err)
+			return
+		default:
+			d.failed = true
+			d.p.failed = append(d.p.failed, err)
+		}
+		d.write(n + 1)
+	})
+}
+
+// note says that the action was tried, unless nothing of it can have been written.
+func (d *deed) note() {
+	if d.came {
+		d.p.tried = append(d.p.tried, d.action)
+	}
+}
+
+func (d *deed) end() {
+	d.note()
+	if d.failed {
+		d.left = plan.Without(d.left, d.action)
+	}
+	d.p.act(d.left)
 }
 
 // attempt is one write: what befalls it is the mischief's to say.
