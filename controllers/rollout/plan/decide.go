@@ -33,6 +33,7 @@ func (p Plan) CanWait() bool { return !p.Returns && len(p.Actions) == 0 }
 // spec becomes a condition, never an error.
 func Decide(s Snapshot) Plan {
 	p := decide(assess(s))
+	p.Status.Message += refusal(s.Rollout.Status.Conditions)
 	p.Status.Summary = summary(p.Status)
 	return p
 }

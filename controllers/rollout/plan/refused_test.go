@@ -49,6 +49,18 @@ func TestWordsSayWhatFails(t *testing.T) {
 	}
 }
 
+// TestWordsOfADeletionSayWhatFails: nobody takes turns in writing them with and without it.
+func TestWordsOfADeletionSayWhatFails(t *testing.T) {
+	s := scene(canaryOf(1, 1, 25), settledNow, func(s *Snapshot) {
+		at := metav1.NewTime(noon.Add(-time.Minute))
+		s.Rollout.DeletionTimestamp = &at
+	})
+	s.Rollout.Status = Refused(Decide(s).Status, 7, "release the routes: routes are frozen", noon)
+	if again := Decide(s).Status; !Same(&s.Rollout.Status, &again) {
+		t.Errorf("the next look says %q after %q", again.Message, s.Rollout.Status.Message)
+	}
+}
+
 // TestARestartSaysWhatItWaitsFor: a release, an abort that nothing has followed, or a pause.
 func TestARestartSaysWhatItWaitsFor(t *testing.T) {
 	asked := func(s *Snapshot) {

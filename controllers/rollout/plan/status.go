@@ -22,7 +22,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		ObservedTemplate:   cmp.Or(f.AsWritten, f.written),
 		Phase:              h.phase,
 		Strategy:           f.wanted.Strategy,
-		Message:            h.message + refusal(f.Rollout.Status.Conditions),
+		Message:            h.message,
 		StableRevision:     c.stable,
 		CanaryRevision:     c.canary,
 		Release:            c.release,
