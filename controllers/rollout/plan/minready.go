@@ -66,7 +66,7 @@ func ripen(c cursor, f facts) []Action {
 // release would be aborted by it.
 func unripe(f facts) []Problem {
 	n, known := minReadySeconds(f)
-	if !known || f.Rollout.Spec.OnDeadline == v1alpha1.OnDeadlineDegrade || seconds(n) < f.deadline() {
+	if !known || n == 0 || f.Rollout.Spec.OnDeadline == v1alpha1.OnDeadlineDegrade || seconds(n) < f.deadline() {
 		return nil
 	}
 	whose := "minReadySeconds"
