@@ -55,9 +55,9 @@ type Reconciler struct {
 	writer   writer
 }
 
-// nextPart is the wait before the next pass goes on with what this one has begun. What
-// has happened meanwhile comes first in that.
-const nextPart = 10 * time.Millisecond
+// nextPart is the wait before the next pass goes on with what this one has begun. It
+// goes on for ever where something else undoes that, so it is no hurry.
+const nextPart = time.Second
 
 // Reconcile takes one Rollout one pass further.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -80,7 +80,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	wake := sooner(plan.LateWake(s.Snapshot), sooner(p.Wake, unwritten))
 	if done.unfinished {
-		wake = nextPart
+		wake = sooner(wake, nextPart)
 	}
 	return ctrl.Result{RequeueAfter: wake}, r.clearFailure(ctx, s.stored, p)
 }
