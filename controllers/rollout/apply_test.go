@@ -161,3 +161,12 @@ func TestWhatBecomesOfActions(t *testing.T) {
 		})
 	}
 }
+
+// TestAFailureIsToldOnce: the same failure has the same text each time.
+func TestAFailureIsToldOnce(t *testing.T) {
+	const text = `call webhook: Post "https://hooks.shop.svc:443/": read tcp 10.0.0.1:53412->10.96.0.7:443: connection reset by peer`
+	const want = `call webhook: Post "https://hooks.shop.svc:443/": read tcp 10.96.0.7:443: connection reset by peer`
+	if got := lasting(text); got != want {
+		t.Errorf("tells %q, want %q", got, want)
+	}
+}

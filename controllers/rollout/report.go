@@ -5,6 +5,7 @@ package rollout
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -61,13 +62,20 @@ func (r *Reconciler) reportFailure(ctx context.Context, key types.NamespacedName
 	}
 	updated := ro.DeepCopy()
 	seen, _ := plan.Remember(updated.Status, p.Status)
-	updated.Status = plan.Refused(seen, ro.Generation, failure.Error(), r.clock.Now())
+	updated.Status = plan.Refused(seen, ro.Generation, lasting(failure.Error()), r.clock.Now())
 	if err := kube.PatchStatusLocked(ctx, r.client, ro, updated); err != nil {
 		log.FromContext(ctx).V(1).Info("Could not report a failure", "error", err.Error())
 	}
 	r.recorder.failure(ro, failure)
 	return failure
 }
+
+// nearEnd is our end of a connection in the text of an error, another one each time.
+var nearEnd = regexp.MustCompile(`\S+:\d+->`)
+
+// lasting is the text of an error without what differs from one time to the next: each
+// other text is a write, which wakes the Rollout before its backoff is over.
+func lasting(failure string) string { return nearEnd.ReplaceAllString(failure, "") }
 
 // clearFailure says no more of it after a pass that carried out all it wanted.
 func (r *Reconciler) clearFailure(ctx context.Context, ro *v1alpha1.Rollout, p plan.Plan) error {

@@ -52,6 +52,14 @@ func (r *Retries) NoLaterThan(req reconcile.Request, d time.Duration) {
 	r.latest[req] = d
 }
 
+// Forget implements the work queue's rate limiter.
+func (r *Retries) Forget(req reconcile.Request) {
+	r.TypedRateLimiter.Forget(req)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.latest, req)
+}
+
 // When implements the work queue's rate limiter.
 func (r *Retries) When(req reconcile.Request) time.Duration {
 	wait := r.TypedRateLimiter.When(req)
