@@ -61,10 +61,16 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 
 // objects is how many objects an action writes to.
 func objects(s plan.Snapshot, a plan.Action) int {
-	if _, shift := a.(plan.ShiftTraffic); shift {
-		return len(plan.Bindings(s.Rollout).Routes)
+	if _, shift := a.(plan.ShiftTraffic); !shift {
+		return 1
 	}
-	return 1
+	n := 0
+	for _, route := range plan.Bindings(s.Rollout).Routes {
+		if n++; route.DestinationRule != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // writer carries out single actions.
@@ -86,8 +92,11 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.HoldFinalizer:
 		return w.hold(ctx, s.Rollout)
 	case plan.DropFinalizer:
-		w.forget(s.Rollout)
-		return letGo(ctx, w, s, a)
+		err := letGo(ctx, w, s, a)
+		if err == nil {
+			w.forget(s.Rollout)
+		}
+		return err
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
 	case plan.CreateBaseline:
