@@ -147,12 +147,16 @@ func (p *plane) delete(i int) {
 	p.w.touch(routes)
 }
 
-// share is the largest that any proxy sends to endpoints of a revision, by any route.
+// share is the largest that any proxy sends to endpoints of a revision, by any route that
+// is not a stranger's own.
 func (p *plane) share(hash string) int32 {
 	var most int32
 	for n := range p.proxies {
 		proxy := &p.proxies[n]
-		for _, s := range proxy.split {
+		for i, s := range proxy.split {
+			if p.w.laws.rest.foreign(i) {
+				continue
+			}
 			var sum int32
 			for slot := range slots {
 				if sends(proxy.known[slot], hash) {
