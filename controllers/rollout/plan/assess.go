@@ -102,7 +102,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 	same := old.Since != nil && sameShares(f, old.Requested, f.weights(f.Traffic.Requested)) && old.Beside == beside(f.Traffic.Requested) &&
 		old.Differ == disagree(f)
 	if same {
-		f.shiftedAt = old.Since.Time
+		f.shiftedAt = soFar(old.Since.Time, f.Now)
 	}
 	if f.Traffic.Silent { // no data plane will ever report: what is written counts as accepted, and settles
 		f.Traffic.Confirmed = f.Traffic.Requested
@@ -115,7 +115,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 		return f
 	}
 	if old.AcceptedAt != nil {
-		f.acceptedAt = old.AcceptedAt.Time
+		f.acceptedAt = soFar(old.AcceptedAt.Time, f.Now)
 	}
 	f.observed, f.sight = sightOf(f, old.Observed)
 	f.sightPending = awaitsSight(f)

@@ -66,7 +66,7 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 		was := listed{revision: revision, since: stamp(f.Now)}
 		for _, e := range old {
 			if e.Service == s.Name && e.Revision == revision {
-				was = listed{revision, e.Ready, e.Since.Time, e.Before, e.Ending, e.Evicted}
+				was = listed{revision, e.Ready, soFar(e.Since.Time, f.Now), e.Before, e.Ending, e.Evicted}
 				if was.unwatched(f) && doubtful(f, slot) {
 					was.since, was.before = stamp(f.Watched), 0
 				}

@@ -63,3 +63,22 @@ func number(t *testing.T, text string) int32 {
 	}
 	return n
 }
+
+// TestAnotherClockMakesNoWaitLonger: the controller before had a clock that was ahead,
+// and what it wrote down would not have settled until this one had come as far.
+func TestAnotherClockMakesNoWaitLonger(t *testing.T) {
+	s := scene(canaryOf(1, 1, 25), settledNow)
+	ahead := metav1.NewTime(noon.Add(3 * time.Minute))
+	seen := s.Rollout.Status.Traffic
+	seen.Since, seen.AcceptedAt = &ahead, &ahead
+	for i := range seen.Endpoints {
+		seen.Endpoints[i].Since, seen.Endpoints[i].Before = ahead, 0
+	}
+	p := Decide(s)
+	s.Rollout.Status, s.Now = p.Status, noon.Add(10*time.Second)
+	f := assess(s)
+	if !f.settled() || f.noticed(traffic.Stable, "v1") != 4 || f.noticed(traffic.Canary, "v2") != 1 {
+		t.Errorf("ten seconds later: settled %t, %d of stable's endpoints and %d of the canary's noticed; want all",
+			f.settled(), f.noticed(traffic.Stable, "v1"), f.noticed(traffic.Canary, "v2"))
+	}
+}

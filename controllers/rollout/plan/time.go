@@ -18,6 +18,15 @@ func stamp(t time.Time) time.Time {
 	return t
 }
 
+// soFar is since when something has been so: as long as a status says, which another
+// clock may have written, but not from a time that is yet to come.
+func soFar(since, now time.Time) time.Time {
+	if at := stamp(now); since.After(at) {
+		return at
+	}
+	return since
+}
+
 func stamped(t time.Time) metav1.Time { return metav1.NewTime(stamp(t)) }
 
 // timed gives a stored form of a time; nil for none.
