@@ -284,9 +284,10 @@ func (c *court) takenOver() bool {
 	return ro != nil && ro.Status.StableRevision != ""
 }
 
-// keeps is the number of pods that stable is to have whatever its share.
+// keeps is the number of pods that stable is to have whatever its share. Dynamic shrinks
+// nothing before routes carry the traffic, whatever strategy the spec names by now.
 func keeps(o *objects) int32 {
-	if ro := o.rollout; meansOf(ro) == byReplicas || dynamic(ro) {
+	if ro := o.rollout; meansOf(ro) == byReplicas || meansOf(ro) == byRoute && dynamic(ro) {
 		return 0
 	}
 	return o.replicas()
