@@ -37,15 +37,14 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 	for len(actions) > 0 {
 		a := actions[0]
 		actions = actions[1:]
-		done.tried = append(done.tried, a)
 		err := r.writer.write(ctx, s, a)
 		if errors.Is(err, errUnfinished) {
 			done.unfinished, err = true, nil
 		}
+		if err == nil || mayHaveWritten(err, objects(s, a)) {
+			done.tried = append(done.tried, a)
+		}
 		if err != nil {
-			if !mayHaveWritten(err, objects(s, a)) {
-				done.tried = done.tried[:len(done.tried)-1]
-			}
 			if done.failed(ctx, a, err); done.lost != nil {
 				return done
 			}
