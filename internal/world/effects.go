@@ -64,23 +64,29 @@ func effects(w *World, p *pass, a plan.Action) []func() error {
 		return shift(w, p, a, traffic.CanaryAt(0))
 	case plan.ScaleWorkload:
 		return one(func() error { return scaleWorkload(w, a) })
-	case plan.StartRun:
-		return one(func() error { return startRun(w, a) })
-	case plan.AskRun:
-		return one(func() error {
-			return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Question = a.Question })
-		})
-	case plan.RedirectRun:
-		return one(func() error { return w.analyst.edit(a.Name, a.Sources.Into) })
-	case plan.StopRun:
-		return one(func() error {
-			return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Stop, s.Question = true, nil })
-		})
-	case plan.DeleteRun:
-		return one(func() error { w.analyst.forget(a.Name); return nil })
+	case plan.StartRun, plan.AskRun, plan.RedirectRun, plan.StopRun, plan.DeleteRun:
+		return one(func() error { return writeRun(w, a) })
 	default:
 		return one(func() error { return fmt.Errorf("unknown action %T", a) })
 	}
+}
+
+// writeRun makes the write of an action on an AnalysisRun.
+func writeRun(w *World, a plan.Action) error {
+	switch a := a.(type) {
+	case plan.StartRun:
+		return startRun(w, a)
+	case plan.AskRun:
+		return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Question = a.Question })
+	case plan.RedirectRun:
+		return w.analyst.edit(a.Name, a.Sources.Into)
+	case plan.StopRun:
+		return w.analyst.edit(a.Name, func(s *v1alpha1.AnalysisRunSpec) { s.Stop, s.Question = true, nil })
+	case plan.DeleteRun:
+		w.analyst.forget(a.Name)
+		return nil
+	}
+	return fmt.Errorf("unknown action %T", a)
 }
 
 // locked makes writes conflict when the object is not what was decided upon.
@@ -209,23 +215,25 @@ func createService(w *World, a plan.CreateService) error {
 }
 
 func setMinReady(w *World, a plan.SetMinReady) error {
-	r, ok := w.live.named(a.Name)
-	if !ok {
-		return errRefused
+	var hash string
+	err := patchRevision(w, a.Name, func(r *plan.Revision) { r.MinReadySeconds, hash = a.Seconds, r.Hash })
+	if err == nil {
+		ripenAll(&w.pods, hash) // by what the ReplicaSet says now
 	}
-	r.MinReadySeconds = a.Seconds
-	w.live.update(r, true)
-	w.touch(replicaSets)
-	ripenAll(&w.pods, r.Hash)
-	return nil
+	return err
 }
 
 func markRevision(w *World, a plan.MarkRevision) error {
-	r, ok := w.live.named(a.Name)
+	return patchRevision(w, a.Name, func(r *plan.Revision) { r.Mark = a.Mark })
+}
+
+// patchRevision changes a ReplicaSet whatever else it says.
+func patchRevision(w *World, name string, patch func(*plan.Revision)) error {
+	r, ok := w.live.named(name)
 	if !ok {
 		return errRefused
 	}
-	r.Mark = a.Mark
+	patch(&r)
 	w.live.update(r, true)
 	w.touch(replicaSets)
 	return nil

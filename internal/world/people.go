@@ -86,15 +86,20 @@ func (h *people) rewrite(image string, replicas int32) {
 	})
 }
 
+// editWorkload changes the referenced Deployment.
+func editWorkload(w *World, edit func(*workload)) {
+	d := *w.live.workload
+	edit(&d)
+	w.live.workload = &d
+	w.touch(workloads)
+}
+
 // want changes the template, in the Rollout or in the Deployment.
 func (h *people) want(image string) {
 	w := h.w
 	w.logf("user wants %s", image)
 	if w.live.workload != nil {
-		d := *w.live.workload
-		d.image = image
-		w.live.workload = &d
-		w.touch(workloads)
+		editWorkload(w, func(d *workload) { d.image = image })
 		return
 	}
 	w.editRollout(true, func(r *v1alpha1.Rollout) { r.Spec.Template = w.catalogue.entries[image].template })
@@ -112,10 +117,7 @@ func (h *people) ripen(n int32) {
 	w := h.w
 	w.logf("user wants pods ready for %d s", n)
 	if w.live.workload != nil {
-		d := *w.live.workload
-		d.MinReadySeconds = n
-		w.live.workload = &d
-		w.touch(workloads)
+		editWorkload(w, func(d *workload) { d.MinReadySeconds = n })
 		ripenAll(&w.pods, "")
 		return
 	}
