@@ -63,6 +63,7 @@ func TestAHandOnTheAdoptedDeploymentIsTold(t *testing.T) {
 	if told := s.told("WorkloadDrift"); len(told) > 0 {
 		t.Errorf("the takeover itself is told as %q", told)
 	}
+	s.untilTold("WorkloadScaled")
 	if told := s.told("WorkloadScaled"); len(told) != 1 || !strings.Contains(told[0], "scale the Rollout") {
 		t.Errorf("the takeover is told as %q", told)
 	}
@@ -70,6 +71,7 @@ func TestAHandOnTheAdoptedDeploymentIsTold(t *testing.T) {
 		d := s.deployment()
 		s.edit(d, func() { d.Spec.Replicas = &n })
 		s.until("scaled back", func(*v1alpha1.Rollout) bool { return *s.deployment().Spec.Replicas == 0 })
+		s.untilTold("WorkloadDrift")
 	}
 	s.oneEvent("WorkloadDrift")
 	if told := s.told("WorkloadDrift"); len(told) != 1 || !strings.Contains(told[0], "Scale the Rollout instead") {
@@ -96,6 +98,7 @@ func TestAHandOnASelectorIsTold(t *testing.T) {
 		s.edit(svc, func() { delete(svc.Spec.Selector, v1alpha1.RevisionLabel) })
 		s.until("put right", func(*v1alpha1.Rollout) bool { return s.selects("shop-stable") == first })
 		s.untilPhase(v1alpha1.PhaseHealthy)
+		s.untilTold("ServiceDrift")
 	}
 	s.oneEvent("ServiceDrift")
 }
