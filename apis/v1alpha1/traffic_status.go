@@ -39,6 +39,9 @@ type TrafficStatus struct {
 	// since is when requested last changed.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
+	// edition identifies the generation of the routes that since and acceptedAt speak of.
+	// +optional
+	Edition string `json:"edition,omitempty"`
 	// acceptedAt is since when every route reports the requested split as accepted.
 	// +optional
 	AcceptedAt *metav1.Time `json:"acceptedAt,omitempty"`

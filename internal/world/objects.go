@@ -5,6 +5,7 @@ package world
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -241,23 +242,22 @@ func (o *objects) service(s *plan.Snapshot, b v1alpha1.Bindings, name string) pl
 // observed is what routers report of the routes that are there.
 func (o *objects) observed(s *plan.Snapshot) traffic.Observed {
 	seen := make([]traffic.Observed, 0, len(o.routes))
-	for _, r := range o.routes {
+	for i, r := range o.routes {
 		if r.gone {
 			s.Problems = append(s.Problems, plan.Problem{
 				Field: "spec.strategy.canary.routes", Message: "HTTPRoute does not exist; create it", Steers: true, Bound: plan.Rebinding(o.rollout),
 			})
 			continue
 		}
-		requested := []traffic.Split{r.split}
+		one := traffic.Observed{Requested: []traffic.Split{r.split}, Silent: r.silent, Edition: "route-" + strconv.Itoa(i) + "/" + strconv.FormatInt(r.generation, 10)}
 		switch {
 		case r.silent:
-			seen = append(seen, traffic.Observed{Requested: requested, Silent: true})
-			continue
 		case r.accepted == r.generation:
-			seen = append(seen, traffic.Observed{Requested: requested, Confirmed: requested})
-			continue
+			one.Confirmed = one.Requested
+		default:
+			one.Message = "waiting for the gateway to accept the HTTPRoute"
 		}
-		seen = append(seen, traffic.Observed{Requested: requested, Message: "waiting for the gateway to accept the HTTPRoute"})
+		seen = append(seen, one)
 	}
 	if len(seen) == 1 {
 		return seen[0]

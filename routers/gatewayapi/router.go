@@ -85,7 +85,7 @@ func (g *router) Observe(ctx context.Context, from client.Reader, r routers.Rout
 		return traffic.Observed{}, err
 	}
 	o, err := read(v, ps, r)
-	o.Backends = places(ps, r)
+	o.Backends, o.Edition = places(ps, r), v.edition
 	return o, err
 }
 

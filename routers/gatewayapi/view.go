@@ -24,9 +24,10 @@ const ours = "sluice.dev."
 // view is what the kinds have in common, read from one version of an object.
 type view struct {
 	kind kind
-	// generation and version are the object's.
+	// generation, version and edition are the object's.
 	generation int64
 	version    string
+	edition    string
 	// rules are the user's, in the order of the object.
 	rules []rule
 	// added are those that this router put before and behind them.
@@ -86,7 +87,7 @@ func see(k kind, o client.Object) (view, error) {
 	if err != nil {
 		return view{}, fmt.Errorf("read the fields of %s %s: %w", k.name, o.GetName(), err)
 	}
-	v := view{kind: k, generation: o.GetGeneration(), version: o.GetResourceVersion(), annotations: o.GetAnnotations()}
+	v := view{kind: k, generation: o.GetGeneration(), version: o.GetResourceVersion(), edition: traffic.EditionOf(o), annotations: o.GetAnnotations()}
 	if note, ok := v.annotations[v1alpha1.BesideAnnotation]; ok {
 		// Whatever can't be read says nothing; the next write corrects it.
 		_ = json.Unmarshal([]byte(note), &v.noted)

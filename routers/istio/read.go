@@ -37,7 +37,7 @@ func read(s state, r routers.Route) (traffic.Observed, error) {
 	}
 	o := traffic.Merge(all...)
 	o.Lists = forms(ps)
-	o.Silent = true
+	o.Silent, o.Edition = true, s.edition()
 	if len(o.Requested) > 1 {
 		o.Message = differing(ps, len(variants) > 1, r)
 	}

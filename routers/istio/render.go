@@ -21,6 +21,15 @@ type state struct {
 	rule *DestinationRule
 }
 
+// edition is that of both objects: the DestinationRule says which pods a weight is for.
+func (s state) edition() string {
+	e := traffic.EditionOf(s.virtualService)
+	if s.rule != nil {
+		e += " " + traffic.EditionOf(s.rule)
+	}
+	return e
+}
+
 // render lists what makes both objects carry want: the DestinationRule first,
 // so that no weight ever waits for a subset. It returns a *routers.Problem when
 // a route chosen can't carry it.

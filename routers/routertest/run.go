@@ -20,6 +20,7 @@ func Run(t *testing.T, f Fixture) {
 	laws := map[string]func(*testing.T, bench){
 		"ObserveEqualsApply":   observeEqualsApply,
 		"ApplyIsIdempotent":    applyIsIdempotent,
+		"EditionTellsWrites":   editionTellsWrites,
 		"ForeignFieldsSurvive": foreignFieldsSurvive,
 		"InvalidSplitRefused":  invalidSplitRefused,
 		"ReleaseTwice":         releaseTwice,
@@ -77,6 +78,25 @@ func applyIsIdempotent(t *testing.T, b bench) {
 		b.apply(t, traffic.CanaryAt(share))
 		if b.writer.writes != writes || b.version(t) != before {
 			t.Errorf("a second Apply of %d %% wrote", share)
+		}
+	}
+}
+
+// editionTellsWrites: who looks now and then can tell a route that nobody has written to
+// from one that was written to and back.
+func editionTellsWrites(t *testing.T, b bench) {
+	seen := map[string]int32{}
+	for _, share := range shares() {
+		b.apply(t, traffic.CanaryAt(share))
+		written := b.observe(t).Edition
+		if before, again := seen[written]; again {
+			t.Errorf("at %d %% the edition is %q, as it was at %d %%", share, written, before)
+		}
+		seen[written] = share
+		b.apply(t, traffic.CanaryAt(share))
+		b.settle(t)
+		if still := b.observe(t).Edition; still != written {
+			t.Errorf("nobody writes and the data plane answers: from edition %q to %q", written, still)
 		}
 	}
 }

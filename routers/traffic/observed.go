@@ -5,8 +5,12 @@ package traffic
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Observed is what route objects say, over all routes of a Rollout.
@@ -36,9 +40,17 @@ type Observed struct {
 	// Lists are the places from which the route objects send to the slots, by the
 	// names of [ListName], with the weights as they are written there.
 	Lists map[string]Form
+	// Edition tells the route objects from what they were before a write, and from
+	// others of the same names; see [EditionOf]. Empty is unknown.
+	Edition string
 	// Message says why Confirmed is unknown, or what differs.
 	Message string
 }
+
+// EditionOf is the edition of an object: it changes when the object is written to
+// otherwise than in its status and metadata, and when it is made anew. A split that was
+// changed and changed back is the same as before; what a data plane has taken up may not be.
+func EditionOf(o metav1.Object) string { return fmt.Sprintf("%s/%d", o.GetUID(), o.GetGeneration()) }
 
 // Backend is a place in a route object that names a slot's Service.
 type Backend struct {
@@ -98,8 +110,20 @@ func Merge(os ...Observed) Observed {
 		merged.Confirmed = nil
 	}
 	merged.Silent = silent && !unread && !unknown
+	merged.Edition = editions(os)
 	slices.SortFunc(merged.Backends, Backend.compare)
 	return merged
+}
+
+func editions(os []Observed) string {
+	var all []string
+	for _, o := range os {
+		if o.Edition != "" {
+			all = append(all, o.Edition)
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
 }
 
 func (b Backend) compare(c Backend) int {

@@ -4,7 +4,9 @@
 package plan
 
 import (
+	"hash/fnv"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -100,7 +102,7 @@ func remember(f facts, old *v1alpha1.TrafficStatus) facts {
 		return f
 	}
 	same := old.Since != nil && sameShares(f, old.Requested, f.weights(f.Traffic.Requested)) && old.Beside == beside(f.Traffic.Requested) &&
-		old.Differ == disagree(f)
+		old.Differ == disagree(f) && sameEdition(f, old)
 	if same {
 		f.shiftedAt = soFar(old.Since.Time, f.Now)
 	}
@@ -154,6 +156,22 @@ func sameShares(f facts, before, now []v1alpha1.RevisionWeight) bool {
 		}
 		return a == b
 	})
+}
+
+// sameEdition reports whether nobody has written to the routes since a status was: what
+// was written and written back in between, while nobody watched, may still be served.
+func sameEdition(f facts, old *v1alpha1.TrafficStatus) bool {
+	return old.Edition == "" || old.Edition == edition(f)
+}
+
+// edition is that of the routes, in few characters.
+func edition(f facts) string {
+	if f.Traffic.Edition == "" {
+		return ""
+	}
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(f.Traffic.Edition))
+	return strconv.FormatUint(uint64(sum.Sum32()), 16)
 }
 
 // slots in the order in which they are looked at.

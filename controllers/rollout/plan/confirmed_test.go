@@ -214,6 +214,32 @@ func TestWhatIsWrittenBackIsNew(t *testing.T) {
 	}
 }
 
+// TestWrittenAndBackInAbsence: the same while no controller runs. The split is the one
+// that the status knows, and only the edition tells.
+func TestWrittenAndBackInAbsence(t *testing.T) {
+	cases := map[string]struct {
+		reason      string
+		before, now string
+		settled     bool
+	}{
+		"Untouched": {"nobody has written", "a/7", "a/7", true},
+		"BothWays":  {"proxies may still serve what stood there between", "a/7", "a/9", false},
+		"Anew":      {"it was deleted and made again", "a/7", "b/1", false},
+		"Unknown":   {"a controller of before this field has written the status", "", "a/7", true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := scene(canaryOf(0, 1, 25), carries(traffic.CanaryAt(25)), settledNow)
+			s.Traffic.Edition = tc.before
+			s.Rollout.Status = Decide(s).Status
+			s.Traffic.Edition = tc.now
+			if got := assess(s).settled(); got != tc.settled {
+				t.Errorf("%s: settled is %t", tc.reason, got)
+			}
+		})
+	}
+}
+
 // TestDriftIsSomebodyElses: our own next step is none, nor is a write that reached one of two routes.
 func TestDriftIsSomebodyElses(t *testing.T) {
 	carried := func(canary int32, differ bool) *v1alpha1.TrafficStatus {

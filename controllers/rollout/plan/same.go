@@ -143,7 +143,7 @@ func sameTraffic(a, b *v1alpha1.TrafficStatus) bool {
 	if a == nil || b == nil || a == b {
 		return a == b
 	}
-	return a.Message == b.Message && sameConfirmation(a, b) && a.Beside == b.Beside && a.CanaryWeight == b.CanaryWeight &&
+	return a.Message == b.Message && sameConfirmation(a, b) && a.Edition == b.Edition && a.Beside == b.Beside && a.CanaryWeight == b.CanaryWeight &&
 		sameTime(a.Since, b.Since) && sameTime(a.AcceptedAt, b.AcceptedAt) && slices.EqualFunc(a.Endpoints, b.Endpoints, sameEndpoints)
 }
 

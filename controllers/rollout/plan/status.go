@@ -111,7 +111,7 @@ func trafficStatus(c cursor, f facts) *v1alpha1.TrafficStatus {
 		Beside: beside(f.Traffic.Requested), Differ: disagree(f), AcceptedAt: timed(f.acceptedAt), Observed: f.observed,
 	}
 	if f.means == byRoute {
-		t.Since = timed(f.shiftedAt)
+		t.Since, t.Edition = timed(f.shiftedAt), edition(f)
 	}
 	if len(t.Confirmed) > 0 {
 		t.ConfirmedBy = evidence(f)
