@@ -79,7 +79,9 @@ func (l *writingLaws) binds(want traffic.Split) {
 func (l *writingLaws) least(slot int) int32 {
 	least := int32(100)
 	for _, r := range l.w.live.routes {
-		least = min(least, r.split.Of(slots[slot]))
+		if !r.gone { // nothing is written to what is not there
+			least = min(least, r.split.Of(slots[slot]))
+		}
 	}
 	return least
 }
