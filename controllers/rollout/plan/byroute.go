@@ -103,9 +103,13 @@ func (f facts) stableShort() bool {
 // torn: the routes disagree, as after somebody's edit, and no split is safe for all of
 // them. What the canary or the baseline has to keep in one route, because stable is
 // short, is more than it could carry in all. The routes stay as they are until one
-// side has grown.
+// side has grown. Where stable has no endpoint at all, requests are lost that even too
+// few pods of the canary would answer.
 func torn(c cursor, f facts, least int32) bool {
 	baseline := leastBaseline(c, f)
+	if stranded(f) {
+		return false
+	}
 	return least > f.requestedCanary() && f.CanaryService.ready() < f.need(least) ||
 		baseline > requestedBaseline(f) && f.BaselineService.ready() < f.need(baseline)
 }

@@ -311,6 +311,10 @@ func TestRescue(t *testing.T) {
 		"BeforeTheFinalizer": {"what is changed has to be handed back one day", scene(canaryOf(2, 2, 50), canaryPods(2, 0), endpoints(0), problem, settledNow, func(s *Snapshot) {
 			s.Rollout.Finalizers = nil
 		}), []string{"hold the Rollout by a finalizer", toStable}, nil},
+		"StableVanishesWhereRoutesAreTorn": {
+			"too few pods of the canary answer more than none of stable",
+			scene(canaryOf(1, 3, 25), dynamicStable, short(0), behind("v1", 0), carries(traffic.CanaryAt(0), traffic.CanaryAt(100)), settledNow), []string{toCanary}, nil,
+		},
 		"StableVanishes": {"the canary takes all", scene(canaryOf(2, 2, 50), short(0), behind("v1", 0), settledNow), []string{toCanary}, nil},
 	} {
 		t.Run(name, m.check)
