@@ -76,7 +76,6 @@ func (s *server) questions() []string {
 }
 
 func TestContract(t *testing.T) {
-	p := New(Options{Timeout: 300 * time.Millisecond})
 	const echo = "not for " + secret + " or dXNlcjpzM2NyM3QtcGFzcw=="
 	replies := map[providertest.Behaviour]reply{
 		providertest.One: vector("0.25"), providertest.Whole: vector("37"), providertest.Nothing: vector(),
@@ -96,6 +95,7 @@ func TestContract(t *testing.T) {
 			if b == providertest.Gone {
 				s.Close()
 			}
+			p := New(Options{Timeout: providertest.Limit(b)})
 			target := analysis.Target{Address: s.URL, Access: analysis.Access{Username: "user", Password: secret}}
 			return providertest.Source{
 				Ask: func(ctx context.Context, at time.Time) (analysis.Answer, error) {

@@ -22,7 +22,6 @@ import (
 const secret = "s3cr3t-pass"
 
 func TestContract(t *testing.T) {
-	p := New(Options{Timeout: 300 * time.Millisecond})
 	providertest.Run(t, providertest.Fixture{
 		Secret: secret,
 		Source: func(t *testing.T, b providertest.Behaviour) providertest.Source {
@@ -32,6 +31,7 @@ func TestContract(t *testing.T) {
 			if b == providertest.Gone {
 				server.Down()
 			}
+			p := New(Options{Timeout: providertest.Limit(b)})
 			target := analysis.Target{Address: server.Address, Access: analysis.Access{Username: "user", Password: secret}}
 			return providertest.Source{
 				Ask: func(ctx context.Context, at time.Time) (analysis.Answer, error) {
@@ -127,14 +127,18 @@ func TestMeasure(t *testing.T) {
 		"hanging": {
 			reason: "a request has a time limit",
 			reply:  providertest.Reply{Hang: true},
-			err:    "Prometheus at ADDRESS does not answer (nothing came within 300ms)",
+			err:    "Prometheus at ADDRESS does not answer (nothing came within 1s)",
 		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := providertest.NewPrometheus(t)
 			server.Reply(tc.reply)
-			got, err := New(Options{Timeout: 300 * time.Millisecond}).Measure(t.Context(), analysis.Target{Address: server.Address}, metric("up"), at)
+			limit := 10 * time.Second
+			if tc.reply.Hang {
+				limit = time.Second
+			}
+			got, err := New(Options{Timeout: limit}).Measure(t.Context(), analysis.Target{Address: server.Address}, metric("up"), at)
 			if tc.err == "" {
 				tc.want.At = metav1.NewTime(at)
 			}

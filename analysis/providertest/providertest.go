@@ -58,8 +58,17 @@ type Source struct {
 	Asked func() int
 }
 
-// Fixture is what the suite needs to know of a provider, whose time limit should
-// be a second or less.
+// Limit is the time limit for a provider that meets a behaviour: short where nothing
+// comes, and no race where something does, however busy the machine is.
+func Limit(b Behaviour) time.Duration {
+	if b == Hangs {
+		return 300 * time.Millisecond
+	}
+	return patience / 2
+}
+
+// Fixture is what the suite needs to know of a provider, whose time limits should
+// be those of [Limit].
 type Fixture struct {
 	// Source makes a source that behaves as told until the test ends. It is
 	// reached with the secret, if the provider knows secrets.

@@ -50,7 +50,6 @@ func newScorer(t *testing.T, status int, body string) *scorer {
 }
 
 func TestContract(t *testing.T) {
-	p := New(Options{Timeout: 300 * time.Millisecond})
 	const echo = "not for " + secret + " or dXNlcjpzM2NyM3QtcGFzcw=="
 	type reply struct {
 		status int
@@ -79,6 +78,7 @@ func TestContract(t *testing.T) {
 			if b == providertest.Gone {
 				s.Close()
 			}
+			p := New(Options{Timeout: providertest.Limit(b)})
 			target := analysis.Target{Address: s.URL, Access: analysis.Access{Username: "user", Password: secret}}
 			return providertest.Source{
 				Ask: func(ctx context.Context, _ time.Time) (analysis.Answer, error) {

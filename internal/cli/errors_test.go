@@ -24,9 +24,8 @@ func TestErrors(t *testing.T) {
 	bare := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(bare.Close)
 	without := writeKubeconfig(t, &rest.Config{Host: bare.URL}, "shop")
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	unreachable := writeKubeconfig(t, &rest.Config{Host: gone.URL}, "shop")
+	const gone = "http://127.0.0.1:1" // not a port that was free a moment ago, which anybody may take
+	unreachable := writeKubeconfig(t, &rest.Config{Host: gone}, "shop")
 
 	cases := map[string]struct {
 		reason     string
@@ -74,7 +73,7 @@ func TestErrors(t *testing.T) {
 		},
 		"Unreachable": {
 			reason: "A server that can't be reached is named.", kubeconfig: unreachable, args: []string{"list"}, code: ExitFailed,
-			want: "check that " + gone.URL + " is the cluster you mean",
+			want: "check that " + gone + " is the cluster you mean",
 		},
 		"NoSuchContext": {
 			reason: "A wrong context is named.", kubeconfig: b.kubeconfig, args: []string{"list", "--context", "moon"}, code: ExitFailed,

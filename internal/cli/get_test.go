@@ -16,6 +16,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -41,6 +42,24 @@ func (b *bench) replicaSet(owner *v1alpha1.Rollout, hash string, replicas int32)
 	}
 	b.create(rs)
 	return rs
+}
+
+// behaviour is the annotation by which a pod of the API tier says what becomes of it.
+const behaviour = "pump.sluice.dev/behaviour"
+
+// cure makes the one pod of a revision ready.
+func (b *bench) cure(hash string) {
+	b.Helper()
+	var pods corev1.PodList
+	eventually(b.T, "a pod of "+hash, func() bool {
+		err := b.client.List(b.Context(), &pods, client.InNamespace(b.namespace), client.MatchingLabels{v1alpha1.RevisionLabel: hash})
+		return err == nil && len(pods.Items) == 1
+	})
+	sick := pods.Items[0].DeepCopy()
+	delete(pods.Items[0].Annotations, behaviour)
+	if err := b.client.Patch(b.Context(), &pods.Items[0], client.MergeFrom(sick)); err != nil {
+		b.Fatal(err)
+	}
 }
 
 func TestGet(t *testing.T) {
@@ -70,9 +89,12 @@ func TestGet(t *testing.T) {
 }
 
 // TestGetWatch sees changes of the Rollout, of pods and of an AnalysisRun, on a pipe.
+// States that pass by themselves may be missed, so the pod is not ready before it has been seen so.
 func TestGetWatch(t *testing.T) {
 	b := newBench(t)
-	owner := b.rollout("checkout", pausedAt(3))
+	owner := b.rollout("checkout", pausedAt(3), func(r *v1alpha1.Rollout) {
+		r.Spec.Template.Annotations = map[string]string{behaviour: "never-ready"}
+	})
 	r := b.start("get", "checkout", "-w")
 	sees := func(text string) {
 		t.Helper()
@@ -83,6 +105,7 @@ func TestGetWatch(t *testing.T) {
 	sees("a new message")
 	b.replicaSet(owner, canaryHash, 1)
 	sees("0/1 pods ready")
+	b.cure(canaryHash)
 	sees("Running  1/1 ready")
 	b.create(&v1alpha1.AnalysisRun{
 		ObjectMeta: metav1.ObjectMeta{Namespace: b.namespace, Name: "checkout-2",

@@ -117,9 +117,9 @@ func TestStatusWaitFailures(t *testing.T) {
 			want: ExitFailed,
 		},
 		"Timeout": {
-			reason: "Time up says what is waited for.", timeout: "300ms",
+			reason: "Time up says what is waited for.", timeout: "5s", // to look at all takes a moment
 			then: func(*bench, *run) {},
-			want: ExitTimeout, err: "checkout after 300ms: time is up while the release is under way: paused until promoted",
+			want: ExitTimeout, err: "checkout after 5s: time is up while the release is under way: paused until promoted",
 		},
 		"Interrupted": {
 			reason: "An interruption is told from time up.", timeout: "1m",
