@@ -25,7 +25,7 @@ import (
 )
 
 // within bounds every wait; blocks are a second long here.
-const within = 30 * time.Second
+const within = 90 * time.Second
 
 func TestMain(m *testing.M) { testenv.Main(m) }
 

@@ -17,8 +17,8 @@ import (
 	"github.com/sluice-dev/sluice/e2e/cluster/pump"
 )
 
-// readyWithin is how long the API tier may take to answer.
-const readyWithin = 60 * time.Second
+// readyWithin is how long the API tier may take to answer: seconds, and many times that where compilers keep the machine busy.
+const readyWithin = 3 * time.Minute
 
 // APIOptions says how to run the API tier. The zero value is good.
 type APIOptions struct {

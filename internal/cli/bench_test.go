@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds what a test waits for; nothing takes near as long.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // bench is a namespace of a real API server in which the test plays the controller.
 type bench struct {

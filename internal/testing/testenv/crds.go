@@ -17,7 +17,7 @@ import (
 )
 
 // crdsWithin is how long the definitions may take until they are served.
-const crdsWithin = 60 * time.Second
+const crdsWithin = 3 * time.Minute
 
 // installCRDs applies the project's own custom resource definitions, if they
 // have been generated, those of the Gateway API with their admission policies, and those of Istio that are steered.

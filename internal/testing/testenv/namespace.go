@@ -16,7 +16,7 @@ import (
 )
 
 // namespaceWithin is how long a new namespace may take to be of use.
-const namespaceWithin = 30 * time.Second
+const namespaceWithin = 2 * time.Minute
 
 // Namespace makes a fresh namespace in which pods can be created, and deletes it
 // when the test ends. Its name is short enough to be a label's value.

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { Main(m) }
 func eventually(t *testing.T, what string, ask func(context.Context) (ok bool, saw string)) {
 	t.Helper()
 	var saw string
-	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true,
+	err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 2*time.Minute, true,
 		func(ctx context.Context) (ok bool, _ error) {
 			ok, saw = ask(ctx)
 			return ok, nil
