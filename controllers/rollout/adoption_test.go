@@ -36,11 +36,7 @@ func adopted(t *testing.T, scaleDown v1alpha1.ScaleDown) (*shop, *v1alpha1.Rollo
 			Replicas: ptr.To(int32(4)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop"}}, Template: *podTemplate("shop:v1"),
 		},
 	})
-	for s.ready("") < 4 {
-		if s.ctx.Err() != nil {
-			t.Fatal("the Deployment never got ready")
-		}
-	}
+	s.comes("four ready pods of the Deployment", func() bool { return s.ready("") == 4 })
 	ro := s.rollout(weight(50), pause())
 	ro.Spec.Template, ro.Spec.Selector = nil, nil
 	ro.Spec.WorkloadRef = &v1alpha1.WorkloadRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "shop", ScaleDown: scaleDown}

@@ -90,7 +90,7 @@ func TestTrackedConfigurationIsPartOfTheRevision(t *testing.T) {
 	if err := s.client.Patch(s.ctx, s.settings("blue"), client.Merge); err != nil {
 		t.Fatal(err)
 	}
-	second := s.within(80*time.Second, "canary at 50 %, noticed within 30 s", func(ro *v1alpha1.Rollout) bool {
+	second := s.within(30*time.Second+patience, "canary at 50 %, noticed within 30 s", func(ro *v1alpha1.Rollout) bool {
 		return ro.Status.Phase == v1alpha1.PhasePaused
 	}).Status.CanaryRevision
 	if got := s.colour(second); got != "blue" || s.colour(first) != "green" {

@@ -56,7 +56,7 @@ func (s *shop) bound(rs *appsv1.ReplicaSet, most int32) (lift func()) {
 	}
 	s.t.Cleanup(lift)
 	probe := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"spec":{"replicas":%d}}`, most+1)))
-	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		return apierrors.IsInvalid(s.client.Patch(ctx, rs.DeepCopy(), probe, client.DryRunAll)), nil
 	})
 	if err != nil {

@@ -26,8 +26,9 @@ func TestNewerRevisionInMidFlight(t *testing.T) {
 			s.release("shop:v2")
 			second := s.atStep(1).Status.CanaryRevision
 			stop := s.always(func(ctx context.Context) string { return s.carried(ctx, 4) })
+			seen := s.record()
 			s.release("shop:v3")
-			begun := s.until("v3 in flight", func(ro *v1alpha1.Rollout) bool { return ro.Status.Release == 3 })
+			begun := seen.first("v3 in flight", func(ro *v1alpha1.Rollout) bool { return ro.Status.Release == 3 })
 			if begun.Status.CurrentStep.Index != 0 || begun.Status.History[0].Revision != second || begun.Status.History[0].Cause != v1alpha1.CauseSuperseded {
 				t.Errorf("at step %d, history %+v; want the first step and v2 superseded", begun.Status.CurrentStep.Index, begun.Status.History[0])
 			}

@@ -60,7 +60,7 @@ func TestDeletionBesideADeploymentThatCantComeUp(t *testing.T) {
 			if stable, canary := s.weights(); stable != 100 || canary != 0 {
 				t.Errorf("%s: the route is left with %d and %d", tc.reason, stable, canary)
 			}
-			err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+			err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
 				return len(s.pods("")) == tc.pods, nil // the garbage collector takes the others
 			})
 			if err != nil {

@@ -91,7 +91,7 @@ func TestNothingIsPromotedByAMistake(t *testing.T) {
 				ro.Spec.Strategy.Canary.Analysis = a
 				ro.Spec.Strategy.Canary.Steps = []v1alpha1.Step{weight(25), analyze(), weight(50)}
 			})
-			said := s.within(time.Minute, strings.Join(tc.says, ", "), func(ro *v1alpha1.Rollout) bool {
+			said := s.until(strings.Join(tc.says, ", "), func(ro *v1alpha1.Rollout) bool {
 				c := meta.FindStatusCondition(ro.Status.Conditions, tc.condition)
 				return c != nil && c.Status == metav1.ConditionFalse && contains(c.Message, tc.says) && contains(ro.Status.Message, tc.says)
 			})

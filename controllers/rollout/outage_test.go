@@ -138,7 +138,7 @@ func TestWayBackDespiteAnOutage(t *testing.T) {
 			if s.poke(); tc.meanwhile != nil {
 				s.patch(func(ro *v1alpha1.Rollout) { tc.meanwhile(s, ro) })
 			}
-			err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) { return o.hits.Load() > 3, nil })
+			err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) { return o.hits.Load() > 3, nil })
 			if err != nil {
 				t.Fatal("nothing fails")
 			}

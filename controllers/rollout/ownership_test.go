@@ -36,7 +36,7 @@ func (s *shop) deleteBy(ro *v1alpha1.Rollout, how metav1.DeletionPropagation) {
 	if err := s.client.Delete(s.ctx, ro, client.PropagationPolicy(how)); err != nil {
 		s.t.Fatal(err)
 	}
-	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 90*time.Second, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
 		return apierrors.IsNotFound(s.client.Get(ctx, client.ObjectKeyFromObject(ro), &v1alpha1.Rollout{})), nil
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ func TestForegroundDeletionHandsOver(t *testing.T) {
 		t.Errorf("handed back with %d replicas, %d available", *back.Spec.Replicas, back.Status.AvailableReplicas)
 	}
 	stop()
-	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, patience, true, func(context.Context) (bool, error) {
 		return s.replicas(first) == -1, nil
 	})
 	if err != nil {

@@ -45,7 +45,7 @@ func TestWithoutTheRightToLook(t *testing.T) {
 			}
 		}
 	})
-	err := wait.PollUntilContextTimeout(s.ctx, 500*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.ctx, 500*time.Millisecond, patience, true, func(context.Context) (bool, error) {
 		s.poke() // the API server hears of rights a moment later
 		c := meta.FindStatusCondition(s.get().Status.Conditions, v1alpha1.ConditionSpecValid)
 		return strings.Contains(c.Message, "service account should be bound to ClusterRole sluice, may not read GatewayClass "+s.ns), nil

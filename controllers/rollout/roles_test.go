@@ -149,6 +149,19 @@ func TestDeletionWithMissingObjectsIsNotHeldUp(t *testing.T) {
 	}
 }
 
+// settled waits until a Rollout has not been written for longer than words are held back at rest, and gives its version.
+func (s *shop) settled() (version string) {
+	s.t.Helper()
+	var since time.Time
+	s.comes("a Rollout that is not written any more", func() bool {
+		if now := s.get().ResourceVersion; now != version {
+			version, since = now, time.Now()
+		}
+		return time.Since(since) > 4*time.Second
+	})
+	return version
+}
+
 func TestSettledRolloutIsNotWritten(t *testing.T) {
 	t.Parallel()
 	s, first := opened(t, nil, weight(50))
@@ -157,7 +170,7 @@ func TestSettledRolloutIsNotWritten(t *testing.T) {
 	s.until("v1 without pods, and told", func(ro *v1alpha1.Rollout) bool {
 		return s.replicas(first) == 0 && ro.Status.Replicas == 4 && len(ro.Status.Revisions) == 1
 	})
-	version := s.get().ResourceVersion
+	version := s.settled()
 	s.turn(s.get().Status.StableRevision, "") // wakes the controller, and changes nothing
 	err := wait.PollUntilContextTimeout(s.ctx, 100*time.Millisecond, 4*time.Second, true, func(context.Context) (bool, error) {
 		return s.get().ResourceVersion != version, nil

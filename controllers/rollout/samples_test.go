@@ -51,7 +51,7 @@ func (s *shop) applySamples() {
 func TestSamplesAreReleased(t *testing.T) {
 	t.Parallel()
 	env := testenv.Start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	s := &shop{t: t, ctx: ctx, client: env.Client(t, newScheme()), ns: env.Namespace(t)}
 	s.applySamples()

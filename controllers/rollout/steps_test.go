@@ -206,18 +206,18 @@ func TestRampPausesAtEachWeight(t *testing.T) {
 	s, first := opened(t, func(_ *shop, ro *v1alpha1.Rollout) {
 		ro.Spec.Strategy.Canary.Ramp = &v1alpha1.Ramp{Weights: []int32{25, 50}, Every: *seconds(2)}
 	})
+	seen := s.record()
 	s.release("shop:v2")
-	for step, want := range map[int32]int32{1: 25} {
-		s.atStep(step)
-		if _, canary := s.weights(); canary != want {
-			t.Errorf("at step %d the canary has %d %%, want %d", step, canary, want)
+	s.healthyWith(first)
+	for step, want := range map[int32]int32{1: 25, 3: 50} {
+		at := seen.first(fmt.Sprintf("at step %d", step), func(ro *v1alpha1.Rollout) bool {
+			return ro.Status.CurrentStep != nil && ro.Status.CurrentStep.Index == step
+		})
+		if got := at.Status.Traffic.CanaryWeight; got != want {
+			t.Errorf("at step %d the canary has %d %%, want %d", step, got, want)
 		}
 	}
-	s.atStep(3)
-	if _, canary := s.weights(); canary != 50 {
-		t.Errorf("the canary has %d %%, want 50", canary)
-	}
-	s.healthyWith(first)
+	seen.carried(0, 25, 50, 100, 0)
 }
 
 func TestPodsCountOnlyAfterMinReadySeconds(t *testing.T) {
@@ -243,13 +243,18 @@ func TestPromoteFullThenAbort(t *testing.T) {
 	s, first := opened(t, nil, weight(25), pause(), weight(50), pause())
 	s.release("shop:v2")
 	s.atStep(1)
-	s.patch(func(ro *v1alpha1.Rollout) { // both at once, the abort second: nothing clears it
-		metav1.SetMetaDataAnnotation(&ro.ObjectMeta, v1alpha1.CommandAnnotation, `{"id": "a", "verb": "promote-full", "by": "jane"}`)
-	})
+	settles := func(n int, command string) {
+		t.Helper()
+		s.patch(func(ro *v1alpha1.Rollout) {
+			ro.Spec.Strategy.Canary.Convergence.Settle = seconds(n)
+			metav1.SetMetaDataAnnotation(&ro.ObjectMeta, v1alpha1.CommandAnnotation, command)
+		})
+	}
+	settles(60, `{"id": "a", "verb": "promote-full", "by": "jane"}`) // which leaves the time for an abort
 	s.until("promoting", func(ro *v1alpha1.Rollout) bool {
 		return ro.Status.CurrentStep != nil && ro.Status.CurrentStep.Index == 4
 	})
-	s.say(v1alpha1.VerbAbort)
+	settles(1, `{"id": "b", "verb": "abort", "by": "jane"}`)
 	bad := s.aborted(v1alpha1.ReasonAbortedByCommand)
 	if stable, canary := s.weights(); bad.Status.StableRevision != first || stable != 100 || canary != 0 {
 		t.Errorf("after the abort: %s is stable, weights %d and %d", bad.Status.StableRevision, stable, canary)

@@ -7,7 +7,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -82,7 +81,7 @@ func TestMirrorWaitsForADataPlaneThatHasIt(t *testing.T) {
 	}
 
 	s.features(class, "HTTPRoute", "HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")
-	s.within(30*time.Second, "on its way with a mirror", func(ro *v1alpha1.Rollout) bool { return ro.Status.Phase == v1alpha1.PhasePaused })
+	s.until("on its way with a mirror", func(ro *v1alpha1.Rollout) bool { return ro.Status.Phase == v1alpha1.PhasePaused })
 	if filters := s.httpRoute().Spec.Rules[0].Filters; len(filters) != 1 || filters[0].RequestMirror == nil {
 		t.Errorf("filters %+v, want a mirror", filters)
 	}

@@ -6,6 +6,7 @@ package rollout_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -13,9 +14,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/internal/testing/testenv"
@@ -148,6 +151,78 @@ func (s *shop) always(wrong func(context.Context) string) (stop func()) {
 	stop = func() { once.Do(func() { cancel(); <-done }) }
 	s.t.Cleanup(stop)
 	return stop
+}
+
+// record is all that a Rollout's status and its route's weight have been. Polling
+// misses what passes by itself while the machine is busy; a watch does not.
+type record struct {
+	shop     *shop
+	mu       sync.Mutex
+	rollouts []*v1alpha1.Rollout
+	// weights of the canary in the route, each change once.
+	weights []int32
+}
+
+// record begins with what is so now.
+func (s *shop) record() *record {
+	s.t.Helper()
+	r := &record{shop: s}
+	for _, list := range []client.ObjectList{&v1alpha1.RolloutList{}, &gatewayv1.HTTPRouteList{}} {
+		w, err := s.client.Watch(s.ctx, list, client.InNamespace(s.ns))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Cleanup(w.Stop)
+		go func() {
+			for e := range w.ResultChan() {
+				r.add(e.Object)
+			}
+		}()
+	}
+	return r
+}
+
+func (r *record) add(o runtime.Object) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch o := o.(type) {
+	case *v1alpha1.Rollout:
+		r.rollouts = append(r.rollouts, o)
+	case *gatewayv1.HTTPRoute:
+		if weight := *o.Spec.Rules[0].BackendRefs[1].Weight; len(r.weights) == 0 || r.weights[len(r.weights)-1] != weight {
+			r.weights = append(r.weights, weight)
+		}
+	}
+}
+
+// first gives the first Rollout that was as told, once there is one.
+func (r *record) first(what string, is func(*v1alpha1.Rollout) bool) (found *v1alpha1.Rollout) {
+	r.shop.t.Helper()
+	r.shop.comes(what, func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		i := slices.IndexFunc(r.rollouts, is)
+		if i >= 0 {
+			found = r.rollouts[i]
+		}
+		return i >= 0
+	})
+	return found
+}
+
+// carried waits until the route has given the canary these weights, in this order and no others.
+func (r *record) carried(want ...int32) {
+	r.shop.t.Helper()
+	var got []int32
+	r.shop.comes(fmt.Sprintf("the canary with weights %v in turn", want), func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		got = slices.Clone(r.weights)
+		return len(got) >= len(want)
+	})
+	if !slices.Equal(got, want) {
+		r.shop.t.Errorf("the route gave the canary %v in turn, want %v", got, want)
+	}
 }
 
 func seconds(n int) *v1alpha1.Duration {
