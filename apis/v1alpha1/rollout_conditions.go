@@ -24,6 +24,9 @@ const (
 	// ConditionTrafficSuffices is present and False when the canary gets too few
 	// requests for the analysis to come to an answer in time.
 	ConditionTrafficSuffices = "TrafficSuffices"
+	// ConditionConfigurationKept is present and False while a revision in use lacks a
+	// copy of its configuration that can't be made again.
+	ConditionConfigurationKept = "ConfigurationKept"
 	// ConditionSpecValid is False when the spec or an object it refers to must be mended first.
 	ConditionSpecValid = "SpecValid"
 	// ConditionApplied is present and False while the API server refuses a write; it is retried.
@@ -100,6 +103,8 @@ const (
 	ReasonConverged = "Converged"
 	// ReasonAvailable: the pods that carry traffic are all available.
 	ReasonAvailable = "Available"
+	// ReasonCopyLost: a copy of tracked configuration was deleted, and its content is not known any more.
+	ReasonCopyLost = "CopyLost"
 	// ReasonApplyFailed: a write was refused by the API server; it is retried.
 	ReasonApplyFailed = "ApplyFailed"
 )

@@ -106,6 +106,8 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 		return w.deleteRevision(ctx, s, a)
 	case plan.SelectRevision:
 		return w.selectRevision(ctx, named(&corev1.Service{}, s.Rollout, a.Service), a)
+	case plan.CopyConfig:
+		return copies{w.client, w.live}.make(ctx, s, a.Copy)
 	case plan.CreateService:
 		return w.createService(ctx, s, a)
 	case plan.SetMinReady:
@@ -176,7 +178,7 @@ func (w writer) hold(ctx context.Context, ro *v1alpha1.Rollout) error {
 
 // createRevision creates the ReplicaSet of the wanted template.
 func (w writer) createRevision(ctx context.Context, s plan.Snapshot, a plan.CreateRevision) error {
-	if err := (copies{w.client, w.live}).make(ctx, s); err != nil {
+	if err := (copies{w.client, w.live}).makeAll(ctx, s); err != nil {
 		return err
 	}
 	return createReplicaSet(ctx, w, s.Rollout, replicaSet(s, a))

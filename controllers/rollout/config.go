@@ -68,16 +68,29 @@ func configObject(kind string) client.Object {
 // copyName is the name of a Rollout's copy of an object's present content. One that
 // a revision uses already keeps the name that it has: another would be another revision.
 func copyName(s plan.Snapshot, from plan.ConfigRef, source client.Object) (string, error) {
+	own, former, err := copyNames(s, from, source)
+	used := plan.ConfigRef{Kind: from.Kind, Name: former}
+	if slices.ContainsFunc(s.Revisions, func(r plan.Revision) bool { return slices.Contains(r.Config, used) }) {
+		return former, err
+	}
+	return own, err
+}
+
+// copyNames are the names that a copy of an object's present content can have: of the
+// Rollout's own, and of one that several shared before there were such.
+func copyNames(s plan.Snapshot, from plan.ConfigRef, source client.Object) (own, former string, err error) {
 	shared, err := hashConfig(source)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	former := plan.ConfigRef{Kind: from.Kind, Name: names.SharedConfigCopy(from.Name, shared)}
-	if slices.ContainsFunc(s.Revisions, func(r plan.Revision) bool { return slices.Contains(r.Config, former) }) {
-		return former.Name, nil
-	}
-	own, err := hashConfig(source, s.Rollout.Name)
-	return names.ConfigCopy(s.Rollout.Name, from.Name, own), err
+	hash, err := hashConfig(source, s.Rollout.Name)
+	return names.ConfigCopy(s.Rollout.Name, from.Name, hash), names.SharedConfigCopy(from.Name, shared), err
+}
+
+// isCopy reports whether a copy of that name has an object's present content.
+func isCopy(s plan.Snapshot, name string, from plan.ConfigRef, source client.Object) (bool, error) {
+	own, former, err := copyNames(s, from, source)
+	return name == own || name == former, err
 }
 
 // hashConfig identifies an object's content, and what else is given.
@@ -100,25 +113,32 @@ type copies struct {
 	live   client.Reader
 }
 
-// make makes the copies that a revision refers to, before the revision
-// itself. A source that has changed since it was observed ends the pass.
-func (w copies) make(ctx context.Context, s plan.Snapshot) error {
+// makeAll makes the copies that a revision refers to, before the revision itself.
+func (w copies) makeAll(ctx context.Context, s plan.Snapshot) error {
 	for _, c := range s.Config {
-		source, err := readConfig(ctx, w.live, s.Rollout, c.From)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", c.From, err)
+		if err := w.make(ctx, s, c); err != nil {
+			return err
 		}
-		if name, err := copyName(s, c.From, source); err != nil || name != c.Name {
-			return apierrors.NewConflict(schema.GroupResource{Resource: c.From.Kind}, c.From.Name, fmt.Errorf("its content changed: %w", err))
-		}
-		copied := configCopy(s, source, c.Name)
-		err = w.client.Create(ctx, copied, client.FieldOwner(v1alpha1.FieldOwner))
-		if apierrors.IsAlreadyExists(err) {
-			err = w.take(ctx, s.Rollout, plan.ConfigRef{Kind: c.From.Kind, Name: c.Name}, copied.GetOwnerReferences())
-		}
-		if err != nil {
-			return fmt.Errorf("copy %s: %w", c.From, err)
-		}
+	}
+	return nil
+}
+
+// make makes one copy. A source that has changed since it was observed ends the pass.
+func (w copies) make(ctx context.Context, s plan.Snapshot, c plan.ConfigCopy) error {
+	source, err := readConfig(ctx, w.live, s.Rollout, c.From)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", c.From, err)
+	}
+	if same, err := isCopy(s, c.Name, c.From, source); err != nil || !same {
+		return apierrors.NewConflict(schema.GroupResource{Resource: c.From.Kind}, c.From.Name, fmt.Errorf("its content changed: %w", err))
+	}
+	copied := configCopy(s, source, c.Name)
+	err = w.client.Create(ctx, copied, client.FieldOwner(v1alpha1.FieldOwner))
+	if apierrors.IsAlreadyExists(err) {
+		err = w.take(ctx, s.Rollout, plan.ConfigRef{Kind: c.From.Kind, Name: c.Name}, copied.GetOwnerReferences())
+	}
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", c.From, err)
 	}
 	return nil
 }

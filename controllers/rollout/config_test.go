@@ -5,11 +5,13 @@ package rollout_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/ptr"
@@ -162,4 +164,87 @@ func TestTwoRolloutsTrackTheSameConfiguration(t *testing.T) {
 		}})
 		s.rolloutUntil(name, func(ro *v1alpha1.Rollout) bool { return ro.Status.Phase == v1alpha1.PhaseHealthy })
 	}
+}
+
+// dropCopies deletes the copies that a revision refers to.
+func (s *shop) dropCopies(hash string) (names []string) {
+	s.t.Helper()
+	spec := s.replicaSet(hash).Spec.Template.Spec
+	of := metav1.ObjectMeta{Namespace: s.ns, Name: spec.Containers[0].EnvFrom[0].ConfigMapRef.Name}
+	secret := metav1.ObjectMeta{Namespace: s.ns, Name: spec.Volumes[0].Secret.SecretName}
+	for _, o := range []client.Object{&corev1.ConfigMap{ObjectMeta: of}, &corev1.Secret{ObjectMeta: secret}} {
+		if err := s.client.Delete(s.ctx, o); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.poke()
+	return []string{"ConfigMap " + of.Name, "Secret " + secret.Name}
+}
+
+// configure changes what the pods are given.
+func (s *shop) configure(colour string) {
+	s.t.Helper()
+	if err := s.client.Patch(s.ctx, s.settings(colour), client.Merge); err != nil {
+		s.t.Fatal(err)
+	}
+	s.poke()
+}
+
+// withCopies waits until every copy that revisions in use refer to is there.
+func (s *shop) withCopies(n int) *v1alpha1.Rollout {
+	s.t.Helper()
+	return s.until("with every copy", func(ro *v1alpha1.Rollout) bool {
+		return s.copies() == n && meta.FindStatusCondition(ro.Status.Conditions, v1alpha1.ConditionConfigurationKept) == nil
+	})
+}
+
+// TestACopyThatIsDeleted: it is made again while its content can be known. While it
+// can't that is said, with what to do, and neither an abort nor a release waits for it.
+func TestACopyThatIsDeleted(t *testing.T) {
+	t.Parallel()
+	s, first := opened(t, func(s *shop, ro *v1alpha1.Rollout) {
+		s.create(&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "key", Namespace: s.ns}, StringData: map[string]string{"token": "t0"}})
+		s.create(s.settings("green"))
+		*ro = *s.configured()
+	})
+	s.dropCopies(first)
+	s.withCopies(2)
+	if got := s.colour(first); got != "green" {
+		t.Errorf("the copy that is made again says %q, want green", got)
+	}
+	s.configure("blue")
+	second := s.atStep(1).Status.CanaryRevision
+	s.dropCopies(second) // the Secret's is the first one's, too
+	s.withCopies(3)
+	if got := s.colour(second); got != "blue" {
+		t.Errorf("the copy that is made again says %q, want blue", got)
+	}
+
+	gone := s.dropCopies(first)
+	lost := func(ro *v1alpha1.Rollout) bool {
+		c := meta.FindStatusCondition(ro.Status.Conditions, v1alpha1.ConditionConfigurationKept)
+		return c != nil && c.Status == metav1.ConditionFalse && s.copies() == 2 && !strings.Contains(c.Message, gone[1]) && contains(c.Message, []string{
+			gone[0], "revision " + first, "ConfigMap settings has other content now", "put that back into ConfigMap settings", "have another revision take its place",
+		}) && contains(ro.Status.Message, []string{gone[0] + " of revision " + first + " was deleted", v1alpha1.ConditionConfigurationKept})
+	}
+	s.until("told what is lost, for whom and what to do", lost)
+	s.say(v1alpha1.VerbAbort)
+	s.aborted(v1alpha1.ReasonAbortedByCommand)
+	if stable, canary := s.weights(); stable != 100 || canary != 0 {
+		t.Errorf("after the abort stable has %d %% and the canary %d %%", stable, canary)
+	}
+	s.until("told still", lost)
+	s.configure("green")
+	s.withCopies(2) // the second one is forgotten
+	if back := s.untilPhase(v1alpha1.PhaseHealthy).Status.StableRevision; back != first || s.colour(first) != "green" {
+		t.Errorf("stable is %s with %q, want %s with green", back, s.colour(first), first)
+	}
+
+	s.configure("blue")
+	s.atStep(1)
+	s.dropCopies(first)
+	s.until("told again", lost)
+	s.say(v1alpha1.VerbPromote)
+	s.healthyWith(first)
+	s.withCopies(2) // nobody needs the first one's
 }

@@ -156,6 +156,10 @@ func effect(a plan.Action) (news, bool) {
 		n.kind, n.reason, n.action = corev1.EventTypeWarning, "RevisionDrift", "ScaleRevision"
 		n.words = fmt.Sprintf("somebody else scaled ReplicaSet %s; it was scaled back to %d. Scale the Rollout instead", a.Name, a.Replicas)
 		return n, a.Drift
+	case plan.CopyConfig:
+		n.kind, n.reason, n.action = corev1.EventTypeWarning, "ConfigDrift", "CopyConfig"
+		n.words = fmt.Sprintf("somebody else deleted %s %s, from which pods read their configuration; it was made again", a.Copy.From.Kind, a.Copy.Name)
+		return n, true
 	case plan.ScaleWorkload:
 		n.reason, n.action = "WorkloadScaled", "ScaleWorkload"
 		n.words, n.same = scaledWorkload(a), a.Name+strconv.FormatBool(a.Replicas < a.From)

@@ -44,7 +44,8 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 	}
 	ro := r.drafts.latest(stored)
 	o := &observation{
-		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, vet: r.vet, bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)}, rival: map[string]string{},
+		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, vet: r.vet,
+		bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)}, rival: map[string]string{},
 		s: plan.Snapshot{Now: r.clock.Now(), Watched: r.known.since(r.clock.Now()), Rollout: ro, Gate: r.gates.answer(ro.UID)},
 	}
 	own := func(ctx context.Context) error { return o.makes.observe(ctx, o) }
@@ -53,6 +54,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 			return seen{}, err
 		}
 	}
+	o.s.Missing = missing(ctx, o)
 	o.found = append(o.found, r.gates.problems(ro)...)
 	o.s.Problems = o.found
 	return seen{o.s, stored, o.unread}, nil

@@ -52,7 +52,7 @@ func TestNamesOfOthers(t *testing.T) {
 		},
 		"Copy": {
 			taken: &corev1.ConfigMap{ObjectMeta: at(copied)},
-			make:  func(ctx context.Context, w writer) error { return copies{w.client, w.live}.make(ctx, s) },
+			make:  func(ctx context.Context, w writer) error { return copies{w.client, w.live}.makeAll(ctx, s) },
 			want:  "copy ConfigMap settings: ConfigMap " + copied + " exists and belongs to somebody else; delete or rename it",
 		},
 		"Service": {

@@ -20,7 +20,7 @@ import (
 type setter func(cursor, facts, hold) (metav1.Condition, bool)
 
 // setters lists every condition of a Rollout, one function each.
-var setters = []setter{ready, reconciling, stalled, progressing, paused, available, converged, analysisHealthy, trafficSuffices, specValid}
+var setters = []setter{ready, reconciling, stalled, progressing, paused, available, converged, analysisHealthy, trafficSuffices, specValid, configurationKept}
 
 // conditions brings the conditions of the pass before up to date. Times change only with the status of a condition.
 func conditions(c cursor, f facts, h hold) []metav1.Condition {

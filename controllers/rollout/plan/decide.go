@@ -131,7 +131,7 @@ func wakeForSilence(f facts, consider func(time.Time)) {
 	if slices.ContainsFunc(f.Problems, func(p Problem) bool { return p.Unwatched }) {
 		consider(f.Now.Add(problemPause))
 	}
-	if f.Rollout.Spec.TrackConfig {
+	if f.Rollout.Spec.TrackConfig || len(ConfigInUse(f.Snapshot)) > 0 {
 		consider(f.Now.Add(configPause))
 	}
 }

@@ -25,12 +25,12 @@ func diff(c cursor, f facts, d desired) []Action {
 		return abandon(f)
 	}
 	if len(f.Problems) > 0 && m != returning && m != rebinding {
-		return guarded(f, keepCapacity(c, f, d))
+		return guarded(f, slices.Concat(copyAgain(f), keepCapacity(c, f, d)))
 	}
 	if m == rebinding {
-		return guarded(f, giveBack(c, f, d))
+		return guarded(f, slices.Concat(copyAgain(f), giveBack(c, f, d)))
 	}
-	capacity := slices.Concat(makeServices(f), grow(c, f, d))
+	capacity := slices.Concat(copyAgain(f), makeServices(f), grow(c, f, d))
 	way := slices.Concat(unnarrow(c, f), point(c, f, d), writeRoutes(f, d.split), shift(c, f, d))
 	if m == returning || stranded(f) {
 		capacity, way = way, capacity // callers who meet a bad revision, or nobody, wait for no other write

@@ -36,6 +36,7 @@
 //	            restart pods                        restart.go
 //	            from when is a pod available?       minready.go
 //	            put metadata on pods                mark.go
+//	            make copies of configuration again  copies.go
 //	            write routes that are ours          managed.go
 //	            who has changed it?                 drift.go
 //	            have a run ask elsewhere            sources.go

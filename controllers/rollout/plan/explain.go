@@ -113,11 +113,11 @@ var gates = []gate{
 func explain(c cursor, f facts) hold {
 	for _, g := range gates {
 		if h, held := g.hold(c, f); held {
-			h.message += restartText(c, f)
+			h.message += restartText(c, f) + lostBrief(f)
 			return h
 		}
 	}
-	return waits(v1alpha1.ReasonProgressing, "%s: going on%s", stepText(c, f), restartText(c, f))
+	return waits(v1alpha1.ReasonProgressing, "%s: going on%s%s", stepText(c, f), restartText(c, f), lostBrief(f))
 }
 
 // restartText says that a restart waits for a release; at rest it speaks for itself.

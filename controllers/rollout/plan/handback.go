@@ -24,13 +24,14 @@ func handBack(f facts) Plan {
 	p.Status.Phase = v1alpha1.PhaseProgressing
 	p.Status.Traffic = trafficStatus(c, f)
 	if p.Status.Message = growBack(f); p.Status.Message != "" {
-		p.Actions = regrow(f)
+		p.Actions = slices.Concat(copyAgain(f), regrow(f))
 		return p
 	}
 	p.Status.Message = "handing back routes and Services"
 	p.Actions = widen(f)
 	if message := takeover(f); message != "" {
 		p.Status.Message = message
+		p.Actions = slices.Concat(copyAgain(f), p.Actions)
 		p.Wake = wakeUntil(f, time.Time{})
 		return p
 	}

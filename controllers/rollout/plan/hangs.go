@@ -120,7 +120,7 @@ func workloadOf(s Snapshot) Kinds {
 
 func hangsAction(s Snapshot, now v1alpha1.RolloutStatus, a Action) Kinds {
 	switch a := a.(type) {
-	case HoldFinalizer, CreateService, CreateBaseline, SetMinReady, MarkRevision, StartJob, DeleteJob, AskGate, StartRun, AskRun, RedirectRun, StopRun:
+	case HoldFinalizer, CopyConfig, CreateService, CreateBaseline, SetMinReady, MarkRevision, StartJob, DeleteJob, AskGate, StartRun, AskRun, RedirectRun, StopRun:
 		return 0 // done twice, or a little late, they do no harm
 	case CreateRevision:
 		return workloadOf(s) | sizes(s)

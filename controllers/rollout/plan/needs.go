@@ -46,7 +46,7 @@ func needs(a, failed Action) bool {
 // serving reports whether an action may decide who serves callers.
 func serving(a Action) bool {
 	switch a.(type) {
-	case SetMinReady, MarkRevision, CreateService, StartJob, DeleteJob, AskGate, StartRun, AskRun, RedirectRun, StopRun, DeleteRun:
+	case CopyConfig, SetMinReady, MarkRevision, CreateService, StartJob, DeleteJob, AskGate, StartRun, AskRun, RedirectRun, StopRun, DeleteRun:
 		return false
 	}
 	return true

@@ -31,6 +31,8 @@ type Snapshot struct {
 	AsWritten string
 	// Config are the copies that Template refers to; none without spec.trackConfig.
 	Config []ConfigCopy
+	// Missing are the copies of configuration that are not there any more, of [ConfigInUse].
+	Missing []MissingCopy
 	// Selector matches the pods of all revisions; nil when Template is.
 	Selector *metav1.LabelSelector
 	// Workload is the referenced workload; nil without workloadRef.
