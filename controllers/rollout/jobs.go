@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -74,5 +75,21 @@ func podsOf(ctx context.Context, o *observation, hash string) ([]corev1.Pod, err
 	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
 		owner := metav1.GetControllerOf(&p)
 		return owner == nil || o.replicaSets[owner.Name] != hash
+	}), nil
+}
+
+// podsOfWorkload lists the pods that the referenced Deployment has of its own.
+func podsOfWorkload(ctx context.Context, o *observation) ([]corev1.Pod, error) {
+	selector, err := metav1.LabelSelectorAsSelector(o.s.Selector)
+	if err != nil {
+		return nil, fmt.Errorf("read the selector of Deployment %s: %w", o.s.Workload.Name, err)
+	}
+	var list corev1.PodList
+	if err := o.from.live.List(ctx, &list, client.InNamespace(o.s.Rollout.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return nil, fmt.Errorf("list pods of Deployment %s: %w", o.s.Workload.Name, err)
+	}
+	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool {
+		owner := metav1.GetControllerOf(&p)
+		return owner == nil || o.replicaSets[owner.Name] != "" || !strings.HasPrefix(owner.Name, o.s.Workload.Name+"-")
 	}), nil
 }

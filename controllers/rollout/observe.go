@@ -155,7 +155,7 @@ func workload(d *appsv1.Deployment) *plan.Workload {
 	if d.Spec.Replicas != nil {
 		w.Replicas = *d.Spec.Replicas
 	}
-	w.Trouble = unavailable(d)
+	w.Paused, w.Trouble = d.Spec.Paused, unavailable(d)
 	w.Before, w.ScaledTo = noted(d, v1alpha1.WorkloadReplicasAnnotation), noted(d, v1alpha1.WorkloadScaledToAnnotation)
 	return w
 }

@@ -4,9 +4,11 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -14,27 +16,48 @@ import (
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 )
 
-// trouble says of a revision whose pods are late what keeps one of them. Pods
-// are read only then, and nothing is decided by the answer: it is for people.
+// trouble says of pods that are late what keeps one of them. Pods are read only
+// then, and nothing is decided by the answer: it is for people.
 func (o *observation) trouble(ctx context.Context) error {
+	o.troubleOfWorkload(ctx)
 	hash, in := plan.LatePods(o.s)
 	at := slices.IndexFunc(o.s.Revisions, func(r plan.Revision) bool { return r.Hash == hash })
 	if in > 0 || at < 0 || o.s.Revisions[at].Trouble != "" {
 		return nil
 	}
-	pods, err := podsOf(ctx, o, hash)
-	if err != nil {
-		o.s.Revisions[at].Trouble = fmt.Sprintf("its pods can't be listed (%v)", err)
-		return nil
+	o.s.Revisions[at].Trouble = keptBack(podsOf(ctx, o, hash))
+	return nil
+}
+
+// troubleOfWorkload says the same of the referenced workload's own pods, after what its
+// controller says of it.
+func (o *observation) troubleOfWorkload(ctx context.Context) {
+	if late, in := plan.LateWorkload(o.s); !late || in > 0 {
+		return
 	}
-	slices.SortFunc(pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	w := o.s.Workload
+	switch why := keptBack(podsOfWorkload(ctx, o)); {
+	case w.Trouble == "":
+		w.Trouble = why
+	case why != "":
+		w.Trouble += ", " + why
+	}
+}
+
+// keptBack names the oldest pod that is kept from being ready, and what keeps it.
+func keptBack(pods []corev1.Pod, err error) string {
+	if err != nil {
+		return fmt.Sprintf("its pods can't be listed (%v)", err)
+	}
+	slices.SortFunc(pods, func(a, b corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
 	for i := range pods {
 		if why := podTrouble(&pods[i]); why != "" {
-			o.s.Revisions[at].Trouble = fmt.Sprintf("pod %s: %s", pods[i].Name, why)
-			return nil
+			return fmt.Sprintf("pod %s: %s", pods[i].Name, why)
 		}
 	}
-	return nil
+	return ""
 }
 
 // uncreated says why a ReplicaSet can't create pods, such as a quota.
@@ -47,7 +70,8 @@ func uncreated(rs *appsv1.ReplicaSet) string {
 	return ""
 }
 
-// unavailable says why a Deployment gets no further, such as a quota or its own deadline.
+// unavailable says why a Deployment gets no further, in its controller's words: a
+// quota, a pause or its own deadline.
 func unavailable(d *appsv1.Deployment) string {
 	text := ""
 	for _, c := range d.Status.Conditions {
@@ -55,8 +79,11 @@ func unavailable(d *appsv1.Deployment) string {
 		case c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue:
 			return c.Message
 		case c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse:
-			text = c.Message
+			text = strings.TrimSuffix(c.Message, ".")
 		}
+	}
+	if d.Spec.Paused { // what it says of its deadline stays under a pause
+		return "Deployment is paused"
 	}
 	return text
 }

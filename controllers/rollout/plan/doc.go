@@ -21,6 +21,7 @@
 //	command   what do people ask for?               command.go
 //	advance   where is it now?                      advance.go
 //	            may the step end?                   step.go reached.go
+//	            how far is a Deployment taken over? adoption.go
 //	            what does the analysis say?         judgement.go
 //	desire    what should be so?                    desire.go
 //	            what do the steps ask for?          asks.go
@@ -50,7 +51,7 @@
 //	when must this status be written?                 worth.go      Worth, and same.go Same
 //	what must not be forgotten when a pass fails?     listed.go     Remember, Shifted
 //	what is said of writes that fail?                 refused.go    Refused, Granted
-//	which pods have to be read?                       listed.go     PodsWanted, and late.go LatePods
+//	which pods have to be read?                       listed.go     PodsWanted, and late.go LatePods, LateWorkload
 //	what is a pod's trouble, in a word?               podstate.go   PodState
 //	which revision is this template?                  revision.go   HashTemplate, and config.go
 //	are the analyses in order?                        templates.go  CheckAnalysis, and vet.go

@@ -33,13 +33,36 @@ func LatePods(s Snapshot) (hash string, in time.Duration) {
 	return st.CanaryRevision, max(0, since.Add(lateAfter).Sub(s.Now))
 }
 
+// LateWorkload reports whether the referenced workload's pods are what is waited for,
+// because it is still about its own rollout or has to take over again, and in how long
+// to look what keeps them; 0 means now.
+func LateWorkload(s Snapshot) (late bool, in time.Duration) {
+	w, st, since := s.Workload, s.Rollout.Status, s.Rollout.DeletionTimestamp
+	switch {
+	case w == nil:
+		return false, 0
+	case since != nil:
+		late = w.Before != nil && w.Available < w.Replicas
+	case st.StableRevision == "" && st.CanaryRevision != "":
+		late, since = w.Current > w.Replicas, st.StartedAt
+	}
+	if !late || since == nil {
+		return false, 0
+	}
+	return true, max(0, since.Add(lateAfter).Sub(s.Now))
+}
+
 // LateWake is when to look again at the latest while pods are late; 0 while none are.
 func LateWake(s Snapshot) time.Duration {
 	hash, in := LatePods(s)
+	ofWorkload, inWorkload := LateWorkload(s)
 	switch {
-	case hash == "":
+	case hash == "" && !ofWorkload:
 		return 0
-	case in == 0:
+	case hash == "", ofWorkload && inWorkload < in:
+		in = inWorkload
+	}
+	if in == 0 {
 		return lateAgain
 	}
 	return in

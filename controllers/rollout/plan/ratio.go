@@ -182,6 +182,9 @@ func retiredFirst(c cursor, f facts) []Revision {
 // podsMissing says what a release by pods still waits for.
 func podsMissing(c cursor, f facts) (hold, bool) {
 	want, r := wantedMix(c, f), f.revisions.of(c.canary)
+	if h, adopts := adopting(c, f, want.canary); adopts {
+		return h, true
+	}
 	if f.carrying(c.canary) < want.canary || r.Name == "" {
 		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, want.canary)), true
 	}

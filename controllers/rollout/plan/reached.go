@@ -53,8 +53,8 @@ func owedAt(c cursor, f facts) owed {
 
 func shortOfPods(c cursor, f facts) (hold, bool) {
 	o, r := owedAt(c, f), f.revisions.of(c.canary)
-	if f.Workload != nil && c.mode(f) == initial && r.Replicas < o.n {
-		return waits(v1alpha1.ReasonWaitingForPods, "taking over from Deployment %s: %d of %d pods are ours and available", f.Workload.Name, r.Available, o.n), true
+	if h, adopts := adopting(c, f, o.n); adopts {
+		return h, true
 	}
 	if r.Available < o.n || r.Name == "" {
 		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, o.n)), true

@@ -93,6 +93,8 @@ type Workload struct {
 	Current int32
 	// Available is the number of its pods that are available.
 	Available int32
+	// Paused: its own rollout is.
+	Paused bool
 	// Trouble says what keeps its pods, in words for people; nothing is decided by it.
 	Trouble string
 	// MinReadySeconds of it.
