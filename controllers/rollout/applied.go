@@ -7,12 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/controllers/rollout/plan"
 	"github.com/sluice-dev/sluice/internal/kube"
@@ -20,9 +18,6 @@ import (
 
 // applied is what became of a plan's actions.
 type applied struct {
-	// tried are those that were begun, but for those of which nothing can have been
-	// written. Each may have been carried out, one that failed in part.
-	tried []plan.Action
 	// unfinished: one goes on in the next pass.
 	unfinished bool
 	// failures are there for people to know, whatever came after them.
@@ -44,26 +39,6 @@ func (d *applied) failed(ctx context.Context, a plan.Action, err error) {
 		}
 		d.failures = append(d.failures, fmt.Errorf("%s: %w", a, part))
 	}
-}
-
-// mayHaveWritten reports whether something came of an action on so many objects
-// although it failed: an answer was lost, or not every object was refused.
-func mayHaveWritten(err error, objects int) bool {
-	var parts failures
-	if !errors.As(err, &parts) {
-		parts = failures{err}
-	}
-	return len(parts) < objects || slices.ContainsFunc(parts, func(part error) bool { return !saysNo(part) })
-}
-
-// saysNo reports whether an error is an answer of the API server that nothing was written.
-func saysNo(err error) bool {
-	switch apierrors.ReasonForError(err) { //nolint:exhaustive // whatever else may hide a write
-	case metav1.StatusReasonForbidden, metav1.StatusReasonInvalid, metav1.StatusReasonNotFound, metav1.StatusReasonConflict,
-		metav1.StatusReasonBadRequest, metav1.StatusReasonUnauthorized, metav1.StatusReasonTooManyRequests:
-		return true
-	}
-	return false
 }
 
 // err is what the pass ends with. A lost race is silent, but not what failed before it.

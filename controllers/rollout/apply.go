@@ -31,7 +31,7 @@ import (
 // apply carries actions out in order. One that fails keeps those from it that
 // need it, and everything when what was decided upon is no longer so. It is the
 // only place that writes anything but a Rollout's status. What it achieved is for
-// the next pass to see; it tells only what may have been carried out, and what not.
+// the next pass to see; it tells only what failed.
 func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.Action) applied {
 	var done applied
 	for len(actions) > 0 {
@@ -40,9 +40,6 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 		err := r.writer.write(ctx, s, a)
 		if errors.Is(err, errUnfinished) {
 			done.unfinished, err = true, nil
-		}
-		if err == nil || mayHaveWritten(err, objects(s, a)) {
-			done.tried = append(done.tried, a)
 		}
 		if err != nil {
 			if done.failed(ctx, a, err); done.lost != nil {
@@ -56,20 +53,6 @@ func (r *Reconciler) apply(ctx context.Context, s plan.Snapshot, actions []plan.
 		r.metrics.action(s.Rollout, a)
 	}
 	return done
-}
-
-// objects is how many objects an action writes to.
-func objects(s plan.Snapshot, a plan.Action) int {
-	if _, shift := a.(plan.ShiftTraffic); !shift {
-		return 1
-	}
-	n := 0
-	for _, route := range plan.Bindings(s.Rollout).Routes {
-		if n++; route.DestinationRule != "" {
-			n++
-		}
-	}
-	return n
 }
 
 // writer carries out single actions.

@@ -53,78 +53,86 @@ func TestScaledMeanwhile(t *testing.T) {
 	}
 }
 
-// steering is a router whose writes end as it says, by the routes' names.
-type steering map[string]error
+// steering is a router whose writes end as ends says, by the routes' names. It notes
+// the others.
+type steering struct {
+	ends  map[string]error
+	wrote *[]string
+}
 
 func (steering) Observe(context.Context, client.Reader, routers.Route) (traffic.Observed, error) {
 	return traffic.Observed{}, nil
 }
 
 func (r steering) Apply(_ context.Context, route routers.Route, _ traffic.Split) error {
-	return r[route.Ref.Name]
+	return note(r.wrote, route.Ref.Name, r.ends[route.Ref.Name])
+}
+
+// note adds what was written without an error.
+func note(to *[]string, name string, err error) error {
+	if err == nil {
+		*to = append(*to, name)
+	}
+	return err
 }
 
 func (steering) Release(context.Context, routers.Route) error { return nil }
 
 // TestWhatBecomesOfActions: a race that is lost ends a pass in silence, but for
-// what was refused before it, and what may have been written is known.
+// what was refused before it, and others go on without what failed.
 func TestWhatBecomesOfActions(t *testing.T) {
 	resource := schema.GroupResource{Resource: "things"}
 	refused, lost := apierrors.NewForbidden(resource, "x", nil), apierrors.NewConflict(resource, "x", nil)
-	unanswered := apierrors.NewTimeoutError("forbidden or not, nobody knows", 0)
 	point := func(service string) plan.Action { return plan.SelectRevision{Service: service, Revision: "v2"} }
 	shift := plan.ShiftTraffic{Split: traffic.CanaryAt(25)}
 	type told struct {
-		Tried    []string
+		Wrote    []string
 		Refused  []string
 		Conflict bool
 		Lost     bool
 	}
 	cases := map[string]struct {
 		reason  string
-		routes  steering
+		routes  map[string]error
 		actions []plan.Action
 		want    told
 	}{
-		"Done": {reason: "there is nothing to tell", actions: []plan.Action{point("fine"), shift}, want: told{Tried: []string{"fine", "shift"}}},
+		"Done": {reason: "there is nothing to tell", actions: []plan.Action{point("fine"), shift}, want: told{Wrote: []string{"fine", "a", "b"}}},
 		"Lost": {
 			reason: "whoever won has changed the world", actions: []plan.Action{shift, point("lost"), point("fine")},
-			want: told{Tried: []string{"shift"}, Conflict: true, Lost: true},
+			want: told{Wrote: []string{"a", "b"}, Conflict: true, Lost: true},
 		},
 		"Refused": {
 			reason: "others go on without it", actions: []plan.Action{point("refused"), shift},
-			want: told{Tried: []string{"shift"}, Refused: []string{"Service refused"}},
+			want: told{Wrote: []string{"a", "b"}, Refused: []string{"Service refused"}},
 		},
 		"RefusedAndLost": {
 			reason: "a policy that denies must not hide behind a race", actions: []plan.Action{point("refused"), point("lost"), shift},
 			want: told{Refused: []string{"Service refused"}, Lost: true},
 		},
 		"RouteLost": {
-			reason: "the other one was written", routes: steering{"b": lost}, actions: []plan.Action{shift, point("fine")},
-			want: told{Tried: []string{"shift"}, Conflict: true, Lost: true},
+			reason: "the other one was written", routes: map[string]error{"b": lost}, actions: []plan.Action{shift, point("fine")},
+			want: told{Wrote: []string{"a"}, Conflict: true, Lost: true},
 		},
 		"RoutesRefusedAndLost": {
-			reason: "one refuses what for the other comes too late", routes: steering{"a": refused, "b": lost}, actions: []plan.Action{shift, point("fine")},
+			reason: "one refuses what for the other comes too late", routes: map[string]error{"a": refused, "b": lost}, actions: []plan.Action{shift, point("fine")},
 			want: told{Refused: []string{"Route test/a"}, Lost: true},
 		},
 		"RouteRefused": {
-			reason: "the other one was written", routes: steering{"a": refused}, actions: []plan.Action{shift},
-			want: told{Tried: []string{"shift"}, Refused: []string{"Route test/a"}},
-		},
-		"Unanswered": {
-			reason: "nobody knows whether it was written", routes: steering{"a": unanswered, "b": refused}, actions: []plan.Action{shift},
-			want: told{Tried: []string{"shift"}, Refused: []string{"Route test/a", "Route test/b"}},
+			reason: "the other one was written", routes: map[string]error{"a": refused}, actions: []plan.Action{shift},
+			want: told{Wrote: []string{"b"}, Refused: []string{"Route test/a"}},
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
+			var wrote []string
 			c := interceptor.NewClient(fake.NewClientBuilder().Build(), interceptor.Funcs{
 				Patch: func(_ context.Context, _ client.WithWatch, o client.Object, _ client.Patch, _ ...client.PatchOption) error {
-					return map[string]error{"refused": refused, "lost": lost}[o.GetName()]
+					return note(&wrote, o.GetName(), map[string]error{"refused": refused, "lost": lost}[o.GetName()])
 				},
 			})
 			registry, err := routers.NewRegistry(c, c, routers.Entry{
-				Name: "steering", Kinds: []schema.GroupKind{{Kind: "Route"}}, New: func(client.Client, client.Reader) routers.Router { return tc.routes },
+				Name: "steering", Kinds: []schema.GroupKind{{Kind: "Route"}}, New: func(client.Client, client.Reader) routers.Router { return steering{tc.routes, &wrote} },
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -138,14 +146,7 @@ func TestWhatBecomesOfActions(t *testing.T) {
 			r := &Reconciler{recorder: recorder{events.NewFakeRecorder(10)}, metrics: m, writer: writer{client: c, live: c, routers: registry}}
 			done := r.apply(t.Context(), plan.Snapshot{Rollout: ro}, tc.actions)
 
-			got := told{Conflict: apierrors.IsConflict(done.err()), Lost: done.lost != nil}
-			for _, a := range done.tried {
-				if s, ok := a.(plan.SelectRevision); ok {
-					got.Tried = append(got.Tried, s.Service)
-					continue
-				}
-				got.Tried = append(got.Tried, "shift")
-			}
+			got := told{Conflict: apierrors.IsConflict(done.err()), Lost: done.lost != nil, Wrote: wrote}
 			for i, refusal := range done.failures {
 				got.Refused = append(got.Refused, refusal.Error())
 				if len(tc.want.Refused) > i && strings.Contains(refusal.Error(), tc.want.Refused[i]) {

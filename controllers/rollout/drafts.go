@@ -90,19 +90,6 @@ func (d *drafts) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, a
 	d.of[stored.UID] = held
 }
 
-// shifted remembers that routes were written to, or may have been, by the actions
-// that were tried, and gives the status that says so.
-func (d *drafts) shifted(s seen, p plan.Plan, tried []plan.Action, held bool) v1alpha1.RolloutStatus {
-	stored, decided := s.stored, *s.stored
-	decided.Status = p.Status
-	if !held {
-		stored = &decided
-	}
-	now := plan.Shifted(p.Status, tried)
-	d.saw(stored, &decided, now, s.Now)
-	return now
-}
-
 // drop forgets what was held of a Rollout, because it is written or true again.
 func (d *drafts) drop(uid types.UID) {
 	d.mu.Lock()

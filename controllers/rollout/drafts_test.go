@@ -33,25 +33,3 @@ func TestTheFirstStatusIsNeverHeld(t *testing.T) {
 		t.Errorf("something is left of a Rollout that was forgotten: words are held for %s", left)
 	}
 }
-
-// TestWhatWasWrittenToRoutesIsRemembered, be the status held or stored.
-func TestWhatWasWrittenToRoutesIsRemembered(t *testing.T) {
-	for name, held := range map[string]bool{"Held": true, "Stored": false} {
-		t.Run(name, func(t *testing.T) {
-			s := seen{stored: &v1alpha1.Rollout{}}
-			p := plan.Plan{Status: v1alpha1.RolloutStatus{Message: "shifting", Traffic: &v1alpha1.TrafficStatus{}}}
-			d := newDrafts()
-			if d.shifted(s, p, nil, held).Traffic.Differ {
-				t.Error("nothing was written")
-			}
-			got := d.shifted(s, p, []plan.Action{plan.ShiftTraffic{}}, held)
-			next := *s.stored
-			if !held {
-				next.Status = p.Status
-			}
-			if latest := d.latest(&next); !got.Traffic.Differ || latest.Status.Traffic == nil || !latest.Status.Traffic.Differ || p.Status.Traffic.Differ {
-				t.Errorf("the next pass goes on from %+v", latest.Status.Traffic)
-			}
-		})
-	}
-}

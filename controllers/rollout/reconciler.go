@@ -71,7 +71,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return again(err)
 	}
 	done := r.apply(ctx, s.Snapshot, p.Actions)
-	p.Status = r.drafts.shifted(s, p, done.tried, unwritten > 0)
 	if err := done.err(); err != nil {
 		r.known.drop(s.stored.UID)
 		// What waits for its time must not wait for what failed: an abort goes on.

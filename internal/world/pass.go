@@ -38,8 +38,6 @@ type pass struct {
 	pods []plan.Pod
 	// wrote counts what it wrote; harmless passes write nothing.
 	wrote int
-	// tried are the actions that were begun: each may have been carried out, in part at least.
-	tried []plan.Action
 	// failed are the errors of those that others go on without.
 	failed []error
 	// unwritten is for how long the status that was decided on may stay so.
@@ -228,7 +226,6 @@ func (p *pass) act(left []plan.Action) {
 		return
 	case len(left) == 0:
 		p.c.w.laws.done(p)
-		p.shifted()
 		p.c.end(p, nil)
 		return
 	}
@@ -243,8 +240,8 @@ type deed struct {
 	action plan.Action
 	writes []func() error
 	left   []plan.Action
-	// came: something may have been written; failed: not everything was.
-	came, failed bool
+	// failed: not everything was written.
+	failed bool
 }
 
 func (d *deed) write(n int) {
@@ -255,11 +252,9 @@ func (d *deed) write(n int) {
 	c := d.p.c
 	c.later(c.w.lags.Write, "write", func() {
 		err := d.p.attempt(d.action.String(), d.writes[n])
-		d.came = d.came || err == nil || errors.Is(err, errLost)
 		switch {
 		case err == nil:
 		case c.dead || c.former && c.fenced || errors.Is(err, errConflict):
-			d.note()
 			d.p.fail(err)
 			return
 		default:
@@ -270,15 +265,7 @@ func (d *deed) write(n int) {
 	})
 }
 
-// note says that the action was tried, unless nothing of it can have been written.
-func (d *deed) note() {
-	if d.came {
-		d.p.tried = append(d.p.tried, d.action)
-	}
-}
-
 func (d *deed) end() {
-	d.note()
 	if d.failed {
 		d.left = plan.Without(d.left, d.action)
 	}
@@ -341,21 +328,9 @@ func (p *pass) outlived(what string) error {
 // aStatus is what a write of the status is called.
 const aStatus = "status"
 
-// shifted remembers that routes were written to, or may have been.
-func (p *pass) shifted() {
-	stored, decided := p.stored, *p.stored
-	decided.Status = p.plan.Status
-	if p.unwritten == 0 && p.c.w.live.rollout != nil {
-		stored = &decided
-	}
-	p.plan.Status = plan.Shifted(p.plan.Status, p.tried)
-	p.c.draft.saw(stored, &decided, p.plan.Status, p.now)
-}
-
 // fail ends a pass that could not do all that was planned. What was refused is
 // reported as condition Applied, also where a race was lost after it; that alone is silent.
 func (p *pass) fail(lost error) {
-	p.shifted()
 	err := errors.Join(p.failed...)
 	if len(p.failed) == 0 {
 		err = lost

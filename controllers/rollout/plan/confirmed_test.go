@@ -189,34 +189,10 @@ func TestRoutesThatDisagreeAreRemembered(t *testing.T) {
 	}
 }
 
-// TestWhatIsWrittenBackIsNew: between two looks routes may be written to and
-// written back by somebody else; what proxies serve by then nobody knows.
+// TestWhatIsWrittenBackIsNew: between two looks, or while no controller runs, routes may
+// be written to and written back. The split is the one that the status knows, and only
+// the edition tells.
 func TestWhatIsWrittenBackIsNew(t *testing.T) {
-	s := scene(canaryOf(0, 1, 0), settledNow)
-	p := Decide(s)
-	for _, tc := range []struct {
-		reason  string
-		actions []Action
-		settled bool
-	}{
-		{"nothing was written", nil, true},
-		{"the split was", p.Actions, false},
-		{"with a route of our own", []Action{WriteRoute{Split: traffic.CanaryAt(25)}}, false},
-		{"the routes are given up", []Action{ReleaseTraffic{}}, true},
-	} {
-		s.Rollout.Status = Shifted(p.Status, tc.actions)
-		if f := assess(s); f.settled() != tc.settled {
-			t.Errorf("%s between, so that it is settled: %t, want %t", tc.reason, f.settled(), tc.settled)
-		}
-	}
-	if !slices.ContainsFunc(p.Actions, func(a Action) bool { _, is := a.(ShiftTraffic); return is }) {
-		t.Error("the scene shifts nothing")
-	}
-}
-
-// TestWrittenAndBackInAbsence: the same while no controller runs. The split is the one
-// that the status knows, and only the edition tells.
-func TestWrittenAndBackInAbsence(t *testing.T) {
 	cases := map[string]struct {
 		reason      string
 		before, now string

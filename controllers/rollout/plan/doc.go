@@ -49,7 +49,7 @@
 //	what must be read live before this plan counts?   hangs.go      HangsOn
 //	which actions need one that has failed?           needs.go      Without
 //	when must this status be written?                 worth.go      Worth, and same.go Same
-//	what must not be forgotten when a pass fails?     listed.go     Remember, Shifted
+//	what must not be forgotten when a pass fails?     listed.go     Remember
 //	what is said of writes that fail?                 refused.go    Refused, Granted
 //	which pods have to be read?                       listed.go     PodsWanted, and late.go LatePods, LateWorkload
 //	what is a pod's trouble, in a word?               podstate.go   PodState

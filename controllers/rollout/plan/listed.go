@@ -209,20 +209,6 @@ func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
 	return old, true
 }
 
-// Shifted is a status after actions were carried out, or may have been: when they
-// write to routes, what these carried before has not been so all along, should
-// somebody write it back before the next look.
-func Shifted(s v1alpha1.RolloutStatus, actions []Action) v1alpha1.RolloutStatus {
-	shifts := func(a Action) bool { _, is := shares(a); return is }
-	if s.Traffic == nil || !slices.ContainsFunc(actions, shifts) {
-		return s
-	}
-	t := *s.Traffic
-	t.Differ = true
-	s.Traffic = &t
-	return s
-}
-
 // without is what is known once the eviction of a pod is asked for, for the first
 // time or again: that pod counts no more.
 func (l listed) without(pod string, f facts) listed {
