@@ -25,7 +25,9 @@ func (o *observation) trouble(ctx context.Context) error {
 	if in > 0 || at < 0 || o.s.Revisions[at].Trouble != "" {
 		return nil
 	}
-	o.s.Revisions[at].Trouble = keptBack(podsOf(ctx, o, hash))
+	pods, err := podsOf(ctx, o, hash)
+	pods = slices.DeleteFunc(pods, func(p corev1.Pod) bool { return !plan.LatePod(o.s, hash, p.CreationTimestamp.Time) })
+	o.s.Revisions[at].Trouble = keptBack(pods, err)
 	return nil
 }
 

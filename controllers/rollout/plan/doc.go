@@ -51,7 +51,7 @@
 //	when must this status be written?                 worth.go      Worth, and same.go Same
 //	what must not be forgotten when a pass fails?     listed.go     Remember
 //	what is said of writes that fail?                 refused.go    Refused, Granted
-//	which pods have to be read?                       listed.go     PodsWanted, and late.go LatePods, LateWorkload
+//	which pods have to be read?                       listed.go     PodsWanted, and late.go LatePods, LatePod, LateWorkload
 //	what is a pod's trouble, in a word?               podstate.go   PodState
 //	which revision is this template?                  revision.go   HashTemplate, and config.go
 //	are the analyses in order?                        templates.go  CheckAnalysis, and vet.go

@@ -177,7 +177,8 @@ func resultGate(c cursor, f facts) (hold, bool) {
 		h.message = fmt.Sprintf("replacing pods waits, %d created before the restart asked for are left: %s", len(outdated(c, f)), h.message)
 		return h, true
 	case c.restart.pending(f):
-		return waits(v1alpha1.ReasonRestarting, "replacing pods one by one: %d created before the restart asked for are left, %s", len(outdated(c, f)), pods(r, f.replicas+1)), true
+		return waits(v1alpha1.ReasonRestarting, "replacing pods one by one: %d created before the restart asked for are left, %s%s",
+			len(outdated(c, f)), pods(r, f.replicas+1), nextEviction(c, f)), true
 	case r.Available < f.replicas:
 		return waits(v1alpha1.ReasonWaitingForPods, "revision %s carries all traffic: %s", c.stable, pods(r, f.replicas)), true
 	case !onStable(c, f):

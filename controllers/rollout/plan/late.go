@@ -6,6 +6,11 @@ package plan
 import (
 	"slices"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
 
 const (
@@ -15,22 +20,40 @@ const (
 	lateAgain = 30 * time.Second
 )
 
-// LatePods names the revision in flight while its release waits for pods, and says in
-// how long to look what keeps them; 0 means now. It names none at any other time.
+// LatePods names the revision whose pods are waited for, and says in how long to look
+// what keeps them; 0 means now. It names none while nobody waits for pods.
 func LatePods(s Snapshot) (hash string, in time.Duration) {
+	hash, since := awaitedPods(s)
+	short := slices.ContainsFunc(s.Revisions, func(r Revision) bool { return r.Hash == hash && r.Available < r.Replicas })
+	if hash == "" || since == nil || !short {
+		return "", 0
+	}
+	return hash, max(0, since.Add(lateAfter).Sub(s.Now))
+}
+
+// awaitedPods gives the revision on whose pods a Rollout hangs, and since when something
+// is waited for: the one in flight; or stable, on the way back to it, while its pods
+// are replaced, and whenever else it is not ready at rest.
+func awaitedPods(s Snapshot) (hash string, since *metav1.Time) {
 	st := s.Rollout.Status
-	if st.CanaryRevision == "" {
-		return "", 0
+	switch {
+	case st.Abort != nil:
+		return st.StableRevision, &st.Abort.At
+	case st.CanaryRevision == "":
+		if c := meta.FindStatusCondition(st.Conditions, v1alpha1.ConditionReady); c != nil && c.Status != metav1.ConditionTrue {
+			since = &c.LastTransitionTime
+		}
+		return st.StableRevision, since
+	case st.CurrentStep != nil:
+		return st.CanaryRevision, st.CurrentStep.WaitingSince
 	}
-	since := st.StartedAt
-	if st.CurrentStep != nil {
-		since = st.CurrentStep.WaitingSince
-	}
-	short := slices.ContainsFunc(s.Revisions, func(r Revision) bool { return r.Hash == st.CanaryRevision && r.Available < r.Replicas })
-	if since == nil || !short {
-		return "", 0
-	}
-	return st.CanaryRevision, max(0, since.Add(lateAfter).Sub(s.Now))
+	return st.CanaryRevision, st.StartedAt
+}
+
+// LatePod reports whether a pod of such a revision, created then, is late itself. Pods of
+// stable are replaced one after another, so that each of them has its moment.
+func LatePod(s Snapshot, hash string, created time.Time) bool {
+	return hash != s.Rollout.Status.StableRevision || !s.Now.Before(created.Add(lateAfter))
 }
 
 // LateWorkload reports whether the referenced workload's pods are what is waited for,
@@ -61,6 +84,8 @@ func LateWake(s Snapshot) time.Duration {
 		return 0
 	case hash == "", ofWorkload && inWorkload < in:
 		in = inWorkload
+	case in == 0 && hash == s.Rollout.Status.StableRevision && revisions(s.Revisions).of(hash).Trouble == "":
+		return lateAfter // a pod that is not late yet may be so by then
 	}
 	if in == 0 {
 		return lateAgain

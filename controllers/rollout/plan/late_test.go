@@ -51,3 +51,53 @@ func TestLatePodsAreAskedAbout(t *testing.T) {
 		})
 	}
 }
+
+// TestLatePodsOfStable: the same words are told of stable where it is what is waited for.
+func TestLatePodsOfStable(t *testing.T) {
+	short := func(s *Snapshot) { s.Revisions[0].Available = 3 }
+	surging := func(s *Snapshot) { s.Revisions[0].Replicas, s.Revisions[0].Current = 5, 5 }
+	ready := func(status metav1.ConditionStatus, ago time.Duration) edit {
+		return func(s *Snapshot) {
+			s.Rollout.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, LastTransitionTime: metav1.NewTime(noon.Add(-ago))}}
+		}
+	}
+	troubled := func(s *Snapshot) { s.Revisions[0].Trouble = "pod a: Unschedulable" }
+	aborted := func(s *Snapshot) {
+		latched("Bad")(s)
+		s.Rollout.Status.Abort.At = metav1.NewTime(noon.Add(-time.Minute))
+	}
+	for name, tc := range map[string]struct {
+		reason   string
+		edits    []edit
+		hash     string
+		in, wake time.Duration
+	}{
+		"Full":      {"it has all its pods", []edit{ready(metav1.ConditionFalse, time.Minute)}, "", 0, 0},
+		"JustLost":  {"nobody has been told yet", []edit{short, ready(metav1.ConditionTrue, time.Hour)}, "", 0, 0},
+		"Soon":      {"pods may take a moment", []edit{short, ready(metav1.ConditionFalse, 4*time.Second)}, "v1", 6 * time.Second, 6 * time.Second},
+		"Late":      {"a pod that is not late yet may be so soon", []edit{short, ready(metav1.ConditionFalse, time.Minute)}, "v1", 0, lateAfter},
+		"Told":      {"what is known is asked again", []edit{short, troubled, ready(metav1.ConditionFalse, time.Minute)}, "v1", 0, lateAgain},
+		"Restart":   {"a restart waits for one pod more", []edit{surging, ready(metav1.ConditionFalse, time.Minute)}, "v1", 0, lateAfter},
+		"Returning": {"the way back waits for stable, not for the canary", []edit{canaryOf(1, 1, 25), short, aborted}, "v1", 0, lateAfter},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene(tc.edits...)
+			if hash, in := LatePods(s); hash != tc.hash || in != tc.in {
+				t.Errorf("%s: LatePods gives %q in %s, want %q in %s", tc.reason, hash, in, tc.hash, tc.in)
+			}
+			if wake := LateWake(s); wake != tc.wake {
+				t.Errorf("%s: LateWake gives %s, want %s", tc.reason, wake, tc.wake)
+			}
+		})
+	}
+	s := scene(canaryOf(1, 1, 25))
+	for _, tc := range []struct {
+		hash string
+		age  time.Duration
+		want bool
+	}{{"v1", 4 * time.Second, false}, {"v1", lateAfter, true}, {"v2", 0, true}} {
+		if got := LatePod(s, tc.hash, noon.Add(-tc.age)); got != tc.want {
+			t.Errorf("a pod of %s is late after %s: %t, want %t", tc.hash, tc.age, got, tc.want)
+		}
+	}
+}

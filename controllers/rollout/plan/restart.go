@@ -99,6 +99,35 @@ func replace(c cursor, f facts) []Action {
 	return []Action{EvictPod{why(fmt.Sprintf("created before the restart asked for; %d to go, %d of %d pods available", len(old), carrying, f.replicas)), old[0].Name}}
 }
 
+// nextEviction says what the next one waits for once all pods are available: a pod on
+// its way out, or a Service that does not list them for long enough yet.
+func nextEviction(c cursor, f facts) string {
+	if f.revisions.of(c.stable).Available <= f.replicas {
+		return ""
+	}
+	l, _ := f.listed.in(traffic.Stable)
+	var leaving []string
+	for _, p := range f.Pods {
+		switch {
+		case p.Terminating:
+			leaving = append(leaving, p.Name)
+		case p.Name == l.evicted:
+			return "" // that is asked for right now
+		}
+	}
+	service := f.StableService.Name
+	if f.means == byReplicas {
+		service = f.CallerService.Name
+	}
+	switch {
+	case len(leaving) > 0:
+		return fmt.Sprintf("; waiting for pod %s to end", slices.Min(leaving))
+	case f.carrying(c.stable) <= f.replicas:
+		return fmt.Sprintf("; waiting for Service %s to list them for %s", service, f.strategy.settle)
+	}
+	return ""
+}
+
 // evicting: the pod that was evicted last is still listed. Stable is not made smaller
 // before it has ended, because nobody knows which of the others would go with it.
 func evicting(c cursor, f facts) bool {

@@ -126,6 +126,47 @@ func TestEvictionIsKeptInMind(t *testing.T) {
 	}
 }
 
+// TestARestartSaysWhatTheNextEvictionWaitsFor: the words are those of a release where
+// the pod more than usual does not come.
+func TestARestartSaysWhatTheNextEvictionWaitsFor(t *testing.T) {
+	const left = "replacing pods one by one: 1 created before the restart asked for are left, "
+	old, young := noon.Add(-time.Hour), noon.Add(-time.Minute)
+	late := func(s *Snapshot) {
+		s.Revisions[0].Ready, s.Revisions[0].Available = 4, 4
+		s.Revisions[0].Trouble = "pod e: Unschedulable: 0/1 nodes are available"
+	}
+	asked := func(s *Snapshot) {
+		s.Rollout.Spec.RestartAt = ptr.To(metav1.NewTime(noon.Add(-30 * time.Minute)))
+		s.Revisions = []Revision{revision("v1", 1, 5)}
+		s.Pods = append(podsOf([]string{"a"}, old), podsOf([]string{"b", "c", "d", "e"}, young)...)
+		s.StableService = service("stable", "v1", 5)
+		s.StableService.Listed = []string{"a", "b", "c", "d", "e"}
+	}
+	listedSince := func(ago time.Duration) edit {
+		return func(s *Snapshot) {
+			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{{Service: "stable", Revision: "v1", Ready: 5, Before: 4, Since: metav1.NewTime(noon.Add(-ago))}}
+		}
+	}
+	for name, tc := range map[string]struct {
+		reason string
+		edits  []edit
+		want   string
+	}{
+		"NoRoom":  {"the pod more than usual is late", []edit{late}, left + "4 of 5 available; pod e: Unschedulable: 0/1 nodes are available"},
+		"Leaving": {"the one before has not ended", []edit{func(s *Snapshot) { s.Pods = append(s.Pods, podsOf([]string{"-z", "-y"}, old)...) }}, "5 of 5 available; waiting for pod y to end"},
+		"Listed":  {"proxies may not know it yet", []edit{listedSince(time.Second)}, left + "5 of 5 available; waiting for Service stable to list them for 2s"},
+		"ByPods":  {"nor may callers of the one Service", []edit{byPods("1"), func(s *Snapshot) { s.CallerService.Ready = map[string]int32{"v1": 4} }}, left + "5 of 5 available; waiting for Service shop to list them for 2s"},
+		"Now":     {"it is asked for right now", []edit{listedSince(time.Minute)}, left + "5 of 5 available"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Decide(scene(append([]edit{settledNow, asked}, tc.edits...)...)).Status.Message
+			if !strings.HasSuffix(got, tc.want) {
+				t.Errorf("%s: says %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 // podsOf have these names; a minus says that one is on its way out.
 func podsOf(names []string, created time.Time) []Pod {
 	var all []Pod
