@@ -109,6 +109,8 @@ type Problem struct {
 	Gone bool `json:"-"`
 	// Unwatched: no event tells that it is mended, so it has to be looked for.
 	Unwatched bool `json:",omitempty"`
+	// Unread: nobody knows whether it is one, because something could not be read.
+	Unread bool `json:",omitempty"`
 }
 
 // Error implements error.

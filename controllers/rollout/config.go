@@ -4,7 +4,6 @@
 package rollout
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -39,8 +38,7 @@ func track(ctx context.Context, o *observation, t *corev1.PodTemplateSpec) (*cor
 		case apierrors.IsForbidden(err):
 			o.problem("spec.trackConfig", "the controller may not read %s; bind ClusterRole sluice-config to its service account in namespace %s, or set spec.trackConfig to false", ref, o.s.Rollout.Namespace)
 		case err != nil:
-			o.unread = cmp.Or(o.unread, fmt.Errorf("read %s: %w", ref, err))
-			o.problem("spec.trackConfig", "%s, which the pod template refers to, can't be read, so nobody knows which revision is wanted: %v; it is tried again, see to it that the API server answers", ref, err)
+			o.unreadable("spec.trackConfig", ref.String(), err)
 		default:
 			name, err := copyName(o.s, ref, source)
 			if err != nil {

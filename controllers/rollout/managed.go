@@ -46,7 +46,7 @@ func (m managed) observe(ctx context.Context, o *observation) error {
 		found, err := m.route(ctx, o, ref, at)
 		var p *routers.Problem
 		if errors.As(err, &p) {
-			o.found = append(o.found, plan.Problem{Field: p.Field, Message: p.Message, Steers: true, Unwatched: p.Unwatched})
+			o.made(p)
 			continue
 		}
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -185,4 +186,53 @@ func TestAbortWhilePodsCantBeListed(t *testing.T) {
 	})
 	s.say(v1alpha1.VerbAbort)
 	s.aborted(v1alpha1.ReasonAbortedByCommand)
+}
+
+// TestDeadlineDespiteAnOutage: while nobody knows which revision is wanted, a release
+// goes on waiting since when it did, shows the image that it is about, and is taken
+// back at its deadline. Stable grows meanwhile, which has statuses written.
+func TestDeadlineDespiteAnOutage(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	o := &outage{of: func(r *http.Request) bool {
+		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/configmaps/settings")
+	}}
+	startController(t, o.env(t), s.ns)
+	s.create(s.settings("green"))
+	ro := s.rollout(weight(25), pause())
+	ro.Spec.TrackConfig, ro.Spec.ProgressDeadlineSeconds = true, ptr.To(int32(12))
+	ro.Spec.Template.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}}}
+	s.create(ro)
+	first := s.untilPhase(v1alpha1.PhaseHealthy).Status.StableRevision
+	s.patch(func(ro *v1alpha1.Rollout) {
+		ro.Spec.Template.Spec.Containers[0].Image = "shop:v2"
+		ro.Spec.Template.Annotations = neverReady("").Annotations
+	})
+	since := s.until("waiting for pods", func(ro *v1alpha1.Rollout) bool {
+		return ro.Status.CurrentStep != nil && ro.Status.CurrentStep.WaitingSince != nil
+	}).Status.CurrentStep.WaitingSince
+
+	o.on.Store(true)
+	stop := s.always(func(context.Context) string {
+		now := s.get().Status
+		if now.Image != "shop:v2" {
+			return fmt.Sprintf("image %q is shown, want shop:v2", now.Image)
+		}
+		if now.Abort == nil && !now.CurrentStep.WaitingSince.Equal(since) {
+			return fmt.Sprintf("waits for pods since %s, want %s as before", now.CurrentStep.WaitingSince, since)
+		}
+		return ""
+	})
+	s.scale(6)
+	s.until("held, with stable grown", func(ro *v1alpha1.Rollout) bool {
+		return ro.Status.Phase == v1alpha1.PhaseHolding && s.replicas(first) == 6
+	})
+	at := s.aborted(v1alpha1.ReasonDeadlineExceeded).Status.Abort.At
+	stop()
+	if late := at.Sub(since.Time); late < 12*time.Second || late > 20*time.Second {
+		t.Errorf("aborted after %s, want the deadline of 12s", late)
+	}
+	if o.hits.Load() == 0 {
+		t.Error("nothing failed")
+	}
 }

@@ -63,6 +63,9 @@ const nextPart = time.Second
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	s, p, err := r.decide(ctx, req.NamespacedName)
 	if err != nil {
+		if s.unread != nil { // a deadline that passes meanwhile waits for nothing that can't be read
+			r.retries.NoLaterThan(req, p.Wake)
+		}
 		return again(client.IgnoreNotFound(err))
 	}
 	unwritten, err := r.report(ctx, s, p)

@@ -5,6 +5,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -167,11 +168,25 @@ func keepTime(c cursor, f facts) cursor {
 // waitsForCluster reports whether the deadline's clock runs: something is in
 // flight, nobody holds it, and the cluster still owes it pods, endpoints or traffic.
 func waitsForCluster(c cursor, f facts) bool {
+	f = certain(f)
 	m := c.mode(f)
 	if !c.free(f) || (m != forward && m != initial) || astray(c, f) {
 		return false
 	}
 	return (m == initial || clusterHolds(c, f)) && !c.reached(f)
+}
+
+// certain are the facts without the problems that may be none, because something could
+// not be read. They hold what is new, but no clock stands still or begins anew for them:
+// a read that fails makes no deadline later and none earlier.
+func certain(f facts) facts {
+	unread := func(p Problem) bool { return p.Unread }
+	if !slices.ContainsFunc(f.Problems, unread) {
+		return f
+	}
+	known := *f.said
+	known.Problems = slices.DeleteFunc(slices.Clone(f.Problems), unread)
+	return facts{&known}
 }
 
 // clusterHolds reports whether it is the cluster that the current step waits for,

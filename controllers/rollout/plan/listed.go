@@ -196,17 +196,30 @@ func PodsWanted(s Snapshot) bool {
 	})
 }
 
-// Remember puts what a later status says of traffic into an earlier one, and reports
-// whether that changes it. The shell keeps the result in memory even when a pass
-// fails, and writes it together with the error. Otherwise endpoints or weights that
-// were gone for a while would count as having been there all along, because
-// nobody could write down that they were gone.
+// Remember puts what a later status says of traffic, and of the wait for the cluster,
+// into an earlier one, and reports whether that changes it. The shell keeps the result
+// in memory even when a pass fails, and writes it together with the error. Otherwise
+// endpoints or weights that were gone for a while would count as having been there all
+// along, because nobody could write down that they were gone; and a failure would make
+// the deadline of a step later that began to wait meanwhile.
 func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
-	if sameTraffic(old.Traffic, now.Traffic) {
+	step := withWait(old.CurrentStep, now.CurrentStep)
+	if step == old.CurrentStep && sameTraffic(old.Traffic, now.Traffic) {
 		return old, false
 	}
-	old.Traffic = now.Traffic
+	old.Traffic, old.CurrentStep = now.Traffic, step
 	return old, true
+}
+
+// withWait is a step with what is known later of its wait for the cluster, unless that
+// is about another step.
+func withWait(old, now *v1alpha1.CurrentStep) *v1alpha1.CurrentStep {
+	if old == nil || !sameStep(old, now) || sameTime(old.WaitingSince, now.WaitingSince) {
+		return old
+	}
+	step := *old
+	step.WaitingSince = now.WaitingSince
+	return &step
 }
 
 // without is what is known once the eviction of a pod is asked for, for the first

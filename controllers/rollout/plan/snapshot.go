@@ -79,6 +79,8 @@ type Problem struct {
 	Steers bool
 	// Unwatched: no event tells that it is mended.
 	Unwatched bool
+	// Unread: nobody knows whether it is one, because something could not be read, see [certain].
+	Unread bool
 }
 
 // Workload is the Deployment whose template a Rollout uses.

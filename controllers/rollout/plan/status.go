@@ -42,6 +42,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		History:            c.history,
 		Conditions:         conditions(c, f, h),
 		Selector:           f.Rollout.Status.Selector,
+		Image:              f.Rollout.Status.Image,
 	}
 	s.StartedAt = timed(c.startedAt)
 	if c.canary != "" && c.stable != "" {
@@ -53,10 +54,11 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 	if f.Template != nil && len(f.Template.Spec.Containers) > 0 {
 		s.Image = f.Template.Spec.Containers[0].Image
 	}
+	updated := cmp.Or(f.Target, c.canary, c.stable) // no target is known where the template can't be had
 	for _, r := range allRevisions(f) {
 		s.Replicas += r.Current
 		s.ReadyReplicas += r.Ready
-		if r.Hash == f.Target {
+		if r.Hash == updated {
 			s.UpdatedReplicas = r.Current
 		}
 	}

@@ -112,6 +112,7 @@ func timeoutPromotes(c cursor, f facts) bool {
 }
 
 func timeoutAborts(c cursor, f facts) bool {
+	f = certain(f)
 	then, over := timedOut(c, f)
 	return over && then == v1alpha1.OnTimeoutAbort && c.free(f) && !cleared(c, f)
 }
