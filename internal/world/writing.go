@@ -109,9 +109,11 @@ func (l *writingLaws) rises(p *pass, slot int, share int32) {
 }
 
 // orphaned reports whether stable gets no more than its own share and that of a
-// baseline that has lost its endpoints, or has none that a proxy need know.
+// baseline that has lost its endpoints, or has none that a proxy need know. Those of
+// another revision than its Service stands for are as good as lost.
 func (l *writingLaws) orphaned(p *pass, share int32) bool {
-	lost := endpoints(p.read.services[baselineService]) == 0 || unnoticed(p, baselineService)
+	svc := p.read.services[baselineService]
+	lost := svc == nil || svc.Ready[svc.Selects] == 0 || unnoticed(p, baselineService)
 	return lost && share <= l.least(stableService)+requested(l.w, baselineService)
 }
 
