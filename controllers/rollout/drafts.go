@@ -53,7 +53,7 @@ func (d *drafts) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
 // hold keeps a status for as long as it may stay unwritten, and says how long
 // that still is; not at all when it has to be written now.
 func (d *drafts) hold(stored *v1alpha1.Rollout, p plan.Plan, now time.Time) (left time.Duration) {
-	worth := plan.Worth(stored.Status, p.Status, p.Actions...)
+	worth := plan.Worth(stored.Status, p.Status)
 	if worth <= 0 {
 		return 0
 	}

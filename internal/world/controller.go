@@ -247,7 +247,7 @@ func (d *draft) latest(stored *v1alpha1.Rollout) *v1alpha1.Rollout {
 
 // hold keeps a status for as long as it may stay unwritten, and says how long that still is.
 func (d *draft) hold(stored *v1alpha1.Rollout, p plan.Plan, now time.Time) time.Duration {
-	worth := plan.Worth(stored.Status, p.Status, p.Actions...)
+	worth := plan.Worth(stored.Status, p.Status)
 	if worth <= 0 {
 		return 0
 	}

@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
-	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // underWay is a status at a step of the release of b, with a stable.
@@ -128,47 +127,5 @@ func TestWorth(t *testing.T) {
 	told := with(underWay(0), rest)
 	if got := Worth(told, with(told, func(s *v1alpha1.RolloutStatus) { s.Message = "new" })); got != wordsAtRest {
 		t.Errorf("Nothing takes words along at rest. Got %s, want %s.", got, wordsAtRest)
-	}
-}
-
-// TestWhatRoutesCarriedInBetweenIsTold: a controller that starts anew knows of the
-// routes what the status says, and must not take them for settled while proxies
-// still serve what they carried since.
-func TestWhatRoutesCarriedInBetweenIsTold(t *testing.T) {
-	carrying := func(canary string, weight, second int64, beside string) v1alpha1.RolloutStatus {
-		return with(underWay(1), func(s *v1alpha1.RolloutStatus) {
-			since := metav1.NewTime(time.Unix(second, 0))
-			s.Traffic = &v1alpha1.TrafficStatus{Since: &since, Beside: beside, Requested: []v1alpha1.RevisionWeight{
-				{Service: "stable", Revision: "a", Weight: int32(100 - weight)}, {Service: "canary", Revision: canary, Weight: int32(weight)},
-			}}
-		})
-	}
-	shift := func(weight int32) []Action { return []Action{ShiftTraffic{Split: traffic.CanaryAt(weight)}} }
-	before := carrying("b", 0, 1e9, "")
-	cases := map[string]struct {
-		reason  string
-		now     v1alpha1.RolloutStatus
-		actions []Action
-		want    time.Duration
-	}{
-		"Moved":     {"Another weight shows in the routes themselves.", carrying("b", 52, 1e9+9, ""), nil, wordsUnderWay},
-		"GoesOn":    {"So does the next one.", carrying("b", 52, 1e9+9, ""), shift(60), wordsUnderWay},
-		"TakenBack": {"What is taken back at once shows nowhere afterwards.", carrying("b", 52, 1e9+9, ""), shift(0), 0},
-		"Managed":   {"Nor with a route of our own.", carrying("b", 52, 1e9+9, ""), []Action{WriteRoute{Split: traffic.CanaryAt(0)}}, 0},
-		"Back":      {"Nor what somebody else has taken back.", carrying("b", 0, 1e9+9, ""), nil, 0},
-		"Pointed":   {"Of a Service that gets nothing it does not count what it stands for.", carrying("c", 0, 1e9+9, ""), nil, 0},
-		"Same":      {"What has been so all along is told already.", with(carrying("c", 0, 1e9, ""), func(s *v1alpha1.RolloutStatus) { s.Message = "new" }), nil, wordsUnderWay},
-		"Beside":    {"What goes beside the weights shows as well.", carrying("b", 0, 1e9+9, "a mirror"), nil, wordsUnderWay},
-	}
-	for name, tc := range cases {
-		t.Run(name, func(t *testing.T) {
-			if got := Worth(before, tc.now, tc.actions...); got != tc.want {
-				t.Errorf("%s Got %s, want %s.", tc.reason, got, tc.want)
-			}
-		})
-	}
-	other := []Action{ShiftTraffic{Split: traffic.CanaryAt(25)}}
-	if got := Worth(carrying("b", 25, 1e9, ""), carrying("c", 0, 1e9+9, ""), other...); got != wordsUnderWay {
-		t.Errorf("The same weight of another revision shows. Got %s, want %s.", got, wordsUnderWay)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
-	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 const (
@@ -30,10 +29,9 @@ const (
 // Worth is how long a newer status may stay unwritten, by how it differs from the one
 // that is stored. Where the release is, what holds it and who did what is written at
 // once. Words, numbers and times may wait, since a controller that starts anew finds
-// them out by looking. What it could not find out any more, in particular after the
-// actions that follow, is written at once, too.
-func Worth(stored, now v1alpha1.RolloutStatus, actions ...Action) time.Duration {
-	if !sameEssence(&stored, &now) || conceals(stored.Traffic, now.Traffic, actions) {
+// them out by looking.
+func Worth(stored, now v1alpha1.RolloutStatus) time.Duration {
+	if !sameEssence(&stored, &now) {
 		return 0
 	}
 	if known := unobserved(stored, now); sameRest(&stored, &known) && sameButProgress(&stored, &known) {
@@ -43,62 +41,6 @@ func Worth(stored, now v1alpha1.RolloutStatus, actions ...Action) time.Duration 
 		return wordsUnderWay
 	}
 	return wordsAtRest
-}
-
-// conceals reports whether the routes have carried something else since the status was
-// stored, and nobody could tell by looking: they say again what they said then, or will
-// after the actions. A controller that starts anew would take them for settled, while
-// proxies may still serve what they carried in between.
-func conceals(stored, now *v1alpha1.TrafficStatus, actions []Action) bool {
-	if stored == nil || now == nil || stored.Since == nil || now.Since == nil {
-		return false
-	}
-	if alike(stored.Requested, now.Requested) && stored.Beside == now.Beside && stored.Differ == now.Differ {
-		return !sameTime(stored.Since, now.Since)
-	}
-	return slices.ContainsFunc(actions, func(a Action) bool {
-		split, is := shares(a)
-		return is && alike(stored.Requested, given(stored.Requested, now.Requested, split))
-	})
-}
-
-// shares is the split that an action writes to routes; false for one that writes
-// none. Routes that are released are given up: nothing goes on from what they carry.
-func shares(a Action) (traffic.Split, bool) {
-	switch a := a.(type) {
-	case ShiftTraffic:
-		return a.Split, true
-	case WriteRoute:
-		return a.Split, true
-	}
-	return traffic.Split{}, false
-}
-
-// alike reports whether two lists give the same shares to the same revisions.
-func alike(a, b []v1alpha1.RevisionWeight) bool {
-	return slices.EqualFunc(a, b, func(x, y v1alpha1.RevisionWeight) bool {
-		return x.Weight == y.Weight && (x.Weight == 0 || x.Revision == y.Revision)
-	})
-}
-
-// given is which revision gets which share once a split is written. A slot of which
-// nothing is known now is taken to stand for the same revision as before.
-func given(before, now []v1alpha1.RevisionWeight, split traffic.Split) []v1alpha1.RevisionWeight {
-	var all []v1alpha1.RevisionWeight
-	for i, slot := range slots {
-		if slot == traffic.Baseline && split.Baseline == 0 {
-			continue
-		}
-		w := v1alpha1.RevisionWeight{Weight: split.Of(slot)}
-		switch {
-		case i < len(now):
-			w.Revision = now[i].Revision
-		case i < len(before):
-			w.Revision = before[i].Revision
-		}
-		all = append(all, w)
-	}
-	return all
 }
 
 // unobserved is the newer status with the stored one's evidence for the split, if both
