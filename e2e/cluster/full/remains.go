@@ -17,7 +17,7 @@ import (
 )
 
 // killWithin is how long killed processes may take to be gone.
-const killWithin = 15 * time.Second
+const killWithin = time.Minute
 
 // remains is everything on this machine that belongs to one cluster, however
 // far it was brought up.
@@ -77,13 +77,33 @@ func (r remains) remove(ctx context.Context) error {
 	if err := r.net.drop(ctx); err != nil {
 		return err
 	}
-	if err := r.groups.drop(); err != nil {
-		return fmt.Errorf("removing the control groups: %w", err)
+	if err := r.dropGroups(ctx); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(r.at.dir); err != nil {
 		return fmt.Errorf("removing the state folder: %w", err)
 	}
 	return book.leave(r.at)
+}
+
+// dropGroups removes the control groups. The kernel may call one busy for a moment
+// after its last process was killed.
+func (r remains) dropGroups(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, killWithin)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := r.groups.drop()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("removing the control groups: %w", err)
+		case <-tick.C:
+		}
+	}
 }
 
 // processes lists every process of the cluster: the parts that were noted, all

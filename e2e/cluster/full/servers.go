@@ -20,7 +20,7 @@ import (
 )
 
 // partWithin is how long a part may take until it serves.
-const partWithin = 60 * time.Second
+const partWithin = 3 * time.Minute
 
 // servers runs parts as processes that outlive this command, and finds them
 // again by what it has noted.
