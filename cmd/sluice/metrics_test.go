@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -70,27 +72,36 @@ func TestMetricsAreDocumented(t *testing.T) {
 			t.Errorf("%s tells of %s, which there is not", page, name)
 		}
 	}
-	// What the sample alerts select by.
-	gathered, err := ctrlmetrics.Registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var values []string
-	for _, f := range gathered {
-		for _, m := range f.GetMetric() {
-			for _, l := range m.GetLabel() {
-				values = append(values, f.GetName()+" "+l.GetName()+"="+l.GetValue())
-			}
-		}
-	}
+	// What the sample alerts select by. Controllers start once their manager is elected, a moment later.
 	for _, want := range []string{
 		"leader_election_master_status name=sluice.sluice.dev",
 		"controller_runtime_max_concurrent_reconciles controller=rollout", "controller_runtime_max_concurrent_reconciles controller=analysisrun",
 	} {
-		if !slices.Contains(values, want) {
+		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+			return slices.Contains(labelled(t), want), nil
+		})
+		if err != nil {
 			t.Errorf("/metrics has no %s", want)
 		}
 	}
+}
+
+// labelled gives every label that /metrics shows with its value.
+func labelled(t *testing.T) []string {
+	t.Helper()
+	gathered, err := ctrlmetrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, f := range gathered {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				all = append(all, f.GetName()+" "+l.GetName()+"="+l.GetValue())
+			}
+		}
+	}
+	return all
 }
 
 // families gives every metric that is registered, with its labels.
