@@ -5,6 +5,7 @@ package rollout_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -27,14 +28,15 @@ import (
 // carried says what is wrong when the share that the route gives the stable
 // Service is more than ready pods of the revision behind it can carry.
 func (s *shop) carried(ctx context.Context, replicas int32) string {
-	r, svc := &gatewayv1.HTTPRoute{}, &corev1.Service{}
 	var list corev1.PodList
-	if s.client.List(ctx, &list, client.InNamespace(s.ns), client.MatchingLabels{"app": "shop"}) != nil ||
-		s.client.Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "shop"}, r) != nil ||
-		s.client.Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "shop-stable"}, svc) != nil {
+	share, hash, err := s.stable(ctx)
+	if err != nil || s.client.List(ctx, &list, client.InNamespace(s.ns), client.MatchingLabels{"app": "shop"}) != nil {
 		return ""
 	}
-	share, hash := *r.Spec.Rules[0].BackendRefs[0].Weight, svc.Spec.Selector[v1alpha1.RevisionLabel]
+	// Only what was so before and after the pods were listed was so at that moment.
+	if still, selected, err := s.stable(ctx); err != nil || still != share || selected != hash {
+		return ""
+	}
 	var ready int32
 	for _, p := range list.Items {
 		if p.Labels[v1alpha1.RevisionLabel] == hash && isReady(p) {
@@ -45,6 +47,16 @@ func (s *shop) carried(ctx context.Context, replicas int32) string {
 		return fmt.Sprintf("stable %s gets %d %% with %d ready pods, which needs %d", hash, share, ready, need)
 	}
 	return ""
+}
+
+// stable reads the share of the stable Service and the revision that it is narrowed to.
+func (s *shop) stable(ctx context.Context) (share int32, hash string, err error) {
+	r, svc := &gatewayv1.HTTPRoute{}, &corev1.Service{}
+	err = errors.Join(s.client.Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "shop"}, r), s.client.Get(ctx, client.ObjectKey{Namespace: s.ns, Name: "shop-stable"}, svc))
+	if err == nil {
+		share, hash = *r.Spec.Rules[0].BackendRefs[0].Weight, svc.Spec.Selector[v1alpha1.RevisionLabel]
+	}
+	return share, hash, err
 }
 
 func dynamic(_ *shop, ro *v1alpha1.Rollout) {
