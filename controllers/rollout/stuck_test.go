@@ -35,11 +35,10 @@ func TestAdoptionOfADeploymentThatIsStuck(t *testing.T) {
 			s, ro := adopted(t, v1alpha1.ScaleDownProgressively)
 			d := s.deployment()
 			s.edit(d, func() { d.Spec.Template = *neverReady("shop:v2") })
-			for s.deployment().Status.UpdatedReplicas < 2 || s.deployment().Status.Replicas < 5 || s.ready("") != 3 {
-				if s.ctx.Err() != nil {
-					t.Fatal("the Deployment's own rollout never got as far as it gets")
-				}
-			}
+			s.comes("the Deployment's own rollout as far as it gets", func() bool {
+				st := s.deployment().Status
+				return st.UpdatedReplicas == 2 && st.Replicas == 5 && s.ready("") == 3
+			})
 			d = s.deployment()
 			s.edit(d, func() { tc.stick(d) })
 			s.create(ro)
