@@ -7,6 +7,7 @@ package e2e_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/e2e/harness"
@@ -22,17 +23,21 @@ func TestStoryPromoteFullThenAbort(t *testing.T) {
 	// At once, while the canary still grows.
 	generation := s.release(harness.Version("v2"))
 	s.climb("v2", 20)
+	s.settles(15 * time.Second)
 	s.plugin(0, "promote", harness.Name, "--full")
 	s.plugin(0, "abort", harness.Name, "--reason", "second thoughts")
+	s.settles(usual)
 	s.aborted(generation, "v2")
 	s.share("v2", 0)
 
 	// And when the route gives it everything.
 	generation = s.release(harness.Version("v3"))
 	s.climb("v3", 20)
+	s.settles(15 * time.Second)
 	s.plugin(0, "promote", harness.Name, "--full")
 	s.routed(100)
 	s.plugin(0, "abort", harness.Name, "--reason", "third thoughts")
+	s.settles(usual)
 	s.aborted(generation, "v3")
 	s.share("v3", 0)
 	s.truth("aborted", "third thoughts")
@@ -47,6 +52,19 @@ func TestStoryPromoteFullThenAbort(t *testing.T) {
 	s.plugin(0, "promote", harness.Name, "--full")
 	s.promoted(generation)
 	s.share("v3", 100)
+}
+
+// usual is how long a weight settles by default.
+const usual = 2 * time.Second
+
+// settles changes how long a weight settles. A promotion that is to be aborted has to
+// last for as long as kubectl may take on a busy machine.
+func (s *story) settles(d time.Duration) {
+	s.Helper()
+	_, err := s.shop.Change(s.Context(), func(r *v1alpha1.Rollout) {
+		r.Spec.Strategy.Canary.Convergence = &v1alpha1.Convergence{Settle: &v1alpha1.Duration{Duration: d}}
+	})
+	s.must(err)
 }
 
 // aborted waits until everything is known to be back on v1.
