@@ -62,10 +62,7 @@ func (d *drafts) hold(stored *v1alpha1.Rollout, p plan.Plan, now time.Time) (lef
 	if !d.signed[stored.UID] {
 		return 0
 	}
-	held, ok := d.of[stored.UID]
-	if !ok || !plan.Same(&held.stored, &stored.Status) {
-		held = draft{stored: stored.Status, since: now}
-	}
+	held := d.goingOn(stored, now)
 	if left = held.since.Add(worth).Sub(now); left <= 0 {
 		return 0
 	}
@@ -74,7 +71,18 @@ func (d *drafts) hold(stored *v1alpha1.Rollout, p plan.Plan, now time.Time) (lef
 	return left
 }
 
-// saw remembers traffic whatever becomes of the pass, see [plan.Remember].
+// goingOn is the draft that goes on from the status that is stored: the one that is
+// held, or a new one when somebody has written another status since.
+func (d *drafts) goingOn(stored *v1alpha1.Rollout, now time.Time) draft {
+	held, ok := d.of[stored.UID]
+	if !ok || !plan.Same(&held.stored, &stored.Status) {
+		return draft{stored: stored.Status, since: now}
+	}
+	return held
+}
+
+// saw remembers traffic, and since when a step waits, whatever becomes of the pass, see
+// [plan.Remember].
 func (d *drafts) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, at time.Time) {
 	remembered, other := plan.Remember(ro.Status, now)
 	if !other {
@@ -82,10 +90,7 @@ func (d *drafts) saw(stored, ro *v1alpha1.Rollout, now v1alpha1.RolloutStatus, a
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	held, ok := d.of[stored.UID]
-	if !ok || !plan.Same(&held.stored, &stored.Status) {
-		held = draft{stored: stored.Status, since: at}
-	}
+	held := d.goingOn(stored, at)
 	held.now = remembered
 	d.of[stored.UID] = held
 }

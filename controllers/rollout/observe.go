@@ -210,7 +210,7 @@ func revision(rs *appsv1.ReplicaSet) plan.Revision {
 // nothing, and must not keep the others from being steered.
 func (o *observation) routes(ctx context.Context) error {
 	var seen []traffic.Observed
-	unread := false
+	unknown := false
 	for i := range o.bound.Routes {
 		route := routeAt(o.s, o.bound, i)
 		if err := carriable(ctx, o, route); err != nil {
@@ -218,34 +218,39 @@ func (o *observation) routes(ctx context.Context) error {
 		}
 		observed, err := o.route(ctx, route)
 		var p *routers.Problem
-		if errors.As(err, &p) && outdated(o.s.Managed, route.Ref) {
-			unread = true
-			continue
-		}
-		if errors.As(err, &p) {
-			if !p.Unreferred || len(o.absent) == 0 { // a name of a Service that is wrong is one mistake
-				o.routed(p)
-			}
-			unread = unread || !p.Gone
-			continue
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			seen = append(seen, observed)
+		case !errors.As(err, &p):
 			return err
+		case outdated(o.s.Managed, route.Ref):
+			unknown = true // and no mistake of anybody's: it is about to be written anew
+		default:
+			unsteered(o, p)
+			unknown = unknown || !p.Gone
 		}
-		seen = append(seen, observed)
 	}
-	if unread { // part of the truth would look like the whole
-		return nil
+	if !unknown { // part of the truth would look like the whole
+		o.s.Traffic = traffic.Merge(seen...)
 	}
-	o.s.Traffic = traffic.Merge(seen...)
 	return nil
+}
+
+// unsteered tells of a route that can't be steered. A wrong name of a Service is one
+// mistake, which is told already, and not another one of each route.
+func unsteered(o *observation, p *routers.Problem) {
+	if !p.Unreferred || len(o.absent) == 0 {
+		o.routed(p)
+	}
 }
 
 // carriable finds what the steps ask for and the kind of a route, or a data
 // plane of it, can't carry. It keeps nothing that is under way from being taken
-// back, and concerns nobody once the Rollout is deleted.
+// back, and concerns nobody once the Rollout is deleted or the route is left: what
+// its data plane can do, or whether that can be read, must not keep it from being
+// given back.
 func carriable(ctx context.Context, o *observation, route routers.Route) error {
-	if _, err := o.routers.For(route); err != nil || o.s.Rollout.DeletionTimestamp != nil {
+	if _, err := o.routers.For(route); err != nil || o.leaving || o.s.Rollout.DeletionTimestamp != nil {
 		return nil //nolint:nilerr // reading it says so
 	}
 	wants := plan.Asked(o.s.Rollout)

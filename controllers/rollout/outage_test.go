@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -234,5 +235,39 @@ func TestDeadlineDespiteAnOutage(t *testing.T) {
 	}
 	if o.hits.Load() == 0 {
 		t.Error("nothing failed")
+	}
+}
+
+// TestLeavingAGatewayThatCantBeRead: the spec names a route of another Gateway in
+// mid-release. The one that is left is given back though nobody can tell any more what its
+// data plane can do, and the release starts again under the new one.
+func TestLeavingAGatewayThatCantBeRead(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.gatewayOf("HTTPRouteRequestMirror", "HTTPRouteRequestPercentageMirror")
+	gateway := &gatewayv1.Gateway{}
+	if err := s.client.Get(s.ctx, client.ObjectKey{Namespace: s.ns, Name: "gateway"}, gateway); err != nil {
+		t.Fatal(err)
+	}
+	s.create(&gatewayv1.Gateway{ObjectMeta: metav1.ObjectMeta{Namespace: s.ns, Name: "newer"}, Spec: gateway.Spec})
+	two := another(s)
+	two.Spec.ParentRefs[0].Name = "newer"
+	s.create(two)
+	o := &outage{of: func(r *http.Request) bool {
+		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/gateways/gateway")
+	}}
+	startController(t, o.env(t), s.ns)
+	s.create(s.rollout(weight(25), pause(), mirror(10), pause()))
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.release("shop:v2")
+	s.atStep(1)
+
+	o.on.Store(true)
+	s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Strategy.Canary.Routes[0].Name = two.Name })
+	s.until("bound to the other route, and at its step again", func(ro *v1alpha1.Rollout) bool {
+		return ro.Status.Bindings.Routes[0].Name == two.Name && ro.Status.Phase == v1alpha1.PhasePaused
+	})
+	if stable, canary := s.weights(); stable != 100 || canary != 0 {
+		t.Errorf("the route that is left has %d and %d, want the 100 and 0 that it had", stable, canary)
 	}
 }
