@@ -64,6 +64,11 @@ type RolloutStatus struct {
 	// startedAt is when the current or last release started.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// waitingSince is since when the first revision has waited for pods or traffic
+	// without a pause; progressDeadlineSeconds counts from then. That of a step, for
+	// every later revision, is in currentStep.
+	// +optional
+	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
 	// currentStep is the cursor of the canary revision.
 	// +optional
 	CurrentStep *CurrentStep `json:"currentStep,omitempty"`

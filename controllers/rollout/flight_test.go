@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/testing/testenv"
 )
 
 func TestNewerRevisionInMidFlight(t *testing.T) {
@@ -96,6 +97,24 @@ func TestDeadlineAbortsEachBadRevision(t *testing.T) {
 		ro.Spec.Template, ro.Spec.ProgressDeadlineSeconds = podTemplate("shop:v4"), ptr.To(int32(60))
 	})
 	s.healthyWith(first)
+}
+
+// TestAFirstRevisionThatNeverComesUp is told as Degraded, and goes on with another template.
+func TestAFirstRevisionThatNeverComesUp(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	startController(t, testenv.Start(t), s.ns)
+	ro := s.rollout(weight(50))
+	ro.Spec.Template, ro.Spec.ProgressDeadlineSeconds = neverReady("shop:v1"), ptr.To(int32(6))
+	s.create(ro)
+	s.until("told what keeps it", func(ro *v1alpha1.Rollout) bool {
+		return ro.Status.Phase == v1alpha1.PhaseDegraded && ro.Status.Abort == nil &&
+			contains(ro.Status.Message, []string{"first revision", "progressDeadlineSeconds (6s)", "its readiness probe has not succeeded"})
+	})
+	s.patch(func(ro *v1alpha1.Rollout) {
+		ro.Spec.Template, ro.Spec.ProgressDeadlineSeconds = podTemplate("shop:v2"), ptr.To(int32(60))
+	})
+	s.untilPhase(v1alpha1.PhaseHealthy)
 }
 
 func TestDeadlineMayOnlyReport(t *testing.T) {

@@ -55,6 +55,9 @@ func cursorOf(s v1alpha1.RolloutStatus) cursor {
 	if s.StartedAt != nil {
 		c.startedAt, c.since = s.StartedAt.Time, s.StartedAt.Time
 	}
+	if s.WaitingSince != nil {
+		c.waiting = s.WaitingSince.Time
+	}
 	if s.CurrentStep != nil {
 		c.step, c.since = s.CurrentStep.Index, s.CurrentStep.Since.Time
 		if s.CurrentStep.WaitingSince != nil {

@@ -203,11 +203,14 @@ func PodsWanted(s Snapshot) bool {
 // along, because nobody could write down that they were gone; and a failure would make
 // the deadline of a step later that began to wait meanwhile.
 func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
-	step := withWait(old.CurrentStep, now.CurrentStep)
-	if step == old.CurrentStep && sameTraffic(old.Traffic, now.Traffic) {
+	step, waits := withWait(old.CurrentStep, now.CurrentStep), old.WaitingSince
+	if old.CanaryRevision == now.CanaryRevision && old.Release == now.Release {
+		waits = now.WaitingSince
+	}
+	if step == old.CurrentStep && sameTime(waits, old.WaitingSince) && sameTraffic(old.Traffic, now.Traffic) {
 		return old, false
 	}
-	old.Traffic, old.CurrentStep = now.Traffic, step
+	old.Traffic, old.CurrentStep, old.WaitingSince = now.Traffic, step, waits
 	return old, true
 }
 

@@ -43,9 +43,14 @@ func sameDeeds(a, b *v1alpha1.RolloutStatus) bool {
 // sameRest compares numbers and times that a controller that starts anew would find out again.
 func sameRest(a, b *v1alpha1.RolloutStatus) bool {
 	return a.Replicas == b.Replicas && a.ReadyReplicas == b.ReadyReplicas && a.UpdatedReplicas == b.UpdatedReplicas &&
-		(a.CurrentStep == nil || b.CurrentStep == nil || sameTime(a.CurrentStep.WaitingSince, b.CurrentStep.WaitingSince)) &&
+		sameTime(a.WaitingSince, b.WaitingSince) && sameWait(a.CurrentStep, b.CurrentStep) &&
 		(a.Analysis == b.Analysis || a.Analysis != nil && b.Analysis != nil && *a.Analysis == *b.Analysis) &&
 		sameTraffic(a.Traffic, b.Traffic) && slices.EqualFunc(a.Revisions, b.Revisions, sameRevision)
+}
+
+// sameWait compares since when steps wait for the cluster.
+func sameWait(a, b *v1alpha1.CurrentStep) bool {
+	return a == nil || b == nil || sameTime(a.WaitingSince, b.WaitingSince)
 }
 
 // same compares what is nearly always the very same object.

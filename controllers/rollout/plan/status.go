@@ -45,6 +45,9 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		Image:              f.Rollout.Status.Image,
 	}
 	s.StartedAt = timed(c.startedAt)
+	if c.canary != "" && c.stable == "" {
+		s.WaitingSince = timed(c.waiting)
+	}
 	if c.canary != "" && c.stable != "" {
 		s.CurrentStep = &v1alpha1.CurrentStep{Index: c.step, Position: c.position(f), Since: metav1.NewTime(c.since), WaitingSince: timed(c.waiting)}
 	}

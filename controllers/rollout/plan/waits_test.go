@@ -5,6 +5,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +53,29 @@ func TestAStepEndsWithTheClusterAsItAsks(t *testing.T) {
 				t.Errorf("%s: at step %d, want %d; waits for the cluster since %v: %s", tc.reason, at.Index+1, tc.step+1, at.WaitingSince, got.Message)
 			}
 		})
+	}
+}
+
+// TestAFirstRevisionIsOverdue: it has nothing to be taken back to, but whoever waits for it
+// learns that it failed.
+func TestAFirstRevisionIsOverdue(t *testing.T) {
+	late := revision("v1", 1, 4)
+	late.Ready, late.Available = 0, 0
+	s := scene(func(s *Snapshot) {
+		s.Rollout.Status = v1alpha1.RolloutStatus{}
+		s.Revisions = []Revision{late}
+		s.StableService, s.CanaryService = service("stable", "", 0), service("canary", "", 0)
+	})
+	for _, look := range []struct {
+		after time.Duration
+		phase v1alpha1.RolloutPhase
+	}{
+		{0, v1alpha1.PhaseProgressing}, {9 * time.Minute, v1alpha1.PhaseProgressing}, {11 * time.Minute, v1alpha1.PhaseDegraded},
+	} {
+		s.Now = noon.Add(look.after)
+		s.Rollout.Status = Decide(s).Status
+		if now := s.Rollout.Status; now.Phase != look.phase || !strings.Contains(now.Message, "0 of 4 available") {
+			t.Errorf("after %s: %s: %s, want %s", look.after, now.Phase, now.Message, look.phase)
+		}
 	}
 }
