@@ -55,6 +55,8 @@ const (
 	ReasonPausedBySpec = "PausedBySpec"
 	// ReasonPausedByCommand: somebody said pause.
 	ReasonPausedByCommand = "PausedByCommand"
+	// ReasonStepsEdited: an edit changed the steps up to the current one, and nobody has agreed to it.
+	ReasonStepsEdited = "StepsEdited"
 	// ReasonApproval: an approve step waits for a named person.
 	ReasonApproval = "WaitingForApproval"
 	// ReasonJobRunning: a job step waits for its Job.

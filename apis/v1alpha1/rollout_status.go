@@ -151,6 +151,13 @@ type CurrentStep struct {
 	// position for people: "3/8", from 1.
 	// +optional
 	Position string `json:"position,omitempty"`
+	// plan identifies the steps as far as this one, as they were when the
+	// cursor reached it. An edit of them holds the release until somebody promotes.
+	// +optional
+	Plan string `json:"plan,omitempty"`
+	// weight is the share of the canary that these steps ask for, in percent.
+	// +optional
+	Weight int32 `json:"weight,omitempty"`
 	// since is when the cursor reached the step.
 	Since metav1.Time `json:"since"`
 	// waitingSince is since when the step has waited for pods or traffic

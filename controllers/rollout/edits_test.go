@@ -188,3 +188,32 @@ func TestOneMistakeIsOneProblem(t *testing.T) {
 		})
 	}
 }
+
+// TestAnEditOfStepsPromotesNothing: a release that waits for an approval is not
+// promoted because the list of steps has got shorter than where it is.
+func TestAnEditOfStepsPromotesNothing(t *testing.T) {
+	t.Parallel()
+	approve := v1alpha1.Step{Approve: &v1alpha1.Approve{}}
+	s, first := opened(t, nil, weight(25), approve, weight(50), pause())
+	s.release("shop:v2")
+	s.atStep(1)
+	s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Strategy.Canary.Steps = []v1alpha1.Step{weight(25)} })
+	held := s.untilPhase(v1alpha1.PhaseHolding)
+	if st := held.Status; st.StableRevision != first || st.CurrentStep.Position != "2/4" || st.CurrentStep.Weight != 25 ||
+		!strings.Contains(st.Message, "an edit of spec.strategy.canary.steps") {
+		t.Errorf("held as %+v with stable %s: %q", st.CurrentStep, st.StableRevision, st.Message)
+	}
+	s.patch(func(ro *v1alpha1.Rollout) {
+		ro.Spec.Strategy.Canary.Steps = []v1alpha1.Step{weight(25), approve, weight(50)}
+	})
+	s.until("waiting as before", func(ro *v1alpha1.Rollout) bool {
+		return ro.Status.Phase == v1alpha1.PhasePaused && ro.Status.CurrentStep.Position == "2/3"
+	})
+	s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Strategy.Canary.Steps = nil })
+	s.untilPhase(v1alpha1.PhaseHolding)
+	s.command(`{"id":"1","verb":"promote","by":"ann"}`)
+	done := s.untilPhase(v1alpha1.PhaseHealthy)
+	if o := done.Status.History[0]; done.Status.StableRevision == first || len(o.Approvals) != 1 || o.Approvals[0].By != "ann" {
+		t.Errorf("ends with stable %s, history %+v", done.Status.StableRevision, o)
+	}
+}

@@ -51,8 +51,7 @@ func nothingToPromote(r *v1alpha1.Rollout) string {
 	if why := nothingInFlight(r, "promote"); why != "" {
 		return why
 	}
-	at := r.Status.CurrentStep
-	if at != nil && int(at.Index) >= len(plan.Steps(r.Spec)) {
+	if plan.Done(r) {
 		return fmt.Sprintf("rollout %s/%s: nothing to promote, all steps are done and revision %s is being promoted (%s)",
 			r.Namespace, r.Name, r.Status.CanaryRevision, r.Status.Message)
 	}

@@ -64,7 +64,7 @@ func stepState(index int32, r *v1alpha1.Rollout) StepState {
 	switch {
 	case st.CurrentStep == nil:
 		return StepIdle
-	case index < st.CurrentStep.Index:
+	case index < st.CurrentStep.Index, plan.Done(r):
 		return StepDone
 	case index > st.CurrentStep.Index:
 		return StepRemaining

@@ -170,11 +170,17 @@ func TestOtherHands(t *testing.T) {
 			s.h.restrategy(blueGreen(func(*v1alpha1.BlueGreenStrategy) {}))
 			s.until("taken back", func() bool { return s.status().Strategy == "BlueGreen" })
 		}, "v2"},
-		"StepsChanged": {"other steps in mid-flight, without the weight that is served", steps, nil, func(s *stage) {
+		"StepsChanged": {"other steps in mid-flight, without the weight that is served: held until somebody agrees", steps, nil, func(s *stage) {
 			halfway(s)
 			s.editRollout(true, func(r *v1alpha1.Rollout) {
 				r.Spec.Strategy = canaryBy(weight(10), weight(40), forever())
 			})
+			s.until("held", func() bool { return s.phase(v1alpha1.PhaseHolding) })
+			s.pass(20 * time.Minute)
+			if got := s.live.routes[0].split; !got.Equal(traffic.CanaryAt(25)) || !s.phase(v1alpha1.PhaseHolding) {
+				s.t.Fatalf("%s at %s, want it held at the 25 %% that were agreed to", s.status().Phase, got)
+			}
+			s.h.say(v1alpha1.VerbPromote)
 			s.until("follows", func() bool { return s.live.routes[0].split.Equal(traffic.CanaryAt(40)) })
 		}, "v2"},
 		"RouteDeleted": {"it comes back later", steps, nil, func(s *stage) {

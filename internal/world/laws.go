@@ -58,6 +58,8 @@ var lawNames = [...]string{
 //	8  every wait has a reason           statuses.go  at each status that is stored
 //	   and a wake-up                     rest.go      when nothing is left to happen
 //	9  no evidence never passes          statuses.go  at each status that is stored
+//	                                     unpassed.go  at each such status, and before each
+//	                                                  write of a split
 //
 // court.go says when nobody can be blamed. docs/design/0009-simulation.md lists all that
 // the laws let pass, and why.
@@ -68,19 +70,22 @@ type laws struct {
 	abort   abortLaw
 	status  statusLaws
 	settled settledLaw
-	rest    restLaw
+	// unpassed judges what edits of the steps could break.
+	unpassed unpassedLaw
+	rest     restLaw
 }
 
 func newLaws(w *World) laws {
 	c := &court{w: w, harmedAt: -1, calmAt: -1, disturbedAt: -1}
 	return laws{
-		court:   c,
-		serving: servingLaws{court: c, lostAt: -1},
-		writing: writingLaws{c, map[string]int32{}},
-		abort:   abortLaw{court: c, at: -1},
-		status:  statusLaws{c},
-		settled: settledLaw{court: c, dice: rand.New(rand.NewPCG(1, 2))},
-		rest:    restLaw{court: c, edited: map[thing]time.Duration{}, theirs: map[thing]bool{}},
+		court:    c,
+		serving:  servingLaws{court: c, lostAt: -1},
+		writing:  writingLaws{c, map[string]int32{}},
+		abort:    abortLaw{court: c, at: -1},
+		status:   statusLaws{c},
+		unpassed: unpassedLaw{court: c},
+		settled:  settledLaw{court: c, dice: rand.New(rand.NewPCG(1, 2))},
+		rest:     restLaw{court: c, edited: map[thing]time.Duration{}, theirs: map[thing]bool{}},
 	}
 }
 
@@ -113,6 +118,7 @@ func (l *laws) signed(p *pass, old, now *v1alpha1.RolloutStatus) {
 	l.status.reasons(now)
 	l.status.evidence(p, old, now)
 	l.status.heeded(p, old, now)
+	l.unpassed.left(p, old, now)
 }
 
 // done judges a pass that carried out all it wanted.

@@ -27,6 +27,8 @@ type people struct {
 	strategies []v1alpha1.Strategy
 	// ripens are the dice for minReadySeconds; nil for nobody who changes that.
 	ripens *rand.Rand
+	// replans are the dice for steps; nil for nobody who edits them under way.
+	replans *rand.Rand
 }
 
 func newPeople(w *World) *people {
@@ -43,6 +45,9 @@ func (h *people) some() {
 	}
 	if h.ripens != nil && h.ripens.IntN(12) == 0 {
 		h.ripen(pick[int32](h.ripens, 0, 1, 5, 15))
+	}
+	if h.replans != nil && h.replans.IntN(8) == 0 {
+		h.replan()
 	}
 	deeds := [...]struct {
 		of100 int

@@ -52,6 +52,10 @@ func TestPlantedBugs(t *testing.T) {
 			reason: "users are bound at a weight that is below the one that they were drawn at",
 			decide: greedy, laws: []int{2},
 		},
+		"an edit of steps passes a wait": {
+			reason: "the cursor is a number, and the steps are what the spec says now",
+			decide: numb, laws: []int{9},
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -161,6 +165,17 @@ func clinging(s plan.Snapshot) plan.Plan {
 		}
 	}
 	return p
+}
+
+// numb forgets which steps the cursor came by.
+func numb(s plan.Snapshot) plan.Plan {
+	if at := s.Rollout.Status.CurrentStep; at != nil {
+		ro, step := *s.Rollout, *at
+		step.Plan = ""
+		ro.Status.CurrentStep = &step
+		s.Rollout = &ro
+	}
+	return plan.Decide(s)
 }
 
 // greedy binds users at the half of the weight that the steps ask for.

@@ -127,7 +127,7 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 		w.mischief.refuseSome(refusals)
 	}
 	h := newPeople(w)
-	h.ripens = ripens
+	h.ripens, h.replans = ripens, rand.New(rand.NewPCG(seed, 6))
 	h.stranger.deletes = rng.IntN(2) == 0
 	for range 4 {
 		h.strategies = append(h.strategies, strategy())

@@ -53,6 +53,7 @@ func (l *writingLaws) shifts(p *pass, want traffic.Split) {
 		l.breaks(3, "%v", err)
 	}
 	l.binds(want)
+	l.w.laws.unpassed.rises(p, want.Canary)
 	for slot := range slots {
 		share := want.Of(slots[slot])
 		if share > l.least(slot) {

@@ -214,14 +214,18 @@ func recoverStable(c cursor, f facts) cursor {
 
 // wantsAnother: the template is neither the stable revision nor the one in flight.
 func wantsAnother(c cursor, f facts) bool {
-	return f.Target != "" && f.Target != c.stable && f.Target != c.canary && c.free(f) && !f.rebinding
+	return f.Target != "" && f.Target != c.stable && f.Target != c.canary && mayBegin(c, f) && !f.rebinding
 }
 
-// free reports whether releases may start and move on: nobody has paused them, and
-// no problem has to be mended first. The way back to stable needs no such leave.
-func (c cursor) free(f facts) bool {
+// mayBegin reports whether releases may start: nobody has paused them, and no problem
+// has to be mended first. The way back to stable needs no such leave.
+func mayBegin(c cursor, f facts) bool {
 	return len(f.Problems) == 0 && !f.Rollout.Spec.Paused && c.paused == nil
 }
+
+// free reports whether the release in flight may move on: others could start, and
+// nobody has edited away what it waits for.
+func (c cursor) free(f facts) bool { return mayBegin(c, f) && !c.edited }
 
 func beginTarget(c cursor, f facts) cursor { return c.begin(f.Target, f) }
 
@@ -273,7 +277,7 @@ func latchRollback(c cursor, f facts) cursor {
 // template or the strategy had changed. That is a release of its own, from the first step.
 func wantedAgain(c cursor, f facts) bool {
 	again := c.takenBackFor(v1alpha1.ReasonRollingBack) || c.takenBackFor(v1alpha1.ReasonStrategyChanged)
-	return again && f.Target == c.canary && c.free(f) && !f.rebinding
+	return again && f.Target == c.canary && mayBegin(c, f) && !f.rebinding
 }
 
 // boundElsewhere: the spec names other Services or routes than those that carry

@@ -28,7 +28,7 @@ const (
 func desireRun(c cursor, f facts, split traffic.Split) *v1alpha1.AnalysisRunSpec {
 	a := analysisAt(c, f)
 	step, ok := c.current(f)
-	asked := ok && step.Analyze != nil
+	asked := ok && step.Analyze != nil && !c.edited
 	if a == nil || nobodyToJudge(c, f) || (split.Canary == 0 && !asked && runAt(c, f) == nil) {
 		return nil
 	}

@@ -36,18 +36,17 @@ func Asked(ro *v1alpha1.Rollout) []traffic.Split {
 }
 
 // asks adds up the steps as far as the cursor. The promotion asks for all traffic, and
-// for nothing beside it.
+// for nothing beside it. Once the steps were edited it asks for what there is.
 func (c cursor) asks(f facts) asks {
 	if c.promoting(f) {
 		return asks{weight: 100, split: traffic.CanaryAt(100), pods: f.replicas}
 	}
-	var weight, scaled int32
+	var scaled int32
 	var beside traffic.Split
 	var baseline v1alpha1.Baseline
-	for _, step := range f.strategy.steps[:c.step+1] {
+	weight := weightUpTo(c.step, f)
+	for _, step := range f.strategy.steps[:min(int(c.step)+1, len(f.strategy.steps))] {
 		switch {
-		case step.SetWeight != nil:
-			weight = *step.SetWeight
 		case step.SetScale != nil:
 			scaled = scaleOf(step.SetScale, f)
 		case step.Mirror != nil:
@@ -57,6 +56,9 @@ func (c cursor) asks(f facts) asks {
 		case step.Baseline != nil:
 			baseline = *step.Baseline
 		}
+	}
+	if c.edited {
+		weight, baseline = c.weight, v1alpha1.Baseline{Replicas: f.baselines.of(baselineName(c)).Replicas, Weight: requestedBaseline(f)}
 	}
 	beside.Baseline, baseline.Replicas = baseline.Weight, max(baseline.Replicas, f.need(baseline.Weight))
 	a := asks{weight: weight, split: beside.At(weight), pods: max(scaled, f.need(weight)), baseline: baseline}

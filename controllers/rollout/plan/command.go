@@ -159,6 +159,10 @@ func cantPromote(c cursor, f facts, cmd v1alpha1.Command) string {
 	}
 	step, _ := c.current(f)
 	switch {
+	case c.edited && cmd.By == "":
+		return "the steps were edited, and who goes on with them has to be known; name yourself in \"by\""
+	case c.edited:
+		return ""
 	case step.moves() && !c.reached(f) && !c.free(f):
 		return "no step waits for a person: " + pausedHold(c, f).message
 	case step.moves() && !c.reached(f):
@@ -172,6 +176,10 @@ func cantPromote(c cursor, f facts, cmd v1alpha1.Command) string {
 }
 
 func promoteStep(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
+	if c.edited {
+		c, message := acceptEdit(c, f, cmd)
+		return c, message + stillPaused(c, f)
+	}
 	message := fmt.Sprintf("step %s ended by %s", c.position(f), cmd.By)
 	if step, _ := c.current(f); step.Approve != nil {
 		c, message = approved(c, f, cmd), fmt.Sprintf("step %s approved by %s", c.position(f), cmd.By)
@@ -181,7 +189,7 @@ func promoteStep(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
 
 // stillPaused says that a command which ends a step does not end a pause of everything.
 func stillPaused(c cursor, f facts) string {
-	if c.free(f) {
+	if mayBegin(c, f) {
 		return ""
 	}
 	return "; nothing moves yet: " + pausedHold(c, f).message
@@ -193,7 +201,7 @@ func cantPromoteFull(c cursor, f facts, cmd v1alpha1.Command) string {
 	}
 	_, ok := c.current(f)
 	switch {
-	case !ok:
+	case !ok && !c.edited:
 		return "all steps are done; the revision is being promoted already"
 	case len(f.Problems) > 0:
 		return fmt.Sprintf("%s: %s", f.Problems[0].Field, f.Problems[0].Message)
@@ -204,7 +212,7 @@ func cantPromoteFull(c cursor, f facts, cmd v1alpha1.Command) string {
 }
 
 func promoteFull(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
-	return c.at(int32(len(f.strategy.steps)), f.Now), "all remaining steps skipped by " + cmd.By + stillPaused(c, f)
+	return c.at(max(c.step, int32(len(f.strategy.steps))), f.Now), "all remaining steps skipped by " + cmd.By + stillPaused(c, f)
 }
 
 func cantRetry(c cursor, f facts, _ v1alpha1.Command) string {

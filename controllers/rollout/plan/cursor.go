@@ -30,6 +30,13 @@ type cursor struct {
 	// since when it is the current one.
 	step  int32
 	since time.Time
+	// plan identifies the steps that it came by, was is its position among them, and weight
+	// the share that they ask for. They are edited while they are others by now, see [planUpTo].
+	plan, was string
+	weight    int32
+	edited    bool
+	// finished: all steps were done before, however many there are by now.
+	finished bool
 	// waiting is since when the step has waited for the cluster without a pause; zero while it does not.
 	waiting time.Time
 	// abort is latched for its revision until another release begins.
@@ -60,6 +67,7 @@ func cursorOf(s v1alpha1.RolloutStatus) cursor {
 	}
 	if s.CurrentStep != nil {
 		c.step, c.since = s.CurrentStep.Index, s.CurrentStep.Since.Time
+		c.plan, c.was, c.weight = s.CurrentStep.Plan, s.CurrentStep.Position, s.CurrentStep.Weight
 		if s.CurrentStep.WaitingSince != nil {
 			c.waiting = s.CurrentStep.WaitingSince.Time
 		}
@@ -121,20 +129,20 @@ func (c cursor) takenBackFor(reason string) bool { return c.aborted() && c.abort
 
 // current gives the step that the cursor is at; false while promoting and when nothing is in flight.
 func (c cursor) current(f facts) (Step, bool) {
-	if c.canary == "" || c.stable == "" || int(c.step) >= len(f.strategy.steps) {
+	if c.canary == "" || c.stable == "" || c.done(f) {
 		return Step{}, false
 	}
 	return f.strategy.steps[c.step], true
 }
 
 // done reports whether all steps are.
-func (c cursor) done(f facts) bool { return int(c.step) >= len(f.strategy.steps) }
+func (c cursor) done(f facts) bool { return c.finished || int(c.step) >= len(f.strategy.steps) }
 
 // promoting reports whether all traffic goes to the revision in flight for good:
 // all steps are done, or the last one asks for just that and nobody judges it.
 func (c cursor) promoting(f facts) bool {
 	last := len(f.strategy.steps) - 1
-	return int(c.step) > last || int(c.step) == last && f.strategy.lastPromotes()
+	return !c.edited && (c.done(f) || int(c.step) == last && f.strategy.lastPromotes())
 }
 
 // begin puts a revision in flight, at the first step. One that was promoted
@@ -151,14 +159,14 @@ func (c cursor) begin(revision string, f facts) cursor {
 
 func (c cursor) at(step int32, now time.Time) cursor {
 	c.step, c.since, c.waiting = step, stamp(now), time.Time{}
+	c.plan, c.was, c.weight, c.edited, c.finished = "", "", 0, false, false
 	return c
 }
 
 // end ends the release: nothing is in flight any more.
 func (c cursor) end(facts) cursor {
 	c.canary, c.abort, c.skipped, c.approvals = "", nil, nil, nil
-	c.step, c.since, c.waiting = 0, time.Time{}, time.Time{}
-	return c
+	return c.at(0, time.Time{})
 }
 
 // record adds the outcome of the release in flight to the history.
@@ -182,7 +190,10 @@ func (c cursor) latch(f facts, reason, message, by string) cursor {
 
 // position says where the cursor is, as people count.
 func (c cursor) position(f facts) string {
-	if c.done(f) {
+	switch {
+	case c.edited:
+		return c.was
+	case c.done(f):
 		return "promoting"
 	}
 	return fmt.Sprintf("%d/%d", c.step+1, len(f.strategy.steps))

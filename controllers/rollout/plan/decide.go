@@ -59,8 +59,8 @@ func decide(f facts) Plan {
 }
 
 // catchUp brings what the status remembered up to date with the spec: it notes
-// the bindings of a Rollout that has none yet, and ends an undo whose template
-// has changed.
+// the bindings of a Rollout that has none yet, ends an undo whose template
+// has changed, and notes that the steps have.
 func catchUp(c cursor, f facts) cursor {
 	if c.bindings == nil {
 		b := f.bound
@@ -69,7 +69,7 @@ func catchUp(c cursor, f facts) cursor {
 	if c.undo != nil && c.undo.Of != f.written && f.written != "" {
 		c.undo = nil
 	}
-	return c
+	return withEdits(c, f)
 }
 
 // withTarget says which revision is wanted: the template's, or the one that an

@@ -160,7 +160,7 @@ func canarySize(c cursor, f facts) sized {
 	if f.StableService.Selects == c.canary && n < f.replicas {
 		n, reason = f.replicas, "it stands behind the stable Service"
 	}
-	if !c.free(f) && n > has {
+	if c.edited || !c.free(f) && n > has {
 		n, reason = has, "held as it is"
 	}
 	return sized{n, reason}

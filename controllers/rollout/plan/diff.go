@@ -235,8 +235,9 @@ func shiftReason(c cursor, f facts, s traffic.Split) string {
 func judge(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	name := runName(c, f)
+	kept := c.edited && c.mode(f) == forward // a stopped run could not go on once the steps are put back
 	for _, run := range f.Runs {
-		if (run.Name != name || d.run == nil) && !run.Spec.Stop && run.Status.CompletedAt == nil {
+		if (run.Name != name || d.run == nil) && !kept && !run.Spec.Stop && run.Status.CompletedAt == nil {
 			actions = append(actions, StopRun{stopReason(c, f, d, run.Name), run.Name})
 		}
 	}
@@ -283,7 +284,7 @@ func leftoverJobs(c cursor, f facts, wanted string) []Action {
 		return nil
 	}
 	keep := map[string]bool{wanted: true}
-	for i := range f.strategy.steps {
+	for i := range max(len(f.strategy.steps), int(c.step)+1) { // that of the current step even if an edit took the step away
 		if m := c.mode(f); m != returning || f.Jobs[names.Job(f.Rollout.Name, c.release, int32(i))].done() {
 			keep[names.Job(f.Rollout.Name, c.release, int32(i))] = true
 		}

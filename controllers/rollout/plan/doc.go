@@ -18,6 +18,7 @@
 //	            do requests follow the routes?      observed.go
 //	            what has to be mended first?        mistakes.go
 //	catchUp   where was the release?                cursor.go
+//	            by which steps did it come there?   edited.go
 //	command   what do people ask for?               command.go
 //	advance   where is it now?                      advance.go
 //	            may the step end?                   step.go reached.go
@@ -139,7 +140,8 @@
 //     the status remembers of where the release is.
 //   - to owe: what the cluster owes a step are the pods, endpoints and traffic that it asks
 //     for and that are not there yet. The cursor is reached when nothing is owed.
-//   - free: neither paused nor held by a problem.
+//   - free: neither paused nor held by a problem, nor by an edit of the steps.
+//   - edited: the steps up to the cursor's are others than those that it came by (edited.go).
 //   - hold, gate: why a release is where it is: a phase, a reason and a sentence; and the
 //     question that may give one. Gates are asked in order and the first hold speaks. (A
 //     gate step is something else: it asks a URL for permission.)

@@ -66,6 +66,10 @@ var gates = []gate{
 		[]standing{{v1alpha1.PhasePaused, v1alpha1.ReasonPausedBySpec}, {v1alpha1.PhasePaused, v1alpha1.ReasonPausedByCommand}}, pausedGate,
 	},
 	{
+		"Edited", "An edit has changed the steps up to the current one, so that nobody has passed what the release waited for. A promote goes on with the new ones.",
+		[]standing{{v1alpha1.PhaseHolding, v1alpha1.ReasonStepsEdited}}, editedGate,
+	},
+	{
 		"Overdue", "The progress deadline has passed where it can't abort: there is nothing to return to, or `spec.onDeadline` is Degrade.",
 		[]standing{{v1alpha1.PhaseDegraded, v1alpha1.ReasonDeadlineExceeded}}, overdueGate,
 	},
@@ -347,6 +351,8 @@ func stepText(c cursor, f facts) string {
 	switch {
 	case c.mode(f) == initial:
 		return "first revision " + c.canary
+	case c.edited:
+		return fmt.Sprintf("step %s", c.position(f))
 	case c.done(f):
 		return "promoting revision " + c.canary
 	}

@@ -89,7 +89,7 @@ type drift struct {
 
 // wishes say for people what each verb does to the cursor once it is accepted.
 var wishes = map[v1alpha1.Verb]wish{
-	v1alpha1.VerbPromote:      {[]mode{forward}, []mode{forward}, "The current pause, approval, gate or analysis ends and the next step begins. A step that waits for the cluster or a Job can't be ended so."},
+	v1alpha1.VerbPromote:      {[]mode{forward}, []mode{forward}, "The current pause, approval, gate or analysis ends and the next step begins. A step that waits for the cluster or a Job can't be ended so. After an edit of the steps up to the current one the release goes on with what is there now."},
 	v1alpha1.VerbPromoteFull:  {[]mode{forward}, []mode{forward}, "All remaining steps are skipped; pods and traffic are waited for as ever. It clears no abort."},
 	v1alpha1.VerbAbort:        {[]mode{forward}, []mode{returning}, "The abort is latched for this revision and release."},
 	v1alpha1.VerbRetry:        {[]mode{returning}, []mode{forward}, "The aborted revision, still wanted, begins a release of its own at the first step."},

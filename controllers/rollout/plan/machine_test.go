@@ -215,6 +215,8 @@ func gateCases() map[string]Snapshot {
 		"Paused/Paused/PausedBySpec":    scene(canaryOf(0, 1, 25), pausedBySpec, settledNow),
 		"Paused/Paused/PausedByCommand": scene(canaryOf(0, 1, 25), pausedByCommand, settledNow),
 
+		"Edited/Holding/StepsEdited": scene(canaryOf(1, 1, 25), settledNow, cameBy, inSteps(weightStep(100))),
+
 		"Overdue/Degraded/DeadlineExceeded": scene(degrades, canaryOf(2, 1, 25), settledNow, waitingFor11Minutes),
 
 		"Observed/Progressing/WaitingForTraffic": scene(watchedBy(counts("errors", five(share(0, 1000))...))...),

@@ -49,7 +49,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		s.WaitingSince = timed(c.waiting)
 	}
 	if c.canary != "" && c.stable != "" {
-		s.CurrentStep = &v1alpha1.CurrentStep{Index: c.step, Position: c.position(f), Since: metav1.NewTime(c.since), WaitingSince: timed(c.waiting)}
+		s.CurrentStep = currentStep(c, f)
 	}
 	if f.Selector != nil {
 		s.Selector = selectorText(f.Selector)
