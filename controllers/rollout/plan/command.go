@@ -157,12 +157,11 @@ func cantPromote(c cursor, f facts, cmd v1alpha1.Command) string {
 	if refusal := cantPromoteFull(c, f, cmd); refusal != "" {
 		return refusal
 	}
+	if c.edited {
+		return cantAcceptEdit(cmd)
+	}
 	step, _ := c.current(f)
 	switch {
-	case c.edited && cmd.By == "":
-		return "the steps were edited, and who goes on with them has to be known; name yourself in \"by\""
-	case c.edited:
-		return ""
 	case step.moves() && !c.reached(f) && !c.free(f):
 		return "no step waits for a person: " + pausedHold(c, f).message
 	case step.moves() && !c.reached(f):

@@ -60,21 +60,27 @@ func (s Step) gist() string {
 			return ""
 		}
 		return string(raw)
+	}
+	return s.waitsFor()
+}
+
+// waitsFor names the kind of answer that a step waits for, and whether it goes on without.
+func (s Step) waitsFor() string {
+	kind := "gate"
+	switch {
 	case s.Pause != nil && s.Pause.For != nil:
 		return "time"
-	case s.Analyze != nil && s.Analyze.OnInconclusive == v1alpha1.OnInconclusivePromote:
-		return "analyze, else go on"
 	case s.Analyze != nil:
+		if s.Analyze.OnInconclusive == v1alpha1.OnInconclusivePromote {
+			return "analyze, else go on"
+		}
 		return "analyze"
-	}
-	kind := "person"
-	switch {
+	case s.Pause != nil:
+		kind = "person"
 	case s.Approve != nil:
 		kind = "approve"
 	case s.Job != nil:
 		kind = "job"
-	case s.Gate != nil:
-		kind = "gate"
 	}
 	if _, then, bounded := s.patience(); bounded && then == v1alpha1.OnTimeoutPromote {
 		return kind + ", else go on"
@@ -146,6 +152,14 @@ func stepsPath(f facts) string {
 		return f.strategy.at + ".ramp"
 	}
 	return f.strategy.at + ".steps"
+}
+
+// cantAcceptEdit refuses a promote that nobody stands for.
+func cantAcceptEdit(cmd v1alpha1.Command) string {
+	if cmd.By == "" {
+		return "the steps were edited, and who goes on with them has to be known; name yourself in \"by\""
+	}
+	return ""
 }
 
 // acceptEdit goes on with the steps as they are by now, from the one under the cursor.
