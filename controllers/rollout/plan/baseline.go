@@ -261,8 +261,8 @@ func baselineMissing(c cursor, f facts, o owed) (hold, bool) {
 	case r.Available < n:
 		return waits(v1alpha1.ReasonWaitingForPods, "waiting for fresh pods of %s: %s", c.stable, pods(r, n)), true
 	case !s.only(baselineName(c), n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone, has %d",
-			s.Name, count(n, endpoint), baselineName(c), s.Ready[baselineName(c)]), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone%s",
+			s.Name, count(n, endpoint), baselineName(c), s.instead(baselineName(c))), true
 	case !f.Traffic.RequestedAll(o.split) && !f.serves(traffic.Baseline, baselineName(c), n):
 		return waits(v1alpha1.ReasonWaitingForEndpoints, "%s of %s in Service %s, settling for %s", count(n, endpoint), baselineName(c), s.Name, f.strategy.settle), true
 	}

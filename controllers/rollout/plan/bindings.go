@@ -6,6 +6,7 @@ package plan
 import (
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -178,4 +179,30 @@ func handOver(c cursor, f facts) []Action {
 		}
 	}
 	return append(actions, dropRoutes(f)...)
+}
+
+// rebindGate speaks while what the strategy no longer names is given back.
+func rebindGate(c cursor, f facts) (hold, bool) {
+	if c.mode(f) != rebinding {
+		return hold{}, false
+	}
+	return waits(v1alpha1.ReasonStrategyChanged, "the strategy names other Services or routes now: giving the former ones back, with all traffic on %s%s", orNobody(c.stable), leavingText(c, f)), true
+}
+
+// leavingText says whose pods have to leave first, which the list of revisions says when,
+// or that the data plane may still send something to a Service that is kept.
+func leavingText(c cursor, f facts) string {
+	var left []string
+	for _, r := range allRevisions(f) {
+		if r.Hash != c.stable && (r.Current > 0 || r.Replicas > 0) {
+			left = append(left, r.Hash)
+		}
+	}
+	switch {
+	case !othersGone(c, f):
+		return "; waiting for the pods of " + strings.Join(left, ", ") + " to leave"
+	case lingers(f):
+		return "; " + trafficText(f)
+	}
+	return ""
 }

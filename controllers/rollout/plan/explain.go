@@ -147,22 +147,6 @@ func problemGate(c cursor, f facts) (hold, bool) {
 	return h, true
 }
 
-// rebindGate speaks while what the strategy no longer names is given back.
-func rebindGate(c cursor, f facts) (hold, bool) {
-	if c.mode(f) != rebinding {
-		return hold{}, false
-	}
-	return waits(v1alpha1.ReasonStrategyChanged, "the strategy names other Services or routes now: giving the former ones back, with all traffic on %s%s", orNobody(c.stable), leavingText(c, f)), true
-}
-
-// leavingText says that pods have to leave first; when, the list of revisions has.
-func leavingText(c cursor, f facts) string {
-	if othersGone(c, f) {
-		return ""
-	}
-	return "; waiting for the pods of other revisions to leave"
-}
-
 // resultGate speaks when nothing is in flight.
 func resultGate(c cursor, f facts) (hold, bool) {
 	if c.mode(f) != resting {
@@ -186,7 +170,7 @@ func resultGate(c cursor, f facts) (hold, bool) {
 	case r.Available < f.replicas:
 		return waits(v1alpha1.ReasonWaitingForPods, "revision %s carries all traffic: %s", c.stable, pods(r, f.replicas)), true
 	case !onStable(c, f):
-		return waits(v1alpha1.ReasonWaitingForTraffic, "returning all traffic to stable: %s", trafficText(f)), true
+		return waits(v1alpha1.ReasonWaitingForTraffic, "returning all traffic to stable: %s", backText(c, f)), true
 	}
 	return hold{v1alpha1.PhaseHealthy, v1alpha1.ReasonPromoted, fmt.Sprintf("revision %s carries all traffic with %s%s", c.stable, count(f.replicas, "pod"), restingText(c, f))}, true
 }
@@ -243,9 +227,17 @@ func overdueGate(c cursor, f facts) (hold, bool) {
 	if overdue(c, f) {
 		w := waitingFor(c, f)
 		return hold{v1alpha1.PhaseDegraded, v1alpha1.ReasonDeadlineExceeded,
-			fmt.Sprintf("%s: for longer than progressDeadlineSeconds (%s), %s", stepText(c, f), f.deadline(), w.message)}, true
+			fmt.Sprintf("%s: for longer than progressDeadlineSeconds (%s), %s; mend that and it goes on, %s", stepText(c, f), f.deadline(), w.message, wayOut(c, f))}, true
 	}
 	return hold{}, false
+}
+
+// wayOut is what a person can do instead where no deadline aborts.
+func wayOut(c cursor, f facts) string {
+	if c.mode(f) == initial {
+		return "or change the template"
+	}
+	return "or abort"
 }
 
 func clusterGate(c cursor, f facts) (hold, bool) {
@@ -323,7 +315,8 @@ func permissionGate(c cursor, f facts) (hold, bool) {
 	if a, asked := gateAnswer(c, f); asked {
 		answer = "last answer: " + a.Message
 	}
-	return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonGateClosed, fmt.Sprintf("%s: waiting for permission (%s)%s", stepText(c, f), answer, patienceText(c, f))}, true
+	return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonGateClosed,
+		fmt.Sprintf("%s: waiting for permission (%s)%s; promote goes on without", stepText(c, f), answer, patienceText(c, f))}, true
 }
 
 func analyzeGate(c cursor, f facts) (hold, bool) {

@@ -44,6 +44,7 @@ func handBack(f facts) Plan {
 		p.Actions = append(p.Actions, ReleaseTraffic{"the Rollout is deleted", atRestOnly(f)})
 	}
 	if settling {
+		p.Status.Message = "handing back: " + trafficText(f)
 		p.Wake = wakeUntil(f, f.shiftedAt.Add(f.strategy.timeout))
 		return p
 	}

@@ -84,7 +84,7 @@ func analysisHold(c cursor, f facts) (hold, bool) {
 	run := runAt(c, f)
 	steps, last := f.strategy.steps, lastJudged(c, f)
 	if run == nil {
-		return waits(v1alpha1.ReasonAnalyzing, "waiting for the analysis to start"), last && step.Analyze == nil && watched(c, f)
+		return waits(v1alpha1.ReasonAnalyzing, "waiting for AnalysisRun %s to start", runName(c, f)), last && step.Analyze == nil && watched(c, f)
 	}
 	if run.Status.Phase == v1alpha1.AnalysisError || run.Status.Phase == v1alpha1.AnalysisTerminated {
 		return hold{v1alpha1.PhaseHolding, v1alpha1.ReasonAnalysisNoData,
@@ -173,7 +173,7 @@ const (
 
 func metricsHold(run *v1alpha1.AnalysisRun, now time.Time, want bar) (hold, bool) {
 	if len(run.Status.Metrics) == 0 {
-		return waits(v1alpha1.ReasonAnalyzing, "waiting for the first measurements"), want > noBar
+		return waits(v1alpha1.ReasonAnalyzing, "waiting for the first measurements of AnalysisRun %s", run.Name), want > noBar
 	}
 	for _, m := range run.Status.Metrics {
 		if m.DryRun || m.Verdict == v1alpha1.MetricNoData && run.Spec.OnNoData == v1alpha1.OnNoDataIgnore {

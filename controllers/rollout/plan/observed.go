@@ -301,9 +301,5 @@ func strayText(f facts) string {
 // strayRemedy names what helps this release: a run keeps the metrics, and what of
 // them is dryRun, that it began with.
 func strayRemedy(f facts) string {
-	var routes []string
-	for _, r := range f.bound.Routes {
-		routes = append(routes, r.Kind+" "+r.Name)
-	}
-	return fmt.Sprintf("look whether the proxies follow %s or callers go around it, and correct that; or whether the metric's labels miss pods or count both revisions as one: skip-analysis goes on without it, and after abort and retry the analysis counts as it is written by then, such as with the metric under dryRun", strings.Join(routes, ", "))
+	return fmt.Sprintf("look whether the proxies follow %s or callers go around it, and correct that; or whether the metric's labels miss pods or count both revisions as one: skip-analysis goes on without it, and after abort and retry the analysis counts as it is written by then, such as with the metric under dryRun", routesText(f))
 }

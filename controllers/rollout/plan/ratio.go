@@ -186,7 +186,7 @@ func podsMissing(c cursor, f facts) (hold, bool) {
 		return h, true
 	}
 	if f.carrying(c.canary) < want.canary || r.Name == "" {
-		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s", pods(r, want.canary)), true
+		return waits(v1alpha1.ReasonWaitingForPods, "waiting for pods: %s%s", pods(r, want.canary), unreached(f, r, want.canary)), true
 	}
 	for _, old := range f.Revisions {
 		if n := want.of(c, old.Hash); old.Hash != c.canary && (old.Replicas > n || old.Current > n) {
@@ -194,6 +194,27 @@ func podsMissing(c cursor, f facts) (hold, bool) {
 		}
 	}
 	return hold{}, false
+}
+
+// unreached says that callers do not reach pods yet that are available.
+func unreached(f facts, r Revision, n int32) string {
+	if has := f.carrying(r.Hash); r.Available >= n && has < n {
+		return fmt.Sprintf("; waiting for Service %s to list %s of %s, has %d", f.CallerService.Name, count(n, endpoint), r.Hash, has)
+	}
+	return ""
+}
+
+// homecoming says how far the way back to stable is where pods are the split.
+func homecoming(c cursor, f facts) string {
+	if r := f.revisions.of(c.stable); f.carrying(c.stable) < f.replicas {
+		return "waiting for its pods: " + pods(r, f.replicas) + unreached(f, r, f.replicas)
+	}
+	for _, r := range f.revisions {
+		if n := max(r.Replicas, r.Current); r.Hash != c.stable && n > 0 {
+			return fmt.Sprintf("waiting for pods of %s to leave: %d are left", r.Hash, n)
+		}
+	}
+	return "its pods are all there"
 }
 
 // hasAllPods: a revision has all the pods that are wanted, and no other has any.

@@ -4,7 +4,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
@@ -85,12 +87,13 @@ func endpointsMissing(c cursor, f facts, o owed) (hold, bool) {
 	both := f.serves(traffic.Stable, c.canary, o.n) && f.serves(traffic.Canary, c.canary, o.n)
 	switch {
 	case o.n > 0 && !s.only(c.canary, o.n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone, has %d",
-			s.Name, count(o.n, endpoint), c.canary, s.Ready[c.canary]), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone%s",
+			s.Name, count(o.n, endpoint), c.canary, s.instead(c.canary)), true
 	case o.n > 0 && !f.Traffic.RequestedAll(o.split) && !f.serves(o.slot, c.canary, o.n):
 		return waits(v1alpha1.ReasonWaitingForEndpoints, "%s of %s in Service %s, settling for %s", count(o.n, endpoint), c.canary, s.Name, f.strategy.settle), true
 	case c.mode(f) == initial && !both:
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for both Services to list %s of %s", count(o.n, endpoint), c.canary), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Services %s and %s to list %s of %s for %s",
+			f.StableService.Name, f.CanaryService.Name, count(o.n, endpoint), c.canary, f.strategy.settle), true
 	}
 	return hold{}, false
 }
@@ -101,11 +104,11 @@ func switchMissing(c cursor, f facts) (hold, bool) {
 	switched := c.mode(f) == initial || c.asks(f).weight == 100
 	switch {
 	case !switched && preview.Name != "" && n > 0 && !f.serves(traffic.Canary, c.canary, n):
-		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone, has %d",
-			preview.Name, count(n, endpoint), c.canary, preview.Ready[c.canary]), true
+		return waits(v1alpha1.ReasonWaitingForEndpoints, "waiting for Service %s to list %s of %s alone%s",
+			preview.Name, count(n, endpoint), c.canary, preview.instead(c.canary)), true
 	case switched && !f.serves(traffic.Stable, c.canary, f.need(100)):
-		return waits(v1alpha1.ReasonWaitingForTraffic, "switching: waiting for Service %s to list %s of %s alone for %s, has %d",
-			active.Name, count(f.need(100), endpoint), c.canary, f.strategy.settle, active.Ready[c.canary]), true
+		return waits(v1alpha1.ReasonWaitingForTraffic, "switching: waiting for Service %s to list %s of %s alone for %s%s",
+			active.Name, count(f.need(100), endpoint), c.canary, f.strategy.settle, active.instead(c.canary)), true
 	}
 	return hold{}, false
 }
@@ -126,7 +129,8 @@ func waitingForTraffic(c cursor, f facts, split traffic.Split) hold {
 	switch {
 	case f.Traffic.RequestedAll(split) && f.Now.After(f.shiftedAt.Add(f.strategy.timeout)):
 		h.phase, h.reason = v1alpha1.PhaseHolding, v1alpha1.ReasonTrafficUnconfirmed
-		h.message = fmt.Sprintf("%s not confirmed within convergence.timeout (%s): %s", split, f.strategy.timeout, h.message)
+		h.message = fmt.Sprintf("%s not confirmed within convergence.timeout (%s): %s; look at the status of %s, and whether its controller runs",
+			split, f.strategy.timeout, h.message, routesText(f))
 	case c.promoting(f) && c.mode(f) == forward:
 		h.message = "promoting: " + h.message
 	}
@@ -146,13 +150,13 @@ func trafficText(f facts) string {
 	case f.means == byReplicas:
 		return "pods are the split"
 	case len(f.Traffic.Requested) == 0:
-		return "waiting for the routes to be read"
+		return "waiting for " + routesText(f) + " to be read"
 	case len(f.Traffic.Requested) > 1:
-		return "waiting for all routes to carry the same weights"
+		return "waiting for " + routesText(f) + " to carry the same weights"
 	case len(f.Traffic.Confirmed) == 0 && f.Traffic.Message != "":
 		return f.Traffic.Message
 	case len(f.Traffic.Confirmed) == 0:
-		return "waiting for the data plane to confirm " + f.Traffic.Requested[0].String()
+		return fmt.Sprintf("waiting for the data plane of %s to confirm %s", routesText(f), f.Traffic.Requested[0])
 	case !f.settled() && f.Traffic.Silent:
 		return fmt.Sprintf("%s written, settling for %s: the data plane does not report what it serves", f.Traffic.Requested[0], f.strategy.settle)
 	case !f.settled():
@@ -162,6 +166,27 @@ func trafficText(f facts) string {
 	default:
 		return f.Traffic.Requested[0].String() + " confirmed"
 	}
+}
+
+// routesText names the routes that carry the traffic.
+func routesText(f facts) string {
+	names := make([]string, len(f.bound.Routes))
+	for i, r := range f.bound.Routes {
+		names[i] = r.Kind + " " + r.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// instead says what a Service has in place of a revision's endpoints alone.
+func (s Service) instead(revision string) string {
+	text := fmt.Sprintf(", has %d", s.Ready[revision])
+	if others := s.ready() - s.Ready[revision]; others > 0 {
+		text += fmt.Sprintf(" and %d of others", others)
+	}
+	if s.Selects != revision {
+		text += ", and selects " + cmp.Or(s.Selects, "those of every revision")
+	}
+	return text
 }
 
 func orNobody(revision string) string {

@@ -45,5 +45,17 @@ func returnText(c cursor, f facts) string {
 	if f.StableService.ready() == 0 && f.CanaryService.ready() > 0 {
 		return fmt.Sprintf("waiting for a ready endpoint of Service %s, %s", f.StableService.Name, pods(f.revisions.of(c.stable), f.replicas))
 	}
+	return backText(c, f)
+}
+
+// backText says what stable still lacks of all traffic, and why it gets no more of it.
+func backText(c cursor, f facts) string {
+	r := f.revisions.of(c.stable)
+	switch {
+	case f.means == byReplicas:
+		return homecoming(c, f)
+	case f.means == byRoute && r.Available < f.replicas && !f.Traffic.RequestedAll(stableOnly()):
+		return fmt.Sprintf("%s; waiting for pods of %s: %s", trafficText(f), c.stable, pods(r, f.replicas))
+	}
 	return trafficText(f)
 }
