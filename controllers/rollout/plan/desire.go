@@ -146,9 +146,6 @@ func stableSize(c cursor, f facts) sized {
 // canarySize is what the steps ask for, but not fewer pods than carry the weight that
 // the data plane may still be serving.
 func canarySize(c cursor, f facts) sized {
-	if has := f.revisions.of(c.canary).Replicas; c.edited {
-		return sized{has, "held as it is"}
-	}
 	n := c.asks(f).pods
 	reason := fmt.Sprintf("%d of %d replicas for step %s at %d %%", n, f.replicas, c.position(f), c.asks(f).weight)
 	has := f.revisions.of(c.canary).Replicas
@@ -163,7 +160,7 @@ func canarySize(c cursor, f facts) sized {
 	if f.StableService.Selects == c.canary && n < f.replicas {
 		n, reason = f.replicas, "it stands behind the stable Service"
 	}
-	if !c.free(f) && n > has {
+	if heldInSize(c, f, n > has) {
 		n, reason = has, "held as it is"
 	}
 	return sized{n, reason}
