@@ -208,6 +208,10 @@ type Approval struct {
 	PersonStatus `json:",inline"`
 	// step that was approved, from 0.
 	Step int32 `json:"step"`
+	// redraws says that it let the canary's weight fall after an edit of the steps, so
+	// that the users whom a cookie keeps were told apart anew.
+	// +optional
+	Redraws bool `json:"redraws,omitempty"`
 }
 
 // UndoStatus says which revision takes the template's place.

@@ -65,10 +65,15 @@ func likeJob(name string) bool {
 }
 
 // Cookie is the value by which a user of a release's canary is known: the
-// revision, and a digest of the release and of the weights that it goes through.
-// Another release of the revision, or other weights, have another.
-func Cookie(revision string, release int64, weights []int32) string {
-	return revision + "-" + digest(fmt.Sprint(release, weights))
+// revision, and a digest of the release, of the weights that it goes through and of how
+// often its users were drawn anew. Another release of the revision, or other weights,
+// have another.
+func Cookie(revision string, release int64, weights []int32, redraws int) string {
+	of := fmt.Sprint(release, weights)
+	if redraws > 0 {
+		of += fmt.Sprint("+", redraws)
+	}
+	return revision + "-" + digest(of)
 }
 
 // StickyCookie names the cookie of a Rollout that names none: sluice-<rollout>.

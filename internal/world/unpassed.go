@@ -19,6 +19,8 @@ type unpassedLaw struct {
 	release int64
 	step    int32
 	since   time.Time
+	// agreed is the promote that was accepted last: it may stand for an edit.
+	agreed string
 	// person: it waits for one, and nothing but one ends it.
 	person bool
 	// weight is the share that the steps as far as this one asked for.
@@ -31,11 +33,14 @@ func (l *unpassedLaw) left(p *pass, old, now *v1alpha1.RolloutStatus) {
 		l.checked[9]++
 		l.breaks(9, "step %d, which waits for a person, is left without one", l.step+1)
 	}
-	at := now.CurrentStep
-	if at == nil || l.release == now.Release && l.step == at.Index && l.since.Equal(at.Since.Time) {
+	at, agreed := now.CurrentStep, l.agreed
+	if cmd := now.LastCommand; cmd != nil && cmd.Verb == v1alpha1.VerbPromote && cmd.Result == v1alpha1.CommandAccepted {
+		agreed = cmd.ID
+	}
+	if at == nil || l.release == now.Release && l.step == at.Index && l.since.Equal(at.Since.Time) && l.agreed == agreed {
 		return
 	}
-	l.release, l.step, l.since, l.person, l.weight = now.Release, at.Index, at.Since.Time, false, 0
+	l.release, l.step, l.since, l.agreed, l.person, l.weight = now.Release, at.Index, at.Since.Time, agreed, false, 0
 	steps := plan.Steps(p.read.rollout.Spec)
 	if int(at.Index) >= len(steps) {
 		return

@@ -169,5 +169,8 @@ func cantAcceptEdit(cmd v1alpha1.Command) string {
 // It is noted like an approval, because it may stand for one.
 func acceptEdit(c cursor, f facts, cmd v1alpha1.Command) (cursor, string) {
 	message := fmt.Sprintf("step %s ended by %s, who goes on with %s", c.position(f), cmd.By, editedNext(c, f))
-	return approved(c, f, cmd).at(c.step, f.Now), message
+	fell := weightUpTo(c.step, f) < c.weight
+	c = approved(c, f, cmd).at(c.step, f.Now)
+	c.approvals[len(c.approvals)-1].Redraws = fell
+	return c, message
 }

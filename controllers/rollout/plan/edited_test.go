@@ -138,3 +138,20 @@ func TestTheStatusKeepsWhatWasEditedAway(t *testing.T) {
 		t.Errorf("says %q", s.Rollout.Status.Message)
 	}
 }
+
+// TestAnEditThatLetsTheWeightFall has users told apart anew: those who met the canary at the
+// larger weight would not let it.
+func TestAnEditThatLetsTheWeightFall(t *testing.T) {
+	for name, tc := range map[string]struct {
+		now     int32
+		redraws bool
+	}{"Falls": {5, true}, "Stays": {25, false}, "Rises": {30, false}} {
+		t.Run(name, func(t *testing.T) {
+			s := scene(canaryOf(1, 1, 25), settledNow, cameBy, inSteps(pauseStep(), weightStep(tc.now)), says(v1alpha1.VerbPromote))
+			got := Decide(s).Status.Approvals
+			if len(got) != 1 || got[0].By != "ann" || got[0].Redraws != tc.redraws {
+				t.Errorf("from 25 %% to %d %%: approvals %+v, want one by ann that redraws: %t", tc.now, got, tc.redraws)
+			}
+		})
+	}
+}

@@ -17,7 +17,8 @@ const defaultCookieAge = time.Hour
 
 // stick adds to a split the cookie that keeps users on the version they met first. At
 // which weight a user was drawn follows from the steps up to the cursor's, so that
-// nothing has to be remembered. A weight that no step asks for, as when stable can't
+// nothing has to be remembered but how often an edit of the steps has let the weight
+// fall, which gives all users another cookie. A weight that no step asks for, as when stable can't
 // take everything back yet, gets no cookie: it will fall, and users who stay would not
 // let it.
 func stick(s traffic.Split, c cursor, f facts) traffic.Split {
@@ -34,9 +35,20 @@ func stick(s traffic.Split, c cursor, f facts) traffic.Split {
 	}
 	s.Sticky = &traffic.Sticky{
 		Cookie: cmp.Or(k.Cookie, names.StickyCookie(f.Rollout.Name)), MaxAge: duration(k.MaxAge, defaultCookieAge).Duration,
-		Value: names.Cookie(c.canary, c.release, drawn(steps)), Draws: slices.Clip(weights[:at]),
+		Value: names.Cookie(c.canary, c.release, drawn(steps), redraws(c)), Draws: slices.Clip(weights[:at]),
 	}
 	return s
+}
+
+// redraws counts how often the weight fell in this release.
+func redraws(c cursor) int {
+	n := 0
+	for _, a := range c.approvals {
+		if a.Redraws {
+			n++
+		}
+	}
+	return n
 }
 
 // stillKept is the same for a split below what the steps ask for: users whom the

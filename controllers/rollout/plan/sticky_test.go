@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/names"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
@@ -85,10 +86,13 @@ func TestUsersAreDrawnByTheStepsSoFar(t *testing.T) {
 		"PromoteSlow": {"until its pods are there they stay as they are", []edit{canaryOf(8, 2, 50), requested(kept(50, ofV2, 5, 25))}, traffic.Split{}},
 		"Held":        {"a release that is held keeps what the routes carry", []edit{canaryOf(5, 1, 25), requested(kept(25, "v2-before", 5)), func(s *Snapshot) { s.Rollout.Spec.Paused = true }}, traffic.Split{}},
 		"Retried":     {"the cookies of the release before bind nobody", []edit{canaryOf(1, 1, 0), func(s *Snapshot) { s.Rollout.Status.Release = 3 }}, kept(5, "v2-852d8b8f")},
-		"Edited":      {"nor do those of other weights", []edit{canaryOf(1, 1, 0), inSteps(weightStep(0), weightStep(5), weightStep(10))}, kept(5, "v2-561304b7")},
-		"Renamed":     {"nor those of another name: all are drawn anew at the weight of the moment", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), cookie("of-them")}, called("of-them", kept(25, ofV2, 5))},
-		"Unnamed":     {"without a name the cookie has the Rollout's, so that Rollouts behind one host don't share it", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), cookie("")}, called("sluice-shop", kept(25, ofV2, 5))},
-		"TurnedOff":   {"without the field nobody is kept", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), func(s *Snapshot) { s.Rollout.Spec.Strategy.Canary.Stickiness = nil }}, traffic.CanaryAt(25)},
+		"Redrawn": {"nor do those of before an edit that let the weight fall", []edit{canaryOf(1, 1, 25), requested(kept(25, ofV2, 5)), func(s *Snapshot) {
+			s.Rollout.Status.Approvals = []v1alpha1.Approval{{Step: 5}, {Step: 1, Redraws: true}}
+		}}, kept(5, names.Cookie("v2", 2, []int32{5, 25, 50}, 1))},
+		"Edited":    {"nor do those of other weights", []edit{canaryOf(1, 1, 0), inSteps(weightStep(0), weightStep(5), weightStep(10))}, kept(5, "v2-561304b7")},
+		"Renamed":   {"nor those of another name: all are drawn anew at the weight of the moment", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), cookie("of-them")}, called("of-them", kept(25, ofV2, 5))},
+		"Unnamed":   {"without a name the cookie has the Rollout's, so that Rollouts behind one host don't share it", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), cookie("")}, called("sluice-shop", kept(25, ofV2, 5))},
+		"TurnedOff": {"without the field nobody is kept", []edit{canaryOf(5, 1, 25), requested(kept(25, ofV2, 5)), func(s *Snapshot) { s.Rollout.Spec.Strategy.Canary.Stickiness = nil }}, traffic.CanaryAt(25)},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
