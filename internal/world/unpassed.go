@@ -33,10 +33,7 @@ func (l *unpassedLaw) left(p *pass, old, now *v1alpha1.RolloutStatus) {
 		l.checked[9]++
 		l.breaks(9, "step %d, which waits for a person, is left without one", l.step+1)
 	}
-	at, agreed := now.CurrentStep, l.agreed
-	if cmd := now.LastCommand; cmd != nil && cmd.Verb == v1alpha1.VerbPromote && cmd.Result == v1alpha1.CommandAccepted {
-		agreed = cmd.ID
-	}
+	at, agreed := now.CurrentStep, agreedBy(now, l.agreed)
 	if at == nil || l.release == now.Release && l.step == at.Index && l.since.Equal(at.Since.Time) && l.agreed == agreed {
 		return
 	}
@@ -51,6 +48,14 @@ func (l *unpassedLaw) left(p *pass, old, now *v1alpha1.RolloutStatus) {
 	}
 }
 
+// agreedBy is the promote that was accepted last, as far as a status tells of another than before.
+func agreedBy(s *v1alpha1.RolloutStatus, before string) string {
+	if cmd := s.LastCommand; cmd != nil && cmd.Verb == v1alpha1.VerbPromote && cmd.Result == v1alpha1.CommandAccepted {
+		return cmd.ID
+	}
+	return before
+}
+
 // waits reports whether a status is at a step that waits for a person and nobody else.
 func (l *unpassedLaw) waits(s *v1alpha1.RolloutStatus) bool {
 	return l.person && s.CurrentStep != nil && s.Release == l.release && s.CurrentStep.Index == l.step && s.Abort == nil
@@ -62,6 +67,9 @@ func (l *unpassedLaw) rises(p *pass, share int32) {
 	status := &p.plan.Status
 	if !l.waits(status) || !l.since.Equal(status.CurrentStep.Since.Time) || share <= l.weight || share <= l.w.laws.writing.least(canaryService) {
 		return
+	}
+	if svc := p.read.services[canaryService]; svc == nil || !sendsTo(svc, status.CanaryRevision) {
+		return // whoever that share reaches, it is not the revision that waits
 	}
 	l.checked[9]++
 	if r, _ := p.read.set(status.StableRevision); r.Ready > 0 && endpoints(p.read.services[stableService]) > 0 && !unnoticed(p, stableService) {
@@ -79,3 +87,6 @@ func needsPerson(s plan.Step) bool {
 	}
 	return false
 }
+
+// sendsTo reports whether a Service stands for a revision, or lists a ready endpoint of it.
+func sendsTo(svc *plan.Service, hash string) bool { return svc.Selects == hash || svc.Ready[hash] > 0 }
