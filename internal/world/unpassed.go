@@ -62,7 +62,8 @@ func (l *unpassedLaw) waits(s *v1alpha1.RolloutStatus) bool {
 }
 
 // rises judges a share that the canary is about to be given while a person is waited
-// for: not more than the steps had asked for when that began, as long as stable serves.
+// for: not more than the steps had asked for when that began, as long as stable can serve
+// the rest.
 func (l *unpassedLaw) rises(p *pass, share int32) {
 	status := &p.plan.Status
 	if !l.waits(status) || !l.since.Equal(status.CurrentStep.Since.Time) || share <= l.weight || share <= l.w.laws.writing.least(canaryService) {
@@ -72,7 +73,9 @@ func (l *unpassedLaw) rises(p *pass, share int32) {
 		return // whoever that share reaches, it is not the revision that waits
 	}
 	l.checked[9]++
-	if r, _ := p.read.set(status.StableRevision); r.Ready > 0 && endpoints(p.read.services[stableService]) > 0 && !unnoticed(p, stableService) {
+	r, _ := p.read.set(status.StableRevision)
+	serves := min(r.Ready, endpoints(p.read.services[stableService]))
+	if serves > 0 && serves >= p.read.need(100-l.weight) && !unnoticed(p, stableService) {
 		l.breaks(9, "gives the canary %d %% at step %d, which waits for a person since %d %%", share, l.step+1, l.weight)
 	}
 }

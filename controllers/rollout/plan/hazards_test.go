@@ -250,19 +250,20 @@ func lagging(hash string, n int32) edit {
 func TestWayBack(t *testing.T) {
 	aborted := latched(v1alpha1.ReasonAbortedByCommand)
 	for name, m := range map[string]moment{
-		"AbortShiftsAtOnce":    {"stable was kept in full", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"scale shop-v2"}},
-		"AbortToNobody":        {"what stable can't serve is not sent there", scene(canaryOf(2, 2, 50), aborted, settledNow, nobody), []string{toCanary, "waiting for a ready endpoint of Service stable"}, nil},
-		"AbortDuringScaling":   {"a change of replicas in the same look is no detour", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), replicas(8), settledNow), []string{toStable, "scale shop-v1 from 4 to 8"}, nil},
-		"AbortDuringPause":     {"a pause holds no way back", scene(canaryOf(1, 1, 25), pausedBySpec, says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, nil},
-		"AbortDuringPromotion": {"all steps are done and stable has not moved yet", scene(canaryOf(3, 4, 100), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"point Service stable at revision v2"}},
-		"AbortAfterMove":       {"stable's Service goes back under stable", scene(canaryOf(3, 4, 100), behind("v2", 4), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", "point Service stable at revision v1"}, nil},
-		"AbortUnheard":         {"what is listed there is one pod of another revision", scene(canaryOf(3, 4, 100), aborted, settledNow, lagging("v3", 1)), nil, []string{toStable}},
-		"AbortToTheSamePods":   {"the canary's own four carry it until stable's are listed", scene(canaryOf(3, 4, 100), aborted, settledNow, lagging("v2", 4)), []string{toStable}, nil},
-		"AbortWithProblems":    {"a mistake in the spec holds no way back", scene(canaryOf(2, 2, 50), aborted, problem, settledNow), []string{toStable}, nil},
-		"AbortWithoutRelease":  {"there is nothing to abort, and nothing changes", scene(says(v1alpha1.VerbAbort), settledNow), []string{"abort Refused", "Healthy"}, []string{"scale", "shift"}},
-		"AbortThenNewer":       {"a newer template is a release of its own", scene(canaryOf(2, 2, 50), aborted, wants("v3"), settledNow), []string{"canary v3", "release 3", "create revision v3"}, []string{"scale shop-v2"}},
-		"AbortOfShrunkStable":  {"stable gets what it can carry, and grows", scene(shrunk, aborted, settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
-		"AbortOfOnceShrunk":    {"an edit of scaleStable brings no pods", scene(shrunk, aborted, settledNow, onceShrunk), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
+		"AbortShiftsAtOnce":     {"stable was kept in full", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"scale shop-v2"}},
+		"AbortToNobody":         {"what stable can't serve is not sent there", scene(canaryOf(2, 2, 50), aborted, settledNow, nobody), []string{toCanary, "waiting for a ready endpoint of Service stable"}, nil},
+		"AbortDuringScaling":    {"a change of replicas in the same look is no detour", scene(canaryOf(2, 2, 50), says(v1alpha1.VerbAbort), replicas(8), settledNow), []string{toStable, "scale shop-v1 from 4 to 8"}, nil},
+		"AbortDuringPause":      {"a pause holds no way back", scene(canaryOf(1, 1, 25), pausedBySpec, says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, nil},
+		"AbortDuringPromotion":  {"all steps are done and stable has not moved yet", scene(canaryOf(3, 4, 100), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"point Service stable at revision v2"}},
+		"AbortAfterMove":        {"stable's Service goes back under stable", scene(canaryOf(3, 4, 100), behind("v2", 4), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", "point Service stable at revision v1"}, nil},
+		"AbortUnheard":          {"what is listed there is one pod of another revision", scene(canaryOf(3, 4, 100), aborted, settledNow, lagging("v3", 1)), nil, []string{toStable}},
+		"AbortToTheSamePods":    {"the canary's own four carry it until stable's are listed", scene(canaryOf(3, 4, 100), aborted, settledNow, lagging("v2", 4)), []string{toStable}, nil},
+		"AbortWithProblems":     {"a mistake in the spec holds no way back", scene(canaryOf(2, 2, 50), aborted, problem, settledNow), []string{toStable}, nil},
+		"AbortWithoutRelease":   {"there is nothing to abort, and nothing changes", scene(says(v1alpha1.VerbAbort), settledNow), []string{"abort Refused", "Healthy"}, []string{"scale", "shift"}},
+		"AbortThenNewer":        {"a newer template is a release of its own", scene(canaryOf(2, 2, 50), aborted, wants("v3"), settledNow), []string{"canary v3", "release 3", "create revision v3"}, []string{"scale shop-v2"}},
+		"AbortOfShrunkStable":   {"stable gets what it can carry, and grows", scene(shrunk, aborted, settledNow), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
+		"AbortOfOnceShrunk":     {"an edit of scaleStable brings no pods", scene(shrunk, aborted, settledNow, onceShrunk), []string{"scale shop-v1 from 2 to 4"}, []string{toStable}},
+		"AbortOfOnceShrunkLate": {"nor do slices that list pods which are not ready any more", scene(canaryOf(2, 2, 50), aborted, settledNow, short(2), onceShrunk), nil, []string{toStable}},
 		"MovedBackOnceShrunk": {"stable's Service stands for the canary, and stable has two of four", scene(shrunk, aborted, behind("v2", 4), func(s *Snapshot) {
 			s.Revisions[0].Replicas, s.Traffic = 4, carried(traffic.CanaryAt(0))
 		}, settledNow, onceShrunk), nil, []string{"point Service stable"}},
