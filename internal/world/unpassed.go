@@ -74,8 +74,7 @@ func (l *unpassedLaw) rises(p *pass, share int32) {
 	}
 	l.checked[9]++
 	r, _ := p.read.set(status.StableRevision)
-	serves := min(r.Ready, endpoints(p.read.services[stableService]))
-	if serves > 0 && serves >= p.read.need(100-l.weight) && !unnoticed(p, stableService) {
+	if serves := min(r.Ready, noticed(p, stableService)); serves > 0 && serves >= p.read.need(100-l.weight) {
 		l.breaks(9, "gives the canary %d %% at step %d, which waits for a person since %d %%", share, l.step+1, l.weight)
 	}
 }
