@@ -83,12 +83,12 @@ func leastCanary(c cursor, f facts) int32 {
 // percent. EndpointSlices may still list pods that were told to end.
 func carriedBy(f facts, stable string) int32 {
 	r := f.revisions.of(stable)
-	return min(f.serving(stable), r.Replicas, f.replicas) * 100 / f.replicas
+	return min(knownReady(f, stable), r.Replicas, f.replicas) * 100 / f.replicas
 }
 
-// serving counts the pods of a revision behind the stable Service that proxies know and
+// knownReady counts the pods of a revision behind the stable Service that proxies know and
 // that are ready. EndpointSlices that are late list pods that are not.
-func (f facts) serving(revision string) int32 {
+func knownReady(f facts, revision string) int32 {
 	return min(f.noticed(traffic.Stable, revision), f.revisions.of(revision).Ready)
 }
 
@@ -100,7 +100,7 @@ func (f facts) stableShort() bool {
 		return f.means == byRoute
 	}
 	st := f.Rollout.Status
-	return f.serving(st.StableRevision) < f.replicas && slices.ContainsFunc(st.Revisions, func(r v1alpha1.RevisionStatus) bool {
+	return knownReady(f, st.StableRevision) < f.replicas && slices.ContainsFunc(st.Revisions, func(r v1alpha1.RevisionStatus) bool {
 		return r.Hash == st.StableRevision && r.Shrunk
 	})
 }
