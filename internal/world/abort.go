@@ -29,8 +29,10 @@ type abortLaw struct {
 	// revision and release that were aborted.
 	revision string
 	release  int64
-	// capableAt is since when stable could carry everything.
-	capableAt time.Duration
+	// capableAt is since when stable could carry everything, wasCapable whether it could
+	// when it was looked at last.
+	capableAt  time.Duration
+	wasCapable bool
 	// slowest is the longest time from an abort to 0 %, slowestCalm that of the aborts that nothing disturbed.
 	slowest, slowestCalm time.Duration
 	aborts               int
@@ -43,9 +45,8 @@ func (l *abortLaw) judge() {
 	}
 	share := l.share()
 	// During harm even a stable that is kept in full may have no pods.
-	if ro := l.w.live.rollout; l.harmed || share > 0 && ro != nil && l.shrinks(ro) && !l.capable() {
-		l.capableAt = l.w.now
-	}
+	ro := l.w.live.rollout
+	l.watchCapacity(!l.harmed && (share == 0 || ro == nil || !l.shrinks(ro) || l.capable()))
 	took := l.w.now - max(l.capableAt, l.undisturbed())
 	if share == 0 {
 		l.slowest = max(l.slowest, l.w.now-l.at)
@@ -58,6 +59,15 @@ func (l *abortLaw) judge() {
 	if took > l.bound() {
 		l.breaks(4, "%s after an abort that nothing disturbs %s still gets %d %%", took, l.w.name(l.revision), share)
 	}
+}
+
+// watchCapacity notes since when stable can carry everything: since the first event at which
+// it could, not since the last one at which it could not. Long may lie between the two.
+func (l *abortLaw) watchCapacity(capable bool) {
+	if !capable || !l.wasCapable {
+		l.capableAt = l.w.now
+	}
+	l.wasCapable = capable
 }
 
 // share is what proxies still send to the aborted revision, and to the baseline of its
@@ -120,7 +130,7 @@ func (l *abortLaw) time(old, now *v1alpha1.RolloutStatus) {
 	}
 	l.aborts++
 	l.at, l.revision, l.release = l.w.now, now.Abort.Revision, now.Release
-	l.capableAt = l.at
+	l.capableAt, l.wasCapable = l.at, true
 	if meansOf(l.w.live.rollout) == byReplicas {
 		l.at = -1
 	}

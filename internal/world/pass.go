@@ -321,6 +321,7 @@ func (p *pass) outlived(what string) error {
 		return errRefused
 	case what != aStatus: // a status is locked to what it was decided from
 		p.c.w.laws.harm()
+		p.c.w.laws.rest.overrun = p.c.w.laws.rest.overrun || p.c.w.live.rollout == nil
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ type restLaw struct {
 	// pass could not have noticed: its status names what it lets go, and no write can be
 	// locked to two objects.
 	theirs map[thing]bool
+	// overrun: a former leader has written once the Rollout was gone. Nobody is left to see it.
+	overrun bool
 	// held: the controller has held the Rollout by its finalizer.
 	held bool
 }
@@ -99,7 +101,10 @@ func (l *restLaw) judge() error {
 	l.checked[0]++
 	l.checked[8]++
 	r := l.w.live.rollout
-	if r == nil {
+	switch {
+	case r == nil && l.overrun:
+		return nil
+	case r == nil:
 		return l.handedBack()
 	}
 	if r.DeletionTimestamp != nil {
