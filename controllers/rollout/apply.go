@@ -74,11 +74,7 @@ func (w writer) write(ctx context.Context, s plan.Snapshot, a plan.Action) error
 	case plan.HoldFinalizer:
 		return w.hold(ctx, s.Rollout)
 	case plan.DropFinalizer:
-		err := letGo(ctx, w, s, a)
-		if err == nil {
-			w.forget(s.Rollout)
-		}
-		return err
+		return letGo(ctx, w, s, a)
 	case plan.CreateRevision:
 		return w.createRevision(ctx, s, a)
 	case plan.CreateBaseline:

@@ -128,7 +128,8 @@ func takeReplicaSet(ctx context.Context, w writer, ro *v1alpha1.Rollout, wanted 
 }
 
 // letGo takes our own entry off the set of finalizers. One that came with the
-// object, from a backup or a copy, is no field that an apply of ours could give up.
+// object, from a backup or a copy, is no field that an apply of ours could give up. What
+// is remembered of the Rollout goes with the entry, and stays while that can't be taken off.
 func letGo(ctx context.Context, w writer, s plan.Snapshot, a plan.DropFinalizer) error {
 	if err := disown(ctx, w, s, a); err != nil {
 		return err
@@ -136,13 +137,18 @@ func letGo(ctx context.Context, w writer, s plan.Snapshot, a plan.DropFinalizer)
 	ro, stored := s.Rollout, &v1alpha1.Rollout{}
 	err := w.live.Get(ctx, client.ObjectKeyFromObject(ro), stored)
 	if apierrors.IsNotFound(err) || err == nil && (stored.UID != ro.UID || !slices.Contains(stored.Finalizers, v1alpha1.Finalizer)) {
+		w.forget(ro)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read the finalizers: %w", err)
 	}
 	left := slices.DeleteFunc(slices.Clone(stored.Finalizers), func(name string) bool { return name == v1alpha1.Finalizer })
-	return client.IgnoreNotFound(w.mergePatch(ctx, stored, map[string]any{
+	err = client.IgnoreNotFound(w.mergePatch(ctx, stored, map[string]any{
 		"metadata": map[string]any{"resourceVersion": stored.ResourceVersion, "finalizers": left},
 	}))
+	if err == nil {
+		w.forget(ro)
+	}
+	return err
 }
