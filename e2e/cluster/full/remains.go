@@ -89,18 +89,24 @@ func (r remains) remove(ctx context.Context) error {
 // dropGroups removes the control groups. The kernel may call one busy for a moment
 // after its last process was killed.
 func (r remains) dropGroups(ctx context.Context) error {
+	return again(ctx, "removing the control groups", r.groups.drop)
+}
+
+// again repeats what may need a moment until it gives no error, and gives the last one
+// when that takes too long.
+func again(ctx context.Context, what string, try func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, killWithin)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := r.groups.drop()
+		err := try()
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("removing the control groups: %w", err)
+			return fmt.Errorf("%s: %w", what, err)
 		case <-tick.C:
 		}
 	}
@@ -130,11 +136,7 @@ func (r remains) processes() []process {
 // killAll kills the cluster's processes until there are none. It looks again
 // each time, for a process may have started another one meanwhile.
 func (r remains) killAll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, killWithin)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	return again(ctx, "killing what the cluster left", func() error {
 		left := r.processes()
 		if len(left) == 0 {
 			return nil
@@ -144,10 +146,6 @@ func (r remains) killAll(ctx context.Context) error {
 				_ = unix.Kill(p.PID, unix.SIGKILL)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("killing %d processes, the first is %d (%s): %w", len(left), left[0].PID, left[0].command(), ctx.Err())
-		case <-tick.C:
-		}
-	}
+		return fmt.Errorf("%d processes are there, the first is %d (%s)", len(left), left[0].PID, left[0].command())
+	})
 }
