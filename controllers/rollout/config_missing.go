@@ -65,7 +65,8 @@ func origin(ctx context.Context, o *observation, copied plan.ConfigRef) (from pl
 // sourceOf tells from a copy's name what it was copied from. A long name is cut, which
 // only the name of something that the pod template refers to can tell.
 func sourceOf(o *observation, copied plan.ConfigRef) (plan.ConfigRef, bool) {
-	body, hash, _ := cutLast(copied.Name, "-")
+	dash := strings.LastIndex(copied.Name, "-")
+	body, hash := copied.Name[:max(dash, 0)], copied.Name[dash+1:]
 	var candidates []string
 	if own, is := strings.CutPrefix(body, o.s.Rollout.Name+"-"); is {
 		candidates = append(candidates, own)
@@ -84,13 +85,4 @@ func sourceOf(o *observation, copied plan.ConfigRef) (plan.ConfigRef, bool) {
 		}
 	}
 	return plan.ConfigRef{}, false
-}
-
-// cutLast cuts a text at the last separator in it.
-func cutLast(text, separator string) (before, after string, found bool) {
-	i := strings.LastIndex(text, separator)
-	if i < 0 {
-		return text, "", false
-	}
-	return text[:i], text[i+len(separator):], true
 }

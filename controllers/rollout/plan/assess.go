@@ -4,9 +4,7 @@
 package plan
 
 import (
-	"hash/fnv"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -169,9 +167,7 @@ func edition(f facts) string {
 	if f.Traffic.Edition == "" {
 		return ""
 	}
-	sum := fnv.New32a()
-	_, _ = sum.Write([]byte(f.Traffic.Edition))
-	return strconv.FormatUint(uint64(sum.Sum32()), 16)
+	return digest([]byte(f.Traffic.Edition))
 }
 
 // slots in the order in which they are looked at.

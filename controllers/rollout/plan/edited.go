@@ -6,7 +6,6 @@ package plan
 import (
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strconv"
 
@@ -36,12 +35,11 @@ func planUpTo(step int32, f facts) string {
 	if int(step) >= len(f.strategy.steps) {
 		return allDone
 	}
-	h := fnv.New64a()
+	var gists []byte
 	for _, s := range f.strategy.steps[:step+1] {
-		_, _ = h.Write([]byte(s.gist()))
-		_, _ = h.Write([]byte{0})
+		gists = append(append(gists, s.gist()...), 0)
 	}
-	return strconv.FormatUint(h.Sum64(), 36)
+	return digest(gists)
 }
 
 // gist is what must stay of a step that the release has come to. What gives the canary
