@@ -256,6 +256,7 @@ func TestWayBack(t *testing.T) {
 		"AbortDuringPause":      {"a pause holds no way back", scene(canaryOf(1, 1, 25), pausedBySpec, says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, nil},
 		"AbortDuringPromotion":  {"all steps are done and stable has not moved yet", scene(canaryOf(3, 4, 100), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", toStable}, []string{"point Service stable at revision v2"}},
 		"AbortAfterMove":        {"stable's Service goes back under stable", scene(canaryOf(3, 4, 100), behind("v2", 4), says(v1alpha1.VerbAbort), settledNow), []string{"abort Accepted", "point Service stable at revision v1"}, nil},
+		"AbortAfterMoveShort":   {"the one pod listed there is the canary's, and stable's are not yet", scene(canaryOf(3, 4, 100), aborted, behind("v2", 1), settledNow), []string{"point Service stable at revision v1"}, []string{toStable}},
 		"AbortUnheard":          {"what is listed there is one pod of another revision", scene(canaryOf(3, 4, 100), aborted, settledNow, lagging("v3", 1)), nil, []string{toStable}},
 		"AbortToTheSamePods":    {"the canary's own four carry it until stable's are listed", scene(canaryOf(3, 4, 100), aborted, settledNow, lagging("v2", 4)), []string{toStable}, nil},
 		"AbortWithProblems":     {"a mistake in the spec holds no way back", scene(canaryOf(2, 2, 50), aborted, problem, settledNow), []string{toStable}, nil},

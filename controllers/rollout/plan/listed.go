@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -254,11 +255,15 @@ func (f facts) noticed(slot traffic.Slot, revision string) int32 {
 
 // blind reports whether the data plane can't be counted on to know any endpoint of a
 // slot. It is so before the first of them is noticed. And it is so while a Service
-// that was pointed elsewhere still lists the pods of before, unless those are stable's
+// that was pointed elsewhere, or is about to be, still lists the pods of before, unless those are stable's
 // or carry everything.
 func blind(f facts, slot traffic.Slot) bool {
 	l, ok := f.listed.in(slot)
-	if s := f.slot(slot).Selects; s != "" && s != l.revision {
+	selects := f.slot(slot).Selects
+	if slot == traffic.Stable && selects != "" { // it is pointed home in the very pass that moves traffic to it
+		selects = cmp.Or(f.Rollout.Status.StableRevision, selects)
+	}
+	if selects != "" && selects != l.revision {
 		return ok && l.revision != f.Rollout.Status.StableRevision && l.noticed(f) < f.need(100)
 	}
 	return ok && l.noticed(f) == 0 && (slot != traffic.Baseline || !listedBeforeWatch(l, f))
