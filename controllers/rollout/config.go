@@ -5,6 +5,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -128,7 +129,7 @@ func (w copies) make(ctx context.Context, s plan.Snapshot, c plan.ConfigCopy) er
 		return fmt.Errorf("read %s: %w", c.From, err)
 	}
 	if same, err := isCopy(s, c.Name, c.From, source); err != nil || !same {
-		return apierrors.NewConflict(schema.GroupResource{Resource: c.From.Kind}, c.From.Name, fmt.Errorf("its content changed: %w", err))
+		return apierrors.NewConflict(schema.GroupResource{Resource: c.From.Kind}, c.From.Name, errors.Join(errors.New("its content changed"), err))
 	}
 	copied := configCopy(s, source, c.Name)
 	err = w.client.Create(ctx, copied, client.FieldOwner(v1alpha1.FieldOwner))
