@@ -120,9 +120,11 @@ func (l *abortLaw) latch(old, now *v1alpha1.RolloutStatus) {
 	l.time(old, now)
 }
 
-// time starts the clock at a new abort, and stops it when the revision is released once more.
+// time starts the clock at a new abort, and stops it when the revision is released once
+// more, be it that it is promoted in the very pass that begins its release.
 func (l *abortLaw) time(old, now *v1alpha1.RolloutStatus) {
-	if now.Abort == nil && now.CanaryRevision == l.revision {
+	again := now.CanaryRevision == l.revision || now.StableRevision == l.revision && now.Release != l.release
+	if now.Abort == nil && again {
 		l.at = -1
 	}
 	if now.Abort == nil || old.Abort != nil && old.Abort.Revision == now.Abort.Revision && old.Release == now.Release {

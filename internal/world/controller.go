@@ -67,6 +67,7 @@ type marked struct {
 func (w *World) lead() *controller {
 	c := &controller{w: w, cache: w.live}
 	w.leaders = append(w.leaders, c)
+	leads(w.laws.court)
 	c.enqueue()
 	return c
 }

@@ -119,6 +119,19 @@ func acts(c *court, p *pass) {
 	c.shrunk, c.short = true, true
 }
 
+// leads notes that a new controller goes by what is stored. That may be older than what
+// the one before knew: that stable is whole once more is not worth a write of its own.
+func leads(c *court) {
+	ro := c.w.live.rollout
+	if ro == nil || meansOf(ro) != byRoute {
+		return
+	}
+	marked := slices.ContainsFunc(ro.Status.Revisions, func(r v1alpha1.RevisionStatus) bool {
+		return r.Hash == ro.Status.StableRevision && r.Shrunk
+	})
+	c.shrunk, c.short = c.shrunk || marked, c.short || marked
+}
+
 // known reports whether every proxy knows so many pods of a revision behind the stable Service.
 func known(w *World, hash string, n int32) bool {
 	for i := range w.plane.proxies {

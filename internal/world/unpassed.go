@@ -19,7 +19,7 @@ type unpassedLaw struct {
 	release int64
 	step    int32
 	since   time.Time
-	// agreed is the promote that was accepted last: it may stand for an edit.
+	// agreed is the promote that was accepted last, in full or by a step: it may stand for an edit.
 	agreed string
 	// person: it waits for one, and nothing but one ends it.
 	person bool
@@ -50,7 +50,8 @@ func (l *unpassedLaw) left(p *pass, old, now *v1alpha1.RolloutStatus) {
 
 // agreedBy is the promote that was accepted last, as far as a status tells of another than before.
 func agreedBy(s *v1alpha1.RolloutStatus, before string) string {
-	if cmd := s.LastCommand; cmd != nil && cmd.Verb == v1alpha1.VerbPromote && cmd.Result == v1alpha1.CommandAccepted {
+	cmd := s.LastCommand
+	if cmd != nil && (cmd.Verb == v1alpha1.VerbPromote || cmd.Verb == v1alpha1.VerbPromoteFull) && cmd.Result == v1alpha1.CommandAccepted {
 		return cmd.ID
 	}
 	return before
