@@ -65,10 +65,16 @@ type RolloutStatus struct {
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 	// waitingSince is since when the first revision has waited for pods or traffic
-	// without a pause; progressDeadlineSeconds counts from then. That of a step, for
-	// every later revision, is in currentStep.
+	// without a pause, and without one pod more; progressDeadlineSeconds counts from
+	// then. That of a step, for every later revision, is in currentStep.
 	// +optional
 	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
+	// availableSoFar is the most pods of the revision in flight that were available
+	// at once since it began to wait for pods or traffic. Only more than that begin
+	// the progress deadline anew: a pod that fails and comes back again and again
+	// does not.
+	// +optional
+	AvailableSoFar int32 `json:"availableSoFar,omitempty"`
 	// currentStep is the cursor of the canary revision.
 	// +optional
 	CurrentStep *CurrentStep `json:"currentStep,omitempty"`
@@ -160,8 +166,9 @@ type CurrentStep struct {
 	Weight int32 `json:"weight,omitempty"`
 	// since is when the cursor reached the step.
 	Since metav1.Time `json:"since"`
-	// waitingSince is since when the step has waited for pods or traffic
-	// without a pause. The progress deadline counts from it.
+	// waitingSince is since when the step has waited for pods or traffic without a
+	// pause, and without one pod more, see availableSoFar. The progress deadline
+	// counts from it.
 	// +optional
 	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
 }

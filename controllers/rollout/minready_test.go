@@ -6,8 +6,12 @@ package rollout_test
 import (
 	"fmt"
 	"testing"
+	"time"
+
+	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/internal/testing/testenv"
 )
 
 // A Deployment brings its minReadySeconds along. Whoever changes them later, there
@@ -48,5 +52,25 @@ func TestMinReadySecondsReachThePodsThatRun(t *testing.T) {
 	}
 	if stable, canary := s.weights(); stable != 50 || canary != 50 {
 		t.Errorf("weights are %d and %d, want 50 and 50 as before the edit", stable, canary)
+	}
+}
+
+// A rolling update waits for pods from its first batch to its last. Each of these takes
+// less than the deadline, and all of them more.
+func TestARollingUpdateMayTakeLongerThanTheDeadline(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	startController(t, testenv.Start(t), s.ns)
+	ro := s.rollout()
+	ro.Spec.Strategy, ro.Spec.MinReadySeconds, ro.Spec.ProgressDeadlineSeconds = v1alpha1.Strategy{}, 4, ptr.To(int32(14))
+	s.create(ro)
+	first := s.untilPhase(v1alpha1.PhaseHealthy).Status.StableRevision
+
+	s.release("shop:v2")
+	s.healthyWith(first)
+
+	last := s.get().Status.History[0]
+	if took := last.EndedAt.Sub(last.StartedAt.Time); last.Cause != v1alpha1.CausePromoted || took < 14*time.Second {
+		t.Errorf("%s after %s, want it promoted after more than the deadline of 14s", last.Cause, took)
 	}
 }

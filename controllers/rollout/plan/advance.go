@@ -98,7 +98,7 @@ var transitions = []rule{
 	},
 	{
 		"DeadlineExceeded", []mode{forward}, deadlineAborts, abortOnDeadline, []mode{returning},
-		"The step has waited for pods or traffic for longer than `spec.progressDeadlineSeconds`, pauses not counted, and `spec.onDeadline` is not Degrade.",
+		"The step has waited for pods or traffic for longer than `spec.progressDeadlineSeconds` without one pod more, pauses not counted, and `spec.onDeadline` is not Degrade.",
 		"The revision is aborted with what was waited for as the reason.",
 	},
 	{
@@ -154,16 +154,21 @@ func fire(c cursor, f facts) (cursor, bool) {
 
 // keepTime starts the clock of the progress deadline when the step begins to wait
 // for the cluster, and stops it while anything else holds the release, such as a
-// pause, a metric or a person.
+// pause, a metric or a person. It starts anew with every pod that gets available, as
+// a Deployment's does, so that a wait for many batches of pods is not one long wait. A
+// pod that only comes back has not got the release any further.
 func keepTime(c cursor, f facts) cursor {
 	switch {
 	case !waitsForCluster(c, f):
-		c.waiting = time.Time{}
-	case c.waiting.IsZero():
-		c.waiting = stamp(f.Now)
+		c.waiting, c.most = time.Time{}, 0
+	case c.waiting.IsZero() || progressed(c, f):
+		c.waiting, c.most = stamp(f.Now), f.revisions.of(c.canary).Available
 	}
 	return c
 }
+
+// progressed: more pods of the revision in flight are available than ever since it began to wait.
+func progressed(c cursor, f facts) bool { return f.revisions.of(c.canary).Available > c.most }
 
 // waitsForCluster reports whether the deadline's clock runs: something is in
 // flight, nobody holds it, and the cluster still owes it pods, endpoints or traffic.
@@ -299,10 +304,10 @@ func deadlineAborts(c cursor, f facts) bool {
 }
 
 // overdue reports whether the current step has waited for pods or traffic for
-// longer than the deadline. A person's or a metric's time does not count, nor
+// longer than the deadline, and not for one pod more. A person's or a metric's time does not count, nor
 // does the time under a pause or a mistake.
 func overdue(c cursor, f facts) bool {
-	return !c.waiting.IsZero() && waitsForCluster(c, f) && f.Now.After(c.waiting.Add(f.deadline()))
+	return !c.waiting.IsZero() && waitsForCluster(c, f) && f.Now.After(c.waiting.Add(f.deadline())) && !progressed(c, f)
 }
 
 func abortOnDeadline(c cursor, f facts) cursor {

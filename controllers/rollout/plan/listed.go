@@ -204,26 +204,27 @@ func PodsWanted(s Snapshot) bool {
 // along, because nobody could write down that they were gone; and a failure would make
 // the deadline of a step later that began to wait meanwhile.
 func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
-	step, waits := withWait(old.CurrentStep, now.CurrentStep), old.WaitingSince
-	if old.CanaryRevision == now.CanaryRevision && old.Release == now.Release {
-		waits = now.WaitingSince
-	}
-	if step == old.CurrentStep && sameTime(waits, old.WaitingSince) && sameTraffic(old.Traffic, now.Traffic) {
+	later := withWait(old, now)
+	if sameRest(&later, &old) && sameTraffic(old.Traffic, now.Traffic) {
 		return old, false
 	}
-	old.Traffic, old.CurrentStep, old.WaitingSince = now.Traffic, step, waits
-	return old, true
+	later.Traffic = now.Traffic
+	return later, true
 }
 
-// withWait is a step with what is known later of its wait for the cluster, unless that
+// withWait is a status with what is known later of the wait for the cluster, unless that
 // is about another step.
-func withWait(old, now *v1alpha1.CurrentStep) *v1alpha1.CurrentStep {
-	if old == nil || !sameStep(old, now) || sameTime(old.WaitingSince, now.WaitingSince) {
+func withWait(old, now v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
+	if old.CanaryRevision != now.CanaryRevision || old.Release != now.Release || !sameStep(old.CurrentStep, now.CurrentStep) {
 		return old
 	}
-	step := *old
-	step.WaitingSince = now.WaitingSince
-	return &step
+	old.WaitingSince, old.AvailableSoFar = now.WaitingSince, now.AvailableSoFar
+	if !sameWait(old.CurrentStep, now.CurrentStep) {
+		step := *old.CurrentStep
+		step.WaitingSince = now.CurrentStep.WaitingSince
+		old.CurrentStep = &step
+	}
+	return old
 }
 
 // without is what is known once the eviction of a pod is asked for, for the first

@@ -84,7 +84,9 @@ func jobEnded(j Job) edit {
 }
 
 func waitingFor11Minutes(s *Snapshot) {
-	s.Rollout.Status.CurrentStep.WaitingSince = ptr.To(metav1.NewTime(noon.Add(-11 * time.Minute)))
+	st := &s.Rollout.Status
+	st.CurrentStep.WaitingSince = ptr.To(metav1.NewTime(noon.Add(-11 * time.Minute)))
+	st.AvailableSoFar = revisions(s.Revisions).of(st.CanaryRevision).Available
 }
 
 func boundedPause() v1alpha1.Step {

@@ -91,3 +91,35 @@ func TestPodsThatAreNotReady(t *testing.T) {
 		})
 	}
 }
+
+// TestEveryPodMoreBeginsTheDeadlineAnew: a rolling update is one wait from its first pod
+// to its last, and may take many batches. A pod that fails and comes back again and
+// again is none more.
+func TestEveryPodMoreBeginsTheDeadlineAnew(t *testing.T) {
+	for name, test := range map[string]struct {
+		reason string
+		// available are the new revision's pods, as looked at every nine minutes.
+		available []int32
+		aborted   bool
+	}{
+		"Batches": {"each takes less than ten minutes, and together they take more", []int32{0, 1, 2, 3}, false},
+		"Stuck":   {"the third pod never gets available", []int32{0, 1, 2, 2, 2}, true},
+		"Flaps":   {"the second pod comes and goes", []int32{0, 1, 2, 1, 2, 1}, true},
+		"Late":    {"it was not there at the last look before the deadline, but is now", []int32{1, 1, 2, 2}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var last v1alpha1.RolloutStatus
+			for i, n := range test.available {
+				s := rolling(plan.Revision{Hash: "old", Replicas: 4 - n, Ready: 4 - n, Available: 4 - n}, plan.Revision{Hash: "new", Replicas: n + 1, Ready: n, Available: n})
+				s.Now = s.Now.Add(time.Duration(i) * 9 * time.Minute)
+				if i > 0 {
+					s.Rollout.Status = last
+				}
+				last = plan.Decide(s).Status
+			}
+			if got := last.Abort != nil; got != test.aborted {
+				t.Errorf("%s: aborted %t, want %t: %s", test.reason, got, test.aborted, last.Message)
+			}
+		})
+	}
+}

@@ -43,7 +43,7 @@ func sameDeeds(a, b *v1alpha1.RolloutStatus) bool {
 // sameRest compares numbers and times that a controller that starts anew would find out again.
 func sameRest(a, b *v1alpha1.RolloutStatus) bool {
 	return a.Replicas == b.Replicas && a.ReadyReplicas == b.ReadyReplicas && a.UpdatedReplicas == b.UpdatedReplicas &&
-		sameTime(a.WaitingSince, b.WaitingSince) && sameWait(a.CurrentStep, b.CurrentStep) &&
+		a.AvailableSoFar == b.AvailableSoFar && sameTime(a.WaitingSince, b.WaitingSince) && sameWait(a.CurrentStep, b.CurrentStep) &&
 		(a.Analysis == b.Analysis || a.Analysis != nil && b.Analysis != nil && *a.Analysis == *b.Analysis) &&
 		sameTraffic(a.Traffic, b.Traffic) && slices.EqualFunc(a.Revisions, b.Revisions, sameRevision)
 }
