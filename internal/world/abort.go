@@ -177,12 +177,15 @@ func (l *abortLaw) unbound(p *pass, ready int32) {
 // torn reports whether somebody has made the routes disagree, and no split is safe for
 // all of them: a shrunk stable has too few pods for what one route leaves it, and the
 // canary for what another gives it. The routes stay as they are until either has grown.
+// Stable has no more pods than the pass has read to be ready, whatever the EndpointSlices
+// list that may be late.
 func (l *abortLaw) torn(p *pass, ready int32) bool {
+	stable, _ := p.read.set(p.plan.Status.StableRevision)
 	least, most := int32(100), int32(0)
 	for _, r := range p.read.routes {
 		least, most = min(least, r.split.Canary), max(most, r.split.Canary)
 	}
-	return least < most && l.shrinks(p.read.rollout) && min(ready, noticed(p, stableService)) < p.read.need(100-least) && endpoints(p.read.services[canaryService]) < p.read.need(most)
+	return least < most && l.shrinks(p.read.rollout) && min(ready, stable.Ready, noticed(p, stableService)) < p.read.need(100-least) && endpoints(p.read.services[canaryService]) < p.read.need(most)
 }
 
 // isStable reports whether a slot leads to stable's pods and no others, so that what
