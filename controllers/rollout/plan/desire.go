@@ -196,10 +196,12 @@ func desireForward(d *desired, c cursor, f facts) {
 	d.run = desireRun(c, f, d.split)
 }
 
-// desireStable keeps, or puts, everything on the stable revision.
+// desireStable keeps, or puts, everything on the stable revision. The canary's Service
+// follows once it gets nothing; at once where nothing is in flight and it is the only
+// way to stable's pods, since stable's own Service is gone.
 func desireStable(d *desired, c cursor, f facts) {
 	d.stableSelects = c.stable
-	if f.most(traffic.Canary) == 0 || c.canary == "" && f.CanaryService.Selects == "" {
+	if f.most(traffic.Canary) == 0 || c.canary == "" && (f.CanaryService.Selects == "" || f.StableService.gone()) {
 		d.canarySelects = c.stable
 	}
 	if c.mode(f) == rebinding && othersGone(c, f) {

@@ -204,6 +204,9 @@ func (s Service) only(revision string, n int32) bool {
 	return true
 }
 
+// gone: the Service has a name and does not exist, whoever is to create it.
+func (s Service) gone() bool { return s.Missing || s.Absent }
+
 // reaches reports whether the Service stands for a revision, or lists ready endpoints of it.
 func (s Service) reaches(revision string) bool { return s.Selects == revision || s.Ready[revision] > 0 }
 
