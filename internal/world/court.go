@@ -38,7 +38,7 @@ type court struct {
 	// moment at which every proxy knew stable in full.
 	short   bool
 	shortAt time.Duration
-	// disturbedAt is when writes or reads of the controller last went wrong.
+	// disturbedAt is when writes or reads of the controller last went wrong, or until when they may.
 	disturbedAt time.Duration
 }
 
@@ -69,7 +69,10 @@ func leaps(c *court) {
 }
 
 // disturb notes that a write or read of the controller goes wrong, or may.
-func (c *court) disturb() { c.disturbedAt = c.w.now }
+func (c *court) disturb() { c.disturbUntil(c.w.now) }
+
+// disturbUntil notes that they may go wrong until then.
+func (c *court) disturbUntil(at time.Duration) { c.disturbedAt = max(c.disturbedAt, at) }
 
 // lingers is for how long a disturbance may be felt after it: by a controller that
 // backs off or is being replaced, by gateways and caches that stand still.
