@@ -34,10 +34,12 @@ type court struct {
 	calmAt time.Duration
 	// shrunk: stable was sized by its share at some time in the release under way.
 	shrunk bool
-	// short: a pass has acted by such a size, at shortAt first, and since then there was no
-	// moment at which every proxy knew stable in full.
+	// short: a pass has acted by such a size, or a new controller was told of one, at shortAt
+	// first, and since then there was no moment at which every proxy knew stable in full.
 	short   bool
 	shortAt time.Duration
+	// told: that it was shrunk is known by what a new controller was told alone.
+	told bool
 	// disturbedAt is when writes or reads of the controller last went wrong, or until when they may.
 	disturbedAt time.Duration
 }
@@ -100,9 +102,12 @@ func (c *court) watchSize() {
 	case ro == nil || ro.Status.StableRevision == "", ro.Status.CanaryRevision == "" && meansOf(ro) != byRoute:
 		c.shrunk, c.short = false, false // without routes stable is kept in full
 	case dynamic(ro):
-		c.shrunk = true
+		c.shrunk, c.told = true, false
 	case c.short:
 		c.short = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
+	}
+	if c.told && !c.short {
+		c.told, c.shrunk = false, false
 	}
 	if ro != nil && ro.Status.CanaryRevision == "" {
 		c.shrunk = c.short
@@ -119,7 +124,7 @@ func acts(c *court, p *pass) {
 	if !c.short {
 		c.shortAt = c.w.now
 	}
-	c.shrunk, c.short = true, true
+	c.shrunk, c.short, c.told = true, true, false
 }
 
 // leads notes that a new controller goes by what is stored. That may be older than what
@@ -129,10 +134,13 @@ func leads(c *court) {
 	if ro == nil || meansOf(ro) != byRoute {
 		return
 	}
-	marked := slices.ContainsFunc(ro.Status.Revisions, func(r v1alpha1.RevisionStatus) bool {
+	told := slices.ContainsFunc(ro.Status.Revisions, func(r v1alpha1.RevisionStatus) bool {
 		return r.Hash == ro.Status.StableRevision && r.Shrunk
 	})
-	c.shrunk, c.short = c.shrunk || marked, c.short || marked
+	if !told || c.short {
+		return
+	}
+	c.told, c.shrunk, c.short, c.shortAt = !c.shrunk, true, true, c.w.now
 }
 
 // known reports whether every proxy knows so many pods of a revision behind the stable Service.
