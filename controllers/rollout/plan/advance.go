@@ -255,7 +255,8 @@ func promote(c cursor, f facts) cursor {
 // until another template is wanted.
 func backOnStable(c cursor, f facts) bool { return f.Target == c.stable && onStable(c, f) }
 
-// onStable: all traffic is known to be with stable.
+// onStable: all traffic is known to be with stable. Where its Service is gone, nothing but
+// the canary's serves, so that it is enough that this one stands for stable.
 func onStable(c cursor, f facts) bool {
 	switch f.means {
 	case bySelector:
@@ -263,6 +264,9 @@ func onStable(c cursor, f facts) bool {
 	case byReplicas:
 		return hasAllPods(c.stable, f)
 	case byRoute:
+		if f.StableService.gone() {
+			return f.serves(traffic.Canary, c.stable, 1)
+		}
 	}
 	return f.StableService.Selects == c.stable && f.confirmed(stableOnly())
 }

@@ -197,11 +197,11 @@ func desireForward(d *desired, c cursor, f facts) {
 }
 
 // desireStable keeps, or puts, everything on the stable revision. The canary's Service
-// follows once it gets nothing; at once where nothing is in flight and it is the only
-// way to stable's pods, since stable's own Service is gone.
+// follows once it gets nothing; at once where it is the only way to stable's pods, since
+// stable's own Service is gone and can't be given the traffic.
 func desireStable(d *desired, c cursor, f facts) {
 	d.stableSelects = c.stable
-	if f.most(traffic.Canary) == 0 || c.canary == "" && (f.CanaryService.Selects == "" || f.StableService.gone()) {
+	if f.most(traffic.Canary) == 0 || c.canary == "" && f.CanaryService.Selects == "" || f.means == byRoute && f.StableService.gone() {
 		d.canarySelects = c.stable
 	}
 	if c.mode(f) == rebinding && othersGone(c, f) {

@@ -135,7 +135,7 @@ func point(c cursor, f facts, d desired) []Action {
 		{traffic.Baseline, f.BaselineService, d.baselineSelects},
 	} {
 		r, exists := findAny(f, s.want)
-		if s.want == "" || s.want == s.service.Selects || !exists || s.service.Name == "" || s.service.Missing || s.service.Absent {
+		if s.want == "" || s.want == s.service.Selects || !exists || s.service.Name == "" || s.service.gone() {
 			continue
 		}
 		share := f.most(s.slot)

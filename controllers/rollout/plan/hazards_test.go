@@ -332,12 +332,6 @@ func TestTheStatusIsTheCursor(t *testing.T) {
 			"a retired revision behind the canary's Service would keep a stranger's share for ever",
 			scene(old("v0", 2), carries(traffic.CanaryAt(78)), func(s *Snapshot) { s.CanaryService = service("canary", "v0", 2) }, settledNow, rebound), []string{toStable}, []string{"scale shop-v0"},
 		},
-		"StableServiceDeletedWhileRebinding": {
-			"so would one that the canary's Service was pointed at, which alone is left of the two",
-			scene(old("v0", 2), carries(traffic.CanaryAt(100)), func(s *Snapshot) {
-				s.StableService, s.CanaryService = Service{Name: "stable", Absent: true}, service("canary", "v0", 2)
-			}, settledNow, rebound), []string{"point Service canary at revision v1"}, []string{"scale shop-v0", toStable},
-		},
 		"RouteReset":      {"GitOps wrote 0 % again", scene(canaryOf(1, 1, 0), settledNow), []string{"at step 1", "shift traffic to stable 75 %, canary 25 %"}, nil},
 		"MatchTakenAway":  {"a match is what the steps up to here say, at every look", scene(matching, canaryOf(1, 1, 0), settledNow), []string{"at step 1", "matched to canary: testers"}, nil},
 		"MatchEnded":      {"and ends by a step", scene(matching, canaryOf(2, 1, 0), settledNow), nil, []string{"matched to canary"}},
