@@ -71,10 +71,10 @@ func leaps(c *court) {
 }
 
 // disturb notes that a write or read of the controller goes wrong, or may.
-func (c *court) disturb() { c.disturbUntil(c.w.now) }
+func (c *court) disturb() { disturbUntil(c, c.w.now) }
 
 // disturbUntil notes that they may go wrong until then.
-func (c *court) disturbUntil(at time.Duration) { c.disturbedAt = max(c.disturbedAt, at) }
+func disturbUntil(c *court, at time.Duration) { c.disturbedAt = max(c.disturbedAt, at) }
 
 // lingers is for how long a disturbance may be felt after it: by a controller that
 // backs off or is being replaced, by gateways and caches that stand still.

@@ -235,7 +235,7 @@ func (m *mischief) staleCaches(d time.Duration) {
 	}
 	m.w.lags.Notice = Span{0, min(d, 30*time.Second)}
 	m.w.in(Exactly(d), "caches recover", func() { m.w.lags.Notice = usual })
-	m.w.laws.disturbUntil(m.w.now + d)
+	disturbUntil(m.w.laws.court, m.w.now+d)
 }
 
 // leap moves the controllers' clocks: far forward, or a little back.
