@@ -44,8 +44,10 @@ func awaitedPods(s Snapshot) (hash string, since *metav1.Time) {
 			since = &c.LastTransitionTime
 		}
 		return st.StableRevision, since
+	case st.CurrentStep != nil && st.CurrentStep.WaitingSince != nil: // which one pod more begins anew, and the others are late all the same
+		return st.CanaryRevision, &st.CurrentStep.Since
 	case st.CurrentStep != nil:
-		return st.CanaryRevision, st.CurrentStep.WaitingSince
+		return st.CanaryRevision, nil
 	}
 	return st.CanaryRevision, st.StartedAt
 }

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func TestLatePodsAreAskedAbout(t *testing.T) {
 		reason    string
 		canary    string
 		waiting   *metav1.Time
+		since     *metav1.Time
 		started   *metav1.Time
 		first     bool
 		available int32
@@ -30,6 +32,7 @@ func TestLatePodsAreAskedAbout(t *testing.T) {
 		"AtRest":   {reason: "nothing is in flight", started: ago(time.Hour)},
 		"Soon":     {reason: "pods may take a moment", canary: "v2", waiting: ago(4 * time.Second), hash: "v2", in: 6 * time.Second, wake: 6 * time.Second},
 		"Late":     {reason: "somebody wants to know", canary: "v2", waiting: ago(11 * time.Second), hash: "v2", wake: 30 * time.Second},
+		"Batches":  {reason: "one pod more came a moment ago, and this one has not", canary: "v2", since: ago(time.Minute), waiting: ago(time.Second), available: 1, hash: "v2", wake: 30 * time.Second},
 		"Complete": {reason: "the step waits for something else", canary: "v2", waiting: ago(time.Minute), available: 2},
 		"Paused":   {reason: "the step waits for a person", canary: "v2"},
 		"First":    {reason: "the first revision has no steps", canary: "v2", first: true, started: ago(time.Minute), hash: "v2", wake: 30 * time.Second},
@@ -39,7 +42,7 @@ func TestLatePodsAreAskedAbout(t *testing.T) {
 			ro := &v1alpha1.Rollout{}
 			ro.Status.CanaryRevision, ro.Status.StartedAt = tc.canary, tc.started
 			if !tc.first {
-				ro.Status.CurrentStep = &v1alpha1.CurrentStep{WaitingSince: tc.waiting}
+				ro.Status.CurrentStep = &v1alpha1.CurrentStep{Since: *cmp.Or(tc.since, tc.waiting, ago(time.Hour)), WaitingSince: tc.waiting}
 			}
 			s := Snapshot{Now: now, Rollout: ro, Revisions: []Revision{{Hash: "v2", Replicas: 2, Available: tc.available}}}
 			if hash, in := LatePods(s); hash != tc.hash || in != tc.in {
