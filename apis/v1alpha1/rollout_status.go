@@ -72,9 +72,9 @@ type RolloutStatus struct {
 	// availableSoFar is the most pods of the revision in flight that were available
 	// at once since it began to wait for pods or traffic. Only more than that begin
 	// the progress deadline anew: a pod that fails and comes back again and again
-	// does not.
+	// does not. Absent while nothing is waited for.
 	// +optional
-	AvailableSoFar int32 `json:"availableSoFar,omitempty"`
+	AvailableSoFar *int32 `json:"availableSoFar,omitempty"`
 	// currentStep is the cursor of the canary revision.
 	// +optional
 	CurrentStep *CurrentStep `json:"currentStep,omitempty"`

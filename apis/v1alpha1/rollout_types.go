@@ -94,8 +94,9 @@ type RolloutSpec struct {
 	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
 
 	// progressDeadlineSeconds is the longest time that one step may wait for
-	// pods or traffic before onDeadline applies. It begins anew with every pod
-	// that gets available. Pauses and analysis do not count. Default 600.
+	// pods or traffic before onDeadline applies. It begins anew whenever
+	// more pods of the new revision are available than before. Pauses and analysis
+	// do not count. Default 600.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=1

@@ -1932,6 +1932,11 @@ func (in *RolloutStatus) DeepCopyInto(out *RolloutStatus) {
 		in, out := &in.WaitingSince, &out.WaitingSince
 		*out = (*in).DeepCopy()
 	}
+	if in.AvailableSoFar != nil {
+		in, out := &in.AvailableSoFar, &out.AvailableSoFar
+		*out = new(int32)
+		**out = **in
+	}
 	if in.CurrentStep != nil {
 		in, out := &in.CurrentStep, &out.CurrentStep
 		*out = new(CurrentStep)

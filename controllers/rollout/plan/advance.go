@@ -158,17 +158,22 @@ func fire(c cursor, f facts) (cursor, bool) {
 // a Deployment's does, so that a wait for many batches of pods is not one long wait. A
 // pod that only comes back has not got the release any further.
 func keepTime(c cursor, f facts) cursor {
+	available := f.revisions.of(c.canary).Available
 	switch {
 	case !waitsForCluster(c, f):
-		c.waiting, c.most = time.Time{}, 0
+		c.waiting, c.soFar = time.Time{}, nil
 	case c.waiting.IsZero() || progressed(c, f):
-		c.waiting, c.most = stamp(f.Now), f.revisions.of(c.canary).Available
+		c.waiting, c.soFar = stamp(f.Now), &available
+	case c.soFar == nil:
+		c.soFar = &available
 	}
 	return c
 }
 
 // progressed: more pods of the revision in flight are available than ever since it began to wait.
-func progressed(c cursor, f facts) bool { return f.revisions.of(c.canary).Available > c.most }
+func progressed(c cursor, f facts) bool {
+	return c.soFar != nil && f.revisions.of(c.canary).Available > *c.soFar
+}
 
 // waitsForCluster reports whether the deadline's clock runs: something is in
 // flight, nobody holds it, and the cluster still owes it pods, endpoints or traffic.
@@ -308,14 +313,14 @@ func deadlineAborts(c cursor, f facts) bool {
 }
 
 // overdue reports whether the current step has waited for pods or traffic for
-// longer than the deadline, and not for one pod more. A person's or a metric's time does not count, nor
-// does the time under a pause or a mistake.
+// longer than the deadline, and no more pods have become available meanwhile. A person's
+// or a metric's time does not count, nor does the time under a pause or a mistake.
 func overdue(c cursor, f facts) bool {
 	return !c.waiting.IsZero() && waitsForCluster(c, f) && f.Now.After(c.waiting.Add(f.deadline())) && !progressed(c, f)
 }
 
 func abortOnDeadline(c cursor, f facts) cursor {
-	message := fmt.Sprintf("step %s waited longer than progressDeadlineSeconds (%s): %s", c.position(f), f.deadline(), waitingFor(c, f).message)
+	message := fmt.Sprintf("step %s waited longer than progressDeadlineSeconds (%s) without one pod more: %s", c.position(f), f.deadline(), waitingFor(c, f).message)
 	return c.latch(f, v1alpha1.ReasonDeadlineExceeded, message, "")
 }
 

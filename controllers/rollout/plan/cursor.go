@@ -38,9 +38,10 @@ type cursor struct {
 	// finished: all steps were done before, however many there are by now.
 	finished bool
 	// waiting is since when the step has waited for the cluster without a pause, or since
-	// one pod more was available than before, of which there were most; zero while it does not wait.
+	// one pod more was available than ever before; zero while it does not wait. soFar is
+	// the number of these, nil where it is not known.
 	waiting time.Time
-	most    int32
+	soFar   *int32
 	// abort is latched for its revision until another release begins.
 	abort     *v1alpha1.AbortStatus
 	history   []v1alpha1.Outcome
@@ -59,7 +60,7 @@ func cursorOf(s v1alpha1.RolloutStatus) cursor {
 		stable: s.StableRevision, canary: s.CanaryRevision, release: s.Release,
 		abort: s.Abort, history: s.History, command: s.LastCommand, bindings: s.Bindings,
 		paused: s.Paused, undo: s.Undo, skipped: s.AnalysisSkipped, approvals: s.Approvals,
-		restart: restart{asked: s.RestartAt, done: s.RestartedAt}, most: s.AvailableSoFar,
+		restart: restart{asked: s.RestartAt, done: s.RestartedAt}, soFar: s.AvailableSoFar,
 	}
 	if s.StartedAt != nil {
 		c.startedAt, c.since = s.StartedAt.Time, s.StartedAt.Time

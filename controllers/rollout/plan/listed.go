@@ -213,9 +213,11 @@ func Remember(old, now v1alpha1.RolloutStatus) (v1alpha1.RolloutStatus, bool) {
 }
 
 // withWait is a status with what is known later of the wait for the cluster, unless that
-// is about another step.
+// is about another step, or about an abort: should that fail to be written, the deadline
+// that it was for has passed all the same.
 func withWait(old, now v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
-	if old.CanaryRevision != now.CanaryRevision || old.Release != now.Release || !sameStep(old.CurrentStep, now.CurrentStep) {
+	other := old.CanaryRevision != now.CanaryRevision || old.Release != now.Release || (old.Abort == nil) != (now.Abort == nil)
+	if other || !sameStep(old.CurrentStep, now.CurrentStep) {
 		return old
 	}
 	old.WaitingSince, old.AvailableSoFar = now.WaitingSince, now.AvailableSoFar

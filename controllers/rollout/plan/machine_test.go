@@ -86,7 +86,7 @@ func jobEnded(j Job) edit {
 func waitingFor11Minutes(s *Snapshot) {
 	st := &s.Rollout.Status
 	st.CurrentStep.WaitingSince = ptr.To(metav1.NewTime(noon.Add(-11 * time.Minute)))
-	st.AvailableSoFar = revisions(s.Revisions).of(st.CanaryRevision).Available
+	st.AvailableSoFar = ptr.To(revisions(s.Revisions).of(st.CanaryRevision).Available)
 }
 
 func boundedPause() v1alpha1.Step {

@@ -43,7 +43,7 @@ func sameDeeds(a, b *v1alpha1.RolloutStatus) bool {
 // sameRest compares numbers and times that a controller that starts anew would find out again.
 func sameRest(a, b *v1alpha1.RolloutStatus) bool {
 	return a.Replicas == b.Replicas && a.ReadyReplicas == b.ReadyReplicas && a.UpdatedReplicas == b.UpdatedReplicas &&
-		a.AvailableSoFar == b.AvailableSoFar && sameTime(a.WaitingSince, b.WaitingSince) && sameWait(a.CurrentStep, b.CurrentStep) &&
+		sameNumber(a.AvailableSoFar, b.AvailableSoFar) && sameTime(a.WaitingSince, b.WaitingSince) && sameWait(a.CurrentStep, b.CurrentStep) &&
 		(a.Analysis == b.Analysis || a.Analysis != nil && b.Analysis != nil && *a.Analysis == *b.Analysis) &&
 		sameTraffic(a.Traffic, b.Traffic) && slices.EqualFunc(a.Revisions, b.Revisions, sameRevision)
 }
@@ -59,6 +59,8 @@ func same[T any](a, b *T) bool { return a == b || equality.Semantic.DeepEqual(a,
 func sameAll[T any](a, b []T) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || equality.Semantic.DeepEqual(a, b))
 }
+
+func sameNumber(a, b *int32) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func sameTime(a, b *metav1.Time) bool { return a == b || a.Equal(b) }
 

@@ -136,7 +136,7 @@ func atOnce(s v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 		}
 		s.Traffic = &kept
 	}
-	s.Message, s.Summary, s.Revisions, s.Analysis, s.WaitingSince, s.AvailableSoFar = "", "", nil, nil, nil, 0
+	s.Message, s.Summary, s.Revisions, s.Analysis, s.WaitingSince, s.AvailableSoFar = "", "", nil, nil, nil, nil
 	s.Replicas, s.ReadyReplicas, s.UpdatedReplicas = 0, 0, 0
 	if s.CurrentStep != nil {
 		step := *s.CurrentStep

@@ -44,7 +44,7 @@ func status(c cursor, f facts, d desired, h hold) v1alpha1.RolloutStatus {
 		Selector:           f.Rollout.Status.Selector,
 		Image:              f.Rollout.Status.Image,
 	}
-	s.StartedAt, s.AvailableSoFar = timed(c.startedAt), c.most
+	s.StartedAt, s.AvailableSoFar = timed(c.startedAt), c.soFar
 	if c.canary != "" && c.stable == "" {
 		s.WaitingSince = timed(c.waiting)
 	}

@@ -105,8 +105,10 @@ func TestAWaitIsRememberedWithoutAWrite(t *testing.T) {
 func TestPodsMoreAreRememberedWithoutAWrite(t *testing.T) {
 	at, later := metav1.NewTime(noon), metav1.NewTime(noon.Add(time.Minute))
 	first := func(release int64, since *metav1.Time, most int32) v1alpha1.RolloutStatus {
-		return v1alpha1.RolloutStatus{CanaryRevision: "v1", Release: release, WaitingSince: since, AvailableSoFar: most}
+		return v1alpha1.RolloutStatus{CanaryRevision: "v1", Release: release, WaitingSince: since, AvailableSoFar: &most}
 	}
+	aborts := first(1, nil, 0)
+	aborts.Abort = &v1alpha1.AbortStatus{}
 	for name, tc := range map[string]struct {
 		reason string
 		now    v1alpha1.RolloutStatus
@@ -114,11 +116,12 @@ func TestPodsMoreAreRememberedWithoutAWrite(t *testing.T) {
 	}{
 		"More":  {"one pod more is available", first(1, &later, 2), 2},
 		"Other": {"it is about another release, which was not begun before the pass failed", first(2, &later, 2), 1},
+		"Abort": {"the deadline has passed, and an abort that could not be written begins no wait anew", aborts, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, other := Remember(first(1, &at, 1), tc.now)
-			if got.AvailableSoFar != tc.most || got.WaitingSince.Equal(&later) != (tc.most == 2) || other != (tc.most == 2) {
-				t.Errorf("%s: %d since %s, another one %t", tc.reason, got.AvailableSoFar, got.WaitingSince, other)
+			if *got.AvailableSoFar != tc.most || got.WaitingSince.Equal(&later) != (tc.most == 2) || other != (tc.most == 2) {
+				t.Errorf("%s: %d since %s, another one %t", tc.reason, *got.AvailableSoFar, got.WaitingSince, other)
 			}
 		})
 	}
