@@ -38,8 +38,6 @@ type court struct {
 	// first, and since then there was no moment at which every proxy knew stable in full.
 	short   bool
 	shortAt time.Duration
-	// told: that it was shrunk is known by what a new controller was told alone.
-	told bool
 	// disturbedAt is when writes or reads of the controller last went wrong, or until when they may.
 	disturbedAt time.Duration
 }
@@ -102,12 +100,9 @@ func (c *court) watchSize() {
 	case ro == nil || ro.Status.StableRevision == "", ro.Status.CanaryRevision == "" && meansOf(ro) != byRoute:
 		c.shrunk, c.short = false, false // without routes stable is kept in full
 	case dynamic(ro):
-		c.shrunk, c.told = true, false
+		c.shrunk = true
 	case c.short:
 		c.short = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
-	}
-	if c.told && !c.short {
-		c.told, c.shrunk = false, false
 	}
 	if ro != nil && ro.Status.CanaryRevision == "" {
 		c.shrunk = c.short
@@ -124,7 +119,7 @@ func acts(c *court, p *pass) {
 	if !c.short {
 		c.shortAt = c.w.now
 	}
-	c.shrunk, c.short, c.told = true, true, false
+	c.shrunk, c.short = true, true
 }
 
 // leads notes that a new controller goes by what is stored. That may be older than what
@@ -140,7 +135,7 @@ func leads(c *court) {
 	if !told || c.short {
 		return
 	}
-	c.told, c.shrunk, c.short, c.shortAt = !c.shrunk, true, true, c.w.now
+	c.shrunk, c.short, c.shortAt = true, true, c.w.now
 }
 
 // known reports whether every proxy knows so many pods of a revision behind the stable Service.

@@ -72,6 +72,7 @@ func TestEndedPodsAreNotCounted(t *testing.T) {
 		"Shrunk":      {"two of four were told to end", 2, "v1", nil, v1alpha1.ServiceEndpoints{Ready: 4}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
 		"ShrunkMore":  {"so were the other two", 0, "v1", nil, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ending: 4}},
 		"GrownAgain":  {"none of the new ones need be among the four", 4, "v1", nil, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
+		"CaughtUp":    {"of the seven that were listed two were told to end after the three that have left", 4, "v1", nil, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 5}, v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}},
 		"PointedAway": {"it may be pointed back before they have left", 0, "v2", nil, v1alpha1.ServiceEndpoints{Ready: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
 		"PointedBack": {"all four were told to end before", 4, "v1", nil, v1alpha1.ServiceEndpoints{Ending: 4}, v1alpha1.ServiceEndpoints{Ending: 4}},
 		"NeverLeft":   {"it grew again before any had ended", 4, "v1", podsOf([]string{"a", "b", "c", "d"}, noon), v1alpha1.ServiceEndpoints{Ready: 2, Before: 2, Ending: 2}, v1alpha1.ServiceEndpoints{Ready: 4, Before: 2}},

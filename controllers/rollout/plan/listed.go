@@ -35,8 +35,8 @@ import (
 //
 // From 31 s on four are listed and four are wanted, but nobody can tell from these
 // numbers whether the four are the former ones, two of which are ending, or whether two
-// new ones have taken their places. So two count as ending until their number
-// changes, until their names tell ([PodsWanted]), or until the timeout is over.
+// new ones have taken their places. So two count as ending until so many fewer are
+// listed, until their names tell ([PodsWanted]), or until the timeout is over.
 type listed struct {
 	// revision whose endpoints these are.
 	revision string
@@ -149,21 +149,30 @@ func (l listed) next(s Service, f facts) listed {
 // endingNow counts those listed that were told to end. As long as a revision only
 // shrinks these are all beyond the pods that it is to have. When it has grown again
 // since, their number no longer tells them from those that took their place. Their
-// names do, where the pods were read. Otherwise they stay in doubt until their number
-// changes, or until convergence.timeout, which EndpointSlices are never late by.
+// names do, where the pods were read. Otherwise they stay in doubt until so many fewer
+// are listed, since EndpointSlices may catch up with one shrinkage and not yet with the
+// next; or until convergence.timeout, which they are never late by. Of another revision
+// than stable, whose pods nobody reads, no more are in doubt once their number changes
+// than its ReplicaSet has fewer ready.
 func (l listed) endingNow(s Service, f facts) int32 {
 	n := s.Ready[l.revision]
 	var told int32
-	if r, ours := findAny(f, l.revision); ours {
+	r, ours := findAny(f, l.revision)
+	if ours {
 		told = max(0, n-r.Replicas)
 	}
+	stable := l.revision == f.Rollout.Status.StableRevision
+	doubt := l.ending - max(0, l.ready+l.ending-n)
+	if !stable && n != l.ready+l.ending {
+		doubt = min(doubt, n-r.Ready)
+	}
 	switch {
-	case l.ending <= told, n != l.ready+l.ending, !f.Now.Before(l.since.Add(f.strategy.timeout)):
+	case doubt <= told, !f.Now.Before(l.since.Add(f.strategy.timeout)):
 		return told
-	case len(f.Pods) > 0 && l.revision == f.Rollout.Status.StableRevision:
+	case stable && len(f.Pods) > 0:
 		return max(told, n-alive(s, f.Pods, l.evicted))
 	}
-	return l.ending
+	return doubt
 }
 
 // alive counts the pods that a Service lists and that will stay: neither are they on
