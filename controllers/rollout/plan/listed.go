@@ -133,17 +133,21 @@ func (l listed) next(s Service, f facts) listed {
 	n := s.Ready[l.revision]
 	ending, noticed := l.endingNow(s, f), l.noticed(f)
 	n -= ending
+	evicted := l.evicted
+	if ending == 0 {
+		evicted = ""
+	}
 	switch {
 	case n == l.ready && ending == l.ending:
 		return l
 	case ending > 0 && ending != l.ending: // another number is ending: of those that stay no more count than were noticed before
-		return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: min(n, noticed), ending: ending, evicted: l.evicted}
+		return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: min(n, noticed), ending: ending, evicted: evicted}
 	case n == l.ready: // those that were ending are gone
-		return listed{revision: l.revision, ready: n, since: l.since, before: l.before, ending: ending}
+		return listed{revision: l.revision, ready: n, since: l.since, before: l.before, ending: ending, evicted: evicted}
 	case n <= noticed: // fewer; those that are left were noticed before
-		return listed{revision: l.revision, ready: n, since: l.since, before: n, ending: ending}
+		return listed{revision: l.revision, ready: n, since: l.since, before: n, ending: ending, evicted: evicted}
 	}
-	return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: noticed, ending: ending} // new ones have come
+	return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: noticed, ending: ending, evicted: evicted} // new ones have come
 }
 
 // endingNow counts those listed that were told to end. As long as a revision only
