@@ -337,7 +337,12 @@ func TestTheStatusIsTheCursor(t *testing.T) {
 		"MatchEnded":      {"and ends by a step", scene(matching, canaryOf(2, 1, 0), settledNow), nil, []string{"matched to canary"}},
 		"CallersNarrowed": {"somebody gave the callers one revision of several", scene(byPods("1"), func(s *Snapshot) { s.CallerService.Selects = "v0" }), []string{"widen Service shop to all revisions"}, nil},
 		"ServiceWidened":  {"GitOps took the selector away", scene(canaryOf(1, 1, 25), behind("", 5), settledNow), []string{"point Service stable at revision v1"}, nil},
-		"StepsShortened":  {"fewer steps than are done is a promotion, by the usual way", scene(inSteps(weightStep(25)), canaryOf(2, 2, 50), settledNow), []string{"scale shop-v2 from 2 to 4"}, []string{"point Service stable", toCanary}},
+		"WidenedAtRest": {
+			"a retired revision, too, gets requests as soon as one of its pods is ready", scene(old("v0", 2), overdueRetirement, func(s *Snapshot) { s.StableService.Selects = "" }, settledNow),
+			[]string{"point Service stable at revision v1"}, []string{"scale shop-v0"},
+		},
+		"NarrowAtRest":   {"and leaves when its time has come otherwise", scene(old("v0", 2), overdueRetirement, settledNow), []string{"scale shop-v0 from 2 to 0"}, nil},
+		"StepsShortened": {"fewer steps than are done is a promotion, by the usual way", scene(inSteps(weightStep(25)), canaryOf(2, 2, 50), settledNow), []string{"scale shop-v2 from 2 to 4"}, []string{"point Service stable", toCanary}},
 		"WeightNotInTheSteps": {
 			"steps are counted, weights are not looked up", scene(inSteps(weightStep(10), weightStep(30), weightStep(60)), canaryOf(1, 2, 25), settledNow),
 			[]string{"at step 1", "shift traffic to stable 70 %, canary 30 %"}, nil,
@@ -377,4 +382,10 @@ func TestBounds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// overdueRetirement: the time of the retired revision v0 has come.
+func overdueRetirement(s *Snapshot) {
+	at := metav1.NewTime(noon.Add(-time.Second))
+	s.Rollout.Status.Revisions = []v1alpha1.RevisionStatus{{Hash: "v0", ScaleDownAt: &at}}
 }

@@ -24,7 +24,7 @@ func (d *desired) retire(c cursor, f facts) {
 	for _, r := range f.revisions {
 		hash := r.Hash
 		inFlight := hash == c.canary && c.mode(f) == forward
-		if hash == c.stable || inFlight || r.Replicas == 0 || f.exposed(hash) {
+		if hash == c.stable || inFlight || r.Replicas == 0 || mayBeReached(hash, f) {
 			continue
 		}
 		at, known := before[hash]
@@ -42,6 +42,12 @@ func (d *desired) retire(c cursor, f facts) {
 			d.replicas[hash] = sized{0, "its traffic has left and its delay is over"}
 		}
 	}
+}
+
+// mayBeReached reports whether a Service leads to a revision, or will as soon as one of
+// its pods is ready.
+func mayBeReached(hash string, f facts) bool {
+	return f.exposed(hash) || f.StableService.wide() || f.CanaryService.wide()
 }
 
 // retirementDelay is how long a revision keeps its pods once its traffic has left:

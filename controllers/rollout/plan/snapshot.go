@@ -204,6 +204,10 @@ func (s Service) only(revision string, n int32) bool {
 	return true
 }
 
+// wide: the Service selects the pods of every revision, so that it lists any that gets
+// ready before it is narrowed.
+func (s Service) wide() bool { return s.Name != "" && s.Selects == "" && !s.gone() }
+
 // gone: the Service has a name and does not exist, whoever is to create it.
 func (s Service) gone() bool { return s.Missing || s.Absent }
 
