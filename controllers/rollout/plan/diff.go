@@ -139,6 +139,9 @@ func point(c cursor, f facts, d desired) []Action {
 			continue
 		}
 		share := f.most(s.slot)
+		if share == 0 && lags(s.service, s.want) {
+			continue
+		}
 		if capable(c, f, r, share) || s.service.ready() == 0 && r.Ready > 0 {
 			actions = append(actions, SelectRevision{
 				why(fmt.Sprintf("%s of %s can carry its share of up to %d %%", count(r.Ready, "ready pod"), s.want, share)),
@@ -147,6 +150,13 @@ func point(c cursor, f facts, d desired) []Action {
 		}
 	}
 	return actions
+}
+
+// lags: a Service was pointed away from a revision, and its EndpointSlices list that one
+// still. Pointed back now, nobody could tell those endpoints from the same ones after they
+// had been gone for a while. A Service that gets nothing can wait for that.
+func lags(s Service, revision string) bool {
+	return s.Selects != "" && s.Selects != revision && s.Ready[revision] > 0
 }
 
 // unnarrow takes back the narrowing of a Service while the referenced workload

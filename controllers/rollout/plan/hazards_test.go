@@ -341,6 +341,14 @@ func TestTheStatusIsTheCursor(t *testing.T) {
 			"a retired revision, too, gets requests as soon as one of its pods is ready", scene(old("v0", 2), overdueRetirement, func(s *Snapshot) { s.StableService.Selects = "" }, settledNow),
 			[]string{"point Service stable at revision v1"}, []string{"scale shop-v0"},
 		},
+		"PointedAway": {
+			"it is pointed back only once its EndpointSlices have followed", scene(canaryOf(0, 1, 0), func(s *Snapshot) { s.CanaryService.Selects = "v0" }, settledNow),
+			nil, []string{"point Service canary", toCanary},
+		},
+		"PointedAwayLong": {
+			"which they have", scene(canaryOf(0, 1, 0), func(s *Snapshot) { s.CanaryService = service("canary", "v0", 1) }, settledNow),
+			[]string{"point Service canary at revision v2"}, []string{toCanary},
+		},
 		"NarrowAtRest":   {"and leaves when its time has come otherwise", scene(old("v0", 2), overdueRetirement, settledNow), []string{"scale shop-v0 from 2 to 0"}, nil},
 		"StepsShortened": {"fewer steps than are done is a promotion, by the usual way", scene(inSteps(weightStep(25)), canaryOf(2, 2, 50), settledNow), []string{"scale shop-v2 from 2 to 4"}, []string{"point Service stable", toCanary}},
 		"WeightNotInTheSteps": {
