@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
@@ -158,14 +160,13 @@ func fire(c cursor, f facts) (cursor, bool) {
 // a Deployment's does, so that a wait for many batches of pods is not one long wait. A
 // pod that only comes back has not got the release any further.
 func keepTime(c cursor, f facts) cursor {
-	available := f.revisions.of(c.canary).Available
 	switch {
 	case !waitsForCluster(c, f):
 		c.waiting, c.soFar = time.Time{}, nil
 	case c.waiting.IsZero() || progressed(c, f):
-		c.waiting, c.soFar = stamp(f.Now), &available
+		c.waiting, c.soFar = stamp(f.Now), ptr.To(f.revisions.of(c.canary).Available)
 	case c.soFar == nil:
-		c.soFar = &available
+		c.soFar = ptr.To(f.revisions.of(c.canary).Available)
 	}
 	return c
 }

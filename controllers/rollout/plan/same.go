@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -43,7 +44,7 @@ func sameDeeds(a, b *v1alpha1.RolloutStatus) bool {
 // sameRest compares numbers and times that a controller that starts anew would find out again.
 func sameRest(a, b *v1alpha1.RolloutStatus) bool {
 	return a.Replicas == b.Replicas && a.ReadyReplicas == b.ReadyReplicas && a.UpdatedReplicas == b.UpdatedReplicas &&
-		sameNumber(a.AvailableSoFar, b.AvailableSoFar) && sameTime(a.WaitingSince, b.WaitingSince) && sameWait(a.CurrentStep, b.CurrentStep) &&
+		ptr.Equal(a.AvailableSoFar, b.AvailableSoFar) && sameTime(a.WaitingSince, b.WaitingSince) && sameWait(a.CurrentStep, b.CurrentStep) &&
 		(a.Analysis == b.Analysis || a.Analysis != nil && b.Analysis != nil && *a.Analysis == *b.Analysis) &&
 		sameTraffic(a.Traffic, b.Traffic) && slices.EqualFunc(a.Revisions, b.Revisions, sameRevision)
 }
@@ -59,8 +60,6 @@ func same[T any](a, b *T) bool { return a == b || equality.Semantic.DeepEqual(a,
 func sameAll[T any](a, b []T) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0] || equality.Semantic.DeepEqual(a, b))
 }
-
-func sameNumber(a, b *int32) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func sameTime(a, b *metav1.Time) bool { return a == b || a.Equal(b) }
 
