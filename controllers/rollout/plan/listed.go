@@ -150,14 +150,15 @@ func (l listed) next(s Service, f facts) listed {
 	return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: noticed, ending: ending, evicted: evicted} // new ones have come
 }
 
-// endingNow counts those listed that were told to end. As long as a revision only
-// shrinks these are all beyond the pods that it is to have. When it has grown again
-// since, their number no longer tells them from those that took their place. Their
-// names do, where the pods were read. Otherwise they stay in doubt until so many fewer
-// are listed, since EndpointSlices may catch up with one shrinkage and not yet with the
-// next; or until convergence.timeout, which they are never late by. Of another revision
-// than stable, whose pods nobody reads, no more are in doubt once their number changes
-// than its ReplicaSet has fewer ready.
+// endingNow counts those listed that were told to end. Where the pods were read their
+// names tell, even of one that the EndpointSlices list only after it has gone. Otherwise,
+// as long as a revision only shrinks, these are all beyond the pods that it is to have.
+// When it has grown again since, their number no longer tells them from those that took
+// their place: they stay in doubt until so many fewer are listed, since EndpointSlices
+// may catch up with one shrinkage and not yet with the next; or until
+// convergence.timeout, which they are never late by. Of another revision than stable,
+// whose pods nobody reads, no more are in doubt once their number changes than its
+// ReplicaSet has fewer ready.
 func (l listed) endingNow(s Service, f facts) int32 {
 	n := s.Ready[l.revision]
 	var told int32
@@ -170,11 +171,15 @@ func (l listed) endingNow(s Service, f facts) int32 {
 	if !stable && n != l.ready+l.ending {
 		doubt = min(doubt, n-r.Ready)
 	}
+	over, evicted := !f.Now.Before(l.since.Add(f.strategy.timeout)), l.evicted
+	if over {
+		evicted = ""
+	}
 	switch {
-	case doubt <= told, !f.Now.Before(l.since.Add(f.strategy.timeout)):
-		return told
 	case stable && len(f.Pods) > 0:
-		return max(told, n-alive(s, f.Pods, l.evicted))
+		return max(told, n-alive(s, f.Pods, evicted))
+	case doubt <= told, over:
+		return told
 	}
 	return doubt
 }

@@ -35,9 +35,20 @@ func (r restart) pending(f facts) bool {
 	return wanted && f.replicas > 0
 }
 
-// surges: stable has a pod more than usual for a restart, which a pause keeps but does not ask for.
+// surges: stable has a pod more than usual for a restart. A pause keeps that pod but does
+// not ask for it, and so does another restart commanded meanwhile, whose time, rounded
+// up, lies a moment ahead.
 func surges(c cursor, f facts) bool {
-	return c.mode(f) == resting && c.restart.pending(f) && (c.free(f) || f.revisions.of(c.stable).Replicas > f.replicas)
+	if c.mode(f) != resting || f.replicas == 0 {
+		return false
+	}
+	kept := f.revisions.of(c.stable).Replicas > f.replicas
+	return c.restart.pending(f) && (c.free(f) || kept) || c.restart.commanded() && kept
+}
+
+// commanded: a command asks for a restart that is not complete, even if its time has not come.
+func (r restart) commanded() bool {
+	return r.asked != nil && (r.done == nil || r.asked.After(r.done.Time))
 }
 
 // outdated lists the pods that a restart still has to replace, oldest first.

@@ -35,6 +35,7 @@ func TestRestartWaitsForStandIn(t *testing.T) {
 		"StandInSeen": {"it is known by now", v1alpha1.ServiceEndpoints{Ready: 5, Since: long, Before: 4}, []string{"b", "c", "d", "e", "f"}, []string{"b"}, []string{"f"}, "b"},
 		"Refused":     {"the pod is still there, so that it may be asked again", v1alpha1.ServiceEndpoints{Ready: 4, Since: just, Before: 4, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"a", "b"}, nil, "a"},
 		"RefusedTwo":  {"so it is although two were told to end for a while, of which the other is known again", v1alpha1.ServiceEndpoints{Ready: 4, Since: long, Before: 2, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"a", "b"}, nil, "a"},
+		"ListedLate":  {"x is gone, though the EndpointSlices have only just heard that it came", v1alpha1.ServiceEndpoints{Ready: 5, Since: long, Before: 4}, []string{"a", "b", "c", "d", "x"}, []string{"a", "b"}, nil, ""},
 		"OnItsWay":    {"it leaves", v1alpha1.ServiceEndpoints{Ready: 4, Since: just, Before: 4, Ending: 1, Evicted: "a"}, []string{"a", "b", "c", "d", "e"}, []string{"-a", "b"}, nil, ""},
 	}
 	for name, tc := range cases {
@@ -93,6 +94,37 @@ func TestEvictionAndShrinkingTakeTurns(t *testing.T) {
 				e.Ready, e.Before, e.Ending = 6, 6, 1
 			}
 			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{e}
+			got := ""
+			for _, a := range Decide(s).Actions {
+				got += a.String()
+			}
+			if got != tc.want {
+				t.Errorf("%s: %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+// TestAnotherRestartKeepsThePodMore: the time of a command is rounded up, so that for a
+// moment no restart is to be done yet.
+func TestAnotherRestartKeepsThePodMore(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		asked  time.Duration
+		done   time.Duration
+		has    int32
+		want   string
+	}{
+		"Kept":     {"it is there already", 500 * time.Millisecond, -time.Minute, 5, ""},
+		"NotYet":   {"its time has not come", 500 * time.Millisecond, -time.Minute, 4, ""},
+		"Complete": {"no restart is left to do", -time.Minute, -time.Minute, 5, "scale shop-v1 from 5 to 4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene(settledNow)
+			s.Rollout.Status.RestartAt = ptr.To(metav1.NewTime(noon.Add(tc.asked)))
+			s.Rollout.Status.RestartedAt = ptr.To(metav1.NewTime(noon.Add(tc.done)))
+			s.Revisions = []Revision{revision("v1", 1, tc.has)}
+			s.StableService = service("stable", "v1", tc.has)
 			got := ""
 			for _, a := range Decide(s).Actions {
 				got += a.String()
