@@ -38,6 +38,8 @@ type court struct {
 	// first, and since then there was no moment at which every proxy knew stable in full.
 	short   bool
 	shortAt time.Duration
+	// byShare: the last pass that signed a decision had read that stable's size follows its share.
+	byShare bool
 	// disturbedAt is when writes or reads of the controller last went wrong, or until when they may.
 	disturbedAt time.Duration
 }
@@ -93,7 +95,8 @@ func (c *court) undisturbed() time.Duration {
 // watchSize notes whether stable has been shrunk to its share in the release under
 // way. An edit of scaleStable does not make it whole at once. Nor does the end of the
 // release: the next one begins with the same stable, unless every proxy has known it
-// in full between the two.
+// in full between the two, and after a pass had read the edit: until then it is sized by
+// its share for all that the controller knows, however many pods that is.
 func (c *court) watchSize() {
 	ro := c.w.live.rollout
 	switch {
@@ -101,7 +104,7 @@ func (c *court) watchSize() {
 		c.shrunk, c.short = false, false // without routes stable is kept in full
 	case dynamic(ro):
 		c.shrunk = true
-	case c.short:
+	case c.short && !c.byShare:
 		c.short = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
 	}
 	if ro != nil && ro.Status.CanaryRevision == "" {
@@ -113,7 +116,8 @@ func (c *court) watchSize() {
 // had read that stable's size follows its share. An edit that no such pass has read yet
 // has shrunk nothing.
 func acts(c *court, p *pass) {
-	if !dynamic(p.read.rollout) || p.read.rollout.Status.StableRevision == "" {
+	c.byShare = dynamic(p.read.rollout) && p.read.rollout.Status.StableRevision != ""
+	if !c.byShare {
 		return
 	}
 	if !c.short {
