@@ -4,6 +4,7 @@
 package world
 
 import (
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -49,6 +50,8 @@ type cluster struct {
 	w    *World
 	of   map[string]*podSet
 	made int
+	// choice is which of the ready pods end when there are to be fewer; nil for the youngest.
+	choice *rand.Rand
 }
 
 // adopt starts with the pods of a Deployment, up and listed everywhere.
@@ -119,16 +122,21 @@ func (c *cluster) wanted(hash string) (int32, bool) {
 	return r.Replicas, ok
 }
 
-// end removes pods, those that are not ready first, then the youngest.
+// end removes pods, those that are not ready first. Of the others Kubernetes takes
+// those that have company on their node, or cost less by an annotation, before the youngest.
 func (c *cluster) end(s *podSet, n int) {
+	slices.SortStableFunc(s.pods, func(a, b *pod) int { return int(a.since - b.since) })
+	if c.choice != nil {
+		c.choice.Shuffle(len(s.pods), func(i, j int) { s.pods[i], s.pods[j] = s.pods[j], s.pods[i] })
+	}
 	slices.SortStableFunc(s.pods, func(a, b *pod) int {
 		switch {
-		case a.ready != b.ready && b.ready:
-			return 1
-		case a.ready != b.ready:
+		case a.ready == b.ready:
+			return 0
+		case a.ready:
 			return -1
 		}
-		return int(a.since - b.since)
+		return 1
 	})
 	for _, p := range s.pods[len(s.pods)-n:] {
 		c.terminate(p)

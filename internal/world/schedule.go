@@ -106,6 +106,7 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 		Rollout: r, Catalogue: s.catalogue, Lags: lagsOf(rng), Routes: 1 + rng.IntN(4)/3,
 		Services: [...]string{stableName, canaryName, callerName}, Seed: seed, Transcript: transcript, Decide: s.decide,
 		Silent: rand.New(rand.NewPCG(seed, 2)).IntN(8) == 0, // dice of its own, as with baselines
+		AnyPod: rand.New(rand.NewPCG(seed, 7)).IntN(2) == 0,
 	}
 	ripens := rand.New(rand.NewPCG(seed, 5))
 	switch rng.IntN(7) {
@@ -118,6 +119,9 @@ func (s Schedules) draw(seed uint64, transcript bool) (*World, *people) {
 	w.logf("%d replicas, %s", *r.Spec.Replicas, strategyName(r.Spec.Strategy))
 	if setup.Silent {
 		w.logf("no data plane reports what it serves")
+	}
+	if setup.AnyPod {
+		w.logf("any ready pod may be the one that ends when there are to be fewer")
 	}
 	w.mischief.restarts = Span{time.Second, time.Minute}
 	if rng.IntN(4) > 0 {

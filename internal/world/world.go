@@ -56,6 +56,8 @@ type Setup struct {
 	Workload int32
 	// MinReady is minReadySeconds of that Deployment.
 	MinReady int32
+	// AnyPod has any of a revision's ready pods end when there are to be fewer, and not the youngest.
+	AnyPod bool
 	// Seed of everything that is drawn.
 	Seed uint64
 	// Transcript is kept when true.
@@ -74,6 +76,9 @@ func New(s Setup) *World {
 		w.decide = plan.Decide
 	}
 	w.pods = cluster{w: w, of: map[string]*podSet{}}
+	if s.AnyPod {
+		w.pods.choice = rand.New(rand.NewPCG(s.Seed, 1))
+	}
 	w.kubelet = kubelet{w}
 	w.endpoints = endpointSlices{w: w}
 	w.jobController = jobController{w}

@@ -155,7 +155,7 @@ func wakeForDataPlane(f facts, consider func(time.Time)) {
 			continue
 		}
 		consider(l.since.Add(f.strategy.settle))
-		if l.ending > 0 {
+		if l.ending > 0 || l.noticed(f) < f.revisions.of(l.revision).Replicas {
 			consider(l.since.Add(f.strategy.timeout))
 		}
 	}

@@ -67,6 +67,7 @@ func desire(c cursor, f facts) desired {
 		desireStable(&d, c, f)
 		d.retire(c, f)
 	}
+	d.keepUnnoticed(f)
 	return d
 }
 

@@ -30,7 +30,7 @@
 //	            one Service's selector              byselector.go
 //	            a ratio of pods                     ratio.go
 //	            a baseline beside the canary        baseline.go
-//	            which pods and history may go?      retire.go
+//	            which pods and history may go?      retire.go keep.go
 //	            what is measured, and where?        analysis.go places.go
 //	explain   what is it waiting for?               explain.go return.go
 //	status    what is reported?                     status.go weights.go conditions.go

@@ -196,7 +196,7 @@ func TestStrayTrafficHoldsAndKeeps(t *testing.T) {
 			}
 		}
 	}
-	listing := func(s *Snapshot) { s.CanaryService = service("canary", "v2", 2); settledNow(s) }
+	listing := func(s *Snapshot) { s.CanaryService = service("canary", "v2", s.Revisions[1].Ready); settledNow(s) }
 	dynamic := func(s *Snapshot) { s.Rollout.Spec.Strategy.Canary.ScaleStable = v1alpha1.ScaleStableDynamic }
 	back := latched(v1alpha1.ReasonAbortedByCommand)
 
@@ -206,9 +206,9 @@ func TestStrayTrafficHoldsAndKeeps(t *testing.T) {
 		"NextWrite":    {"as it would be otherwise", at(watchedBy(counts("errors", five(share(250, 1000))...)), atStep(2), pods("v2", 2), listing), []string{"canary 50 %"}, nil},
 		"StableGrows":  {"a stable revision that still gets everything is there in full", at(none, dynamic, pods("v1", 3)), []string{"scale shop-v1 from 3 to 4"}, nil},
 		"CanaryStays":  {"one that gets more than it should keeps its pods", at(most, pods("v2", 3)), nil, []string{"scale shop-v2"}},
-		"CanaryLeaves": {"which it would lose otherwise", at(watchedBy(counts("errors", five(share(250, 1000))...)), pods("v2", 3), atStep(0)), []string{"scale shop-v2 from 3 to "}, nil},
+		"CanaryLeaves": {"which it would lose otherwise", at(watchedBy(counts("errors", five(share(250, 1000))...)), pods("v2", 3), listing, atStep(0)), []string{"scale shop-v2 from 3 to "}, nil},
 		"StableWaits":  {"a stable revision is not shrunk before requests tell", at(watchedBy(counts("errors", share(0, 1))), dynamic, atStep(0)), nil, []string{"scale shop-v1"}},
-		"CanaryWaits":  {"nor a canary whose weight fell", at(watchedBy(counts("errors", share(0, 1))), pods("v2", 3), atStep(0)), nil, []string{"scale shop-v2"}},
+		"CanaryWaits":  {"nor a canary whose weight fell", at(watchedBy(counts("errors", share(0, 1))), pods("v2", 3), listing, atStep(0)), nil, []string{"scale shop-v2"}},
 		"StableLeaves": {"it is when they never do", at(watchedBy(counts("errors", share(0, 1))), dynamic, atStep(0), writtenAt(5*time.Minute)), []string{"scale shop-v1 from 4 to "}, nil},
 		"Aborted":      {"the way back waits for nothing", at(none, back), []string{toStable, "Aborting"}, []string{"Holding"}},
 		"RolledBack":   {"neither does a template that is stable's again", at(most, wants("v1")), []string{toStable, "RollingBack"}, nil},

@@ -87,13 +87,16 @@ func TestEvictionAndShrinkingTakeTurns(t *testing.T) {
 			s.Rollout.Spec.RestartAt = ptr.To(metav1.NewTime(noon.Add(-30 * time.Minute)))
 			s.Revisions = []Revision{revision("v1", 1, 7)}
 			s.Pods = podsOf([]string{"a", "b", "c", "d", "e", "f", "g"}, noon.Add(-time.Hour))
-			s.StableService = service("stable", "v1", 7)
+			s.StableService, s.CanaryService = service("stable", "v1", 7), service("canary", "v1", 7)
 			s.StableService.Listed = []string{"a", "b", "c", "d", "e", "f", "g"}
+			s.CanaryService.Listed = s.StableService.Listed
 			e := v1alpha1.ServiceEndpoints{Service: "stable", Revision: "v1", Ready: 7, Since: metav1.NewTime(noon.Add(-tc.since)), Evicted: tc.evicted}
 			if tc.evicted != "" {
 				e.Ready, e.Before, e.Ending = 6, 6, 1
 			}
 			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{e}
+			s.Rollout.Status = Decide(s).Status // what is listed anew by then is noticed at the next look
+			s.Now = s.Now.Add(3 * time.Second)
 			got := ""
 			for _, a := range Decide(s).Actions {
 				got += a.String()
@@ -124,7 +127,8 @@ func TestAnotherRestartKeepsThePodMore(t *testing.T) {
 			s.Rollout.Status.RestartAt = ptr.To(metav1.NewTime(noon.Add(tc.asked)))
 			s.Rollout.Status.RestartedAt = ptr.To(metav1.NewTime(noon.Add(tc.done)))
 			s.Revisions = []Revision{revision("v1", 1, tc.has)}
-			s.StableService = service("stable", "v1", tc.has)
+			s.StableService, s.CanaryService = service("stable", "v1", tc.has), service("canary", "v1", tc.has)
+			settledNow(&s)
 			got := ""
 			for _, a := range Decide(s).Actions {
 				got += a.String()
