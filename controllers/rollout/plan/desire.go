@@ -136,13 +136,34 @@ func stableSize(c cursor, f facts) sized {
 	if has, ok := f.revisions.find(c.stable); ok && f.StableService.Selects == c.canary {
 		return sized{has.Replicas, "left as it is: the stable Service stands for the promoted revision"}
 	}
-	// The baseline's share is counted in, so that stable can take it back at any time.
-	share := max(min(100, f.most(traffic.Stable)+f.most(traffic.Baseline)), 100-c.asks(f).weight)
-	if has := min(f.revisions.of(c.stable).Replicas, f.replicas); f.sightPending && has > f.need(share) {
+	has, share := min(f.revisions.of(c.stable).Replicas, f.replicas), max(givenStable(f), 100-c.asks(f).weight)
+	switch {
+	case has <= f.need(share):
+	case f.sightPending:
 		return sized{has, untilSeen}
+	case f.unsettled():
+		return sized{has, "kept until the smaller share is known to be served"}
 	}
 	return sized{f.need(share), fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", f.need(share), f.replicas, share)}
 }
+
+// givenStable is the largest share that stable may be getting, in percent. While a shift
+// has not settled that is what the routes say by now: stable had as many pods as the
+// share before needed, and does not grow for the moment. The baseline's share is
+// counted in, so that stable can take it back at any time.
+func givenStable(f facts) int32 {
+	if !f.unsettled() {
+		return min(100, f.most(traffic.Stable)+f.most(traffic.Baseline))
+	}
+	var most int32
+	for _, s := range f.Traffic.Requested {
+		most = max(most, 100-s.Canary)
+	}
+	return most
+}
+
+// unsettled: the routes were read, and the data plane may still serve what they said before.
+func (f facts) unsettled() bool { return len(f.Traffic.Requested) > 0 && !f.settled() }
 
 // canarySize is what the steps ask for, but not fewer pods than carry the weight that
 // the data plane may still be serving.
