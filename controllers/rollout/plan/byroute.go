@@ -99,10 +99,13 @@ func (f facts) stableShort() bool {
 	if f.means != byRoute || f.strategy.dynamic {
 		return f.means == byRoute
 	}
+	return knownReady(f, f.Rollout.Status.StableRevision) < f.replicas && f.markedShrunk()
+}
+
+// markedShrunk: the status says that stable was sized by its share, and is not known to have grown since.
+func (f facts) markedShrunk() bool {
 	st := f.Rollout.Status
-	return knownReady(f, st.StableRevision) < f.replicas && slices.ContainsFunc(st.Revisions, func(r v1alpha1.RevisionStatus) bool {
-		return r.Hash == st.StableRevision && r.Shrunk
-	})
+	return slices.ContainsFunc(st.Revisions, func(r v1alpha1.RevisionStatus) bool { return r.Hash == st.StableRevision && r.Shrunk })
 }
 
 // torn: the routes disagree, as after somebody's edit, and no split is safe for all of
