@@ -283,6 +283,8 @@ func (f facts) carrying(hash string) int32 {
 	switch {
 	case f.means != byReplicas:
 		return min(n, f.noticed(traffic.Stable, hash))
+	case f.CallerService.Version != "" && hash == f.Rollout.Status.StableRevision && len(f.Pods) > 0:
+		return min(n, alive(f.CallerService, f.Pods, "")) // its EndpointSlices may list pods that are gone
 	case f.CallerService.Version != "":
 		return min(n, f.CallerService.Ready[hash])
 	}
