@@ -183,9 +183,34 @@ func canarySize(c cursor, f facts) sized {
 		n, reason = f.replicas, "it stands behind the stable Service"
 	}
 	if heldInSize(c, f, n > has) {
-		n, reason = has, "held as it is"
+		n, reason = heldSize(c, f, n, has)
 	}
 	return sized{n, reason}
+}
+
+// heldSize is that of a canary which is held, by a pause for example: as it is. But
+// spec.replicas may be raised meanwhile, and what it has been given by then asks for more.
+func heldSize(c cursor, f facts, n, has int32) (size int32, reason string) {
+	share := f.givenCanary(c)
+	if need := min(f.need(share), max(n, has)); need > has {
+		return need, fmt.Sprintf("%d of %d replicas carry the %d %% that it has been given", need, f.replicas, share)
+	}
+	return has, "held as it is"
+}
+
+// givenCanary is the largest share that routes or a selector give the canary's revision, in percent.
+func (f facts) givenCanary(c cursor) int32 {
+	var most int32
+	switch {
+	case f.StableService.Selects == c.canary:
+		return 100
+	case f.means != byRoute || f.CanaryService.Selects != c.canary:
+		return 0
+	}
+	for _, s := range f.Traffic.Requested {
+		most = max(most, s.Canary)
+	}
+	return most
 }
 
 // canaryFloor is how many of the canary's pods stay for what it may still be getting.

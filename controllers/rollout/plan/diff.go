@@ -84,13 +84,15 @@ func makeServices(f facts) []Action {
 	return actions
 }
 
-// keepCapacity is what is still done while something is wrong: stable follows
-// spec.replicas upwards, and traffic leaves endpoints that vanished.
+// keepCapacity is what is still done while something is wrong: stable, and what the
+// canary has been given, follow spec.replicas upwards, and traffic leaves endpoints that vanished.
 func keepCapacity(c cursor, f facts, d desired) []Action {
 	var actions []Action
-	r, ok := f.revisions.find(c.stable)
-	if want := d.replicas[c.stable]; ok && want.n > r.Replicas {
-		actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, scaledByOthers(c, f, r, want.n)})
+	for _, r := range f.revisions {
+		serves := r.Hash == c.stable || r.Hash == c.canary && c.mode(f) == forward
+		if want := d.replicas[r.Hash]; serves && want.n > r.Replicas {
+			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, scaledByOthers(c, f, r, want.n)})
+		}
 	}
 	if f.means != byRoute {
 		return actions

@@ -1,0 +1,104 @@
+// Copyright The Sluice Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
+)
+
+// stablePods gives stable so many pods, ready ones and endpoints. All but those known
+// before are listed since some time ago.
+func stablePods(want, ready, listed, before int32, ago time.Duration) edit {
+	return func(s *Snapshot) {
+		s.Revisions[0] = Revision{Hash: "v1", Name: "shop-v1", Number: 1, Replicas: want, Current: want, Ready: ready, Available: ready}
+		s.StableService = service("stable", "v1", listed)
+		s.CanaryService = service("canary", "v1", 0)
+		s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{
+			{Service: "stable", Revision: "v1", Ready: listed, Before: before, Since: metav1.NewTime(noon.Add(-ago))},
+		}
+	}
+}
+
+// pointedAway has the stable Service stand for v1 while its EndpointSlices list others.
+func pointedAway(hash string, n int32) edit {
+	return func(s *Snapshot) {
+		s.StableService.Ready[hash] = n
+		s.Rollout.Status.Traffic.Endpoints = nil
+	}
+}
+
+// TestShrinksOnlyWhatIsNoticed: any ready pod may be the one that ends, so that none may
+// while proxies know some of them only.
+func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
+	const scales = "scale shop-v1 from 6 to 4"
+	for name, m := range map[string]moment{
+		"Noticed":     {"all are known", scene(settledNow, stablePods(6, 6, 6, 4, time.Minute)), []string{scales}, nil},
+		"JustListed":  {"two are not known yet", scene(settledNow, stablePods(6, 6, 6, 4, time.Second)), []string{"Healthy", "2 pods more until Service stable lists all of them for 2s"}, []string{"scale"}},
+		"NotListed":   {"two are ready, and the EndpointSlices have not heard of them", scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)), []string{"2 pods more until Service stable"}, []string{"scale"}},
+		"StartingNow": {"two may get ready at any time, as one has just", scene(settledNow, stablePods(6, 5, 5, 4, time.Minute)), nil, []string{"scale"}},
+		"NeverReady":  {"but two that never do hold nothing for ever", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour)), []string{scales}, nil},
+		"Following":   {"the EndpointSlices list those of another revision still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), nil, []string{"scale shop-v1"}},
+		"Stranger":    {"a pod of nobody's that carries our labels stays", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), []string{scales}, nil},
+		"Dynamic":     {"stable gets a smaller share, and shrinks to it", scene(shrunk, stablePodsBeside(4, 4, time.Minute)), []string{"scale shop-v1 from 4 to 2"}, nil},
+		"DynamicNew":  {"two of its four may be all that is known", scene(shrunk, stablePodsBeside(4, 2, time.Second)), nil, []string{"scale shop-v1"}},
+	} {
+		t.Run(name, m.check)
+	}
+}
+
+// stablePodsBeside gives stable pods in the middle of a release.
+func stablePodsBeside(n, before int32, ago time.Duration) edit {
+	return func(s *Snapshot) {
+		s.Revisions[0] = revision("v1", 1, n)
+		s.StableService = service("stable", "v1", n)
+		settledNow(s)
+		for i := range s.Rollout.Status.Traffic.Endpoints {
+			if e := &s.Rollout.Status.Traffic.Endpoints[i]; e.Service == "stable" {
+				e.Before, e.Since = before, metav1.NewTime(noon.Add(-ago))
+			}
+		}
+	}
+}
+
+// TestDynamicStableKeepsItsSizeWhileAShiftSettles: it has the pods for the share before,
+// and growing to spec.replicas for two seconds would help nobody.
+func TestDynamicStableKeepsItsSizeWhileAShiftSettles(t *testing.T) {
+	justWritten := func(s *Snapshot) {
+		now := metav1.NewTime(noon)
+		s.Rollout.Status.Traffic.Since, s.Rollout.Status.Traffic.AcceptedAt = &now, &now
+	}
+	for name, m := range map[string]moment{
+		"Same":    {"two pods carry the half it has", scene(shrunk, settledNow, justWritten), nil, []string{"scale shop-v1"}},
+		"Smaller": {"three carried the share before", scene(shrunk, stablePodsBeside(3, 3, time.Minute), justWritten), nil, []string{"scale shop-v1"}},
+		"More":    {"somebody gave it more than it can carry", scene(shrunk, stablePodsBeside(1, 1, time.Minute), justWritten), []string{"scale shop-v1 from 1 to 2"}, nil},
+		"Settled": {"the share before is known to have left", scene(shrunk, stablePodsBeside(3, 3, time.Minute)), []string{"scale shop-v1 from 3 to 2"}, nil},
+	} {
+		t.Run(name, m.check)
+	}
+}
+
+// TestAHeldCanaryFollowsReplicas: a pause holds the release, and not the pods that the
+// share it has been given needs.
+func TestAHeldCanaryFollowsReplicas(t *testing.T) {
+	const stable, canary = "scale shop-v1 from 4 to 8", "scale shop-v2 from 2 to 4"
+	held := func(edits ...edit) Snapshot {
+		return scene(append([]edit{canaryOf(2, 2, 50), settledNow, replicas(8)}, edits...)...)
+	}
+	for name, m := range map[string]moment{
+		"Paused":   {"by the spec", held(pausedBySpec), []string{stable, canary}, nil},
+		"Command":  {"by a person", held(pausedByCommand), []string{stable, canary}, nil},
+		"Mistake":  {"by a mistake that has to be mended", held(problem), []string{stable, canary}, nil},
+		"NoWeight": {"the routes give it nothing yet", held(pausedBySpec, carries(traffic.CanaryAt(0))), []string{stable}, []string{"scale shop-v2"}},
+		"NoMore":   {"it has been given 25 % and the step says 50 %", held(pausedBySpec, carries(traffic.CanaryAt(25))), []string{stable}, []string{"scale shop-v2"}},
+		"Same":     {"nobody asks for more", held(pausedBySpec, replicas(4)), nil, []string{"scale"}},
+	} {
+		t.Run(name, m.check)
+	}
+}
