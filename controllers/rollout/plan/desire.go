@@ -141,7 +141,7 @@ func stableSize(c cursor, f facts) sized {
 	case has <= f.need(share):
 	case f.sightPending:
 		return sized{has, untilSeen}
-	case f.unsettled():
+	case unsettled(f):
 		return sized{has, "kept until the smaller share is known to be served"}
 	}
 	return sized{f.need(share), fmt.Sprintf("%d of %d replicas carry the %d %% that stable may get", f.need(share), f.replicas, share)}
@@ -152,7 +152,7 @@ func stableSize(c cursor, f facts) sized {
 // share before needed, and does not grow for the moment. The baseline's share is
 // counted in, so that stable can take it back at any time.
 func givenStable(f facts) int32 {
-	if !f.unsettled() {
+	if !unsettled(f) {
 		return min(100, f.most(traffic.Stable)+f.most(traffic.Baseline))
 	}
 	var most int32
@@ -163,7 +163,7 @@ func givenStable(f facts) int32 {
 }
 
 // unsettled: the routes were read, and the data plane may still serve what they said before.
-func (f facts) unsettled() bool { return len(f.Traffic.Requested) > 0 && !f.settled() }
+func unsettled(f facts) bool { return len(f.Traffic.Requested) > 0 && !f.settled() }
 
 // canarySize is what the steps ask for, but not fewer pods than carry the weight that
 // the data plane may still be serving.
@@ -191,7 +191,7 @@ func canarySize(c cursor, f facts) sized {
 // heldSize is that of a canary which is held, by a pause for example: as it is. But
 // spec.replicas may be raised meanwhile, and what it has been given by then asks for more.
 func heldSize(c cursor, f facts, n, has int32) (size int32, reason string) {
-	share := f.givenCanary(c)
+	share := givenCanary(c, f)
 	if need := min(f.need(share), max(n, has)); need > has {
 		return need, fmt.Sprintf("%d of %d replicas carry the %d %% that it has been given", need, f.replicas, share)
 	}
@@ -199,7 +199,7 @@ func heldSize(c cursor, f facts, n, has int32) (size int32, reason string) {
 }
 
 // givenCanary is the largest share that routes or a selector give the canary's revision, in percent.
-func (f facts) givenCanary(c cursor) int32 {
+func givenCanary(c cursor, f facts) int32 {
 	var most int32
 	switch {
 	case f.StableService.Selects == c.canary:

@@ -81,7 +81,7 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 // unwatched: the status says since when endpoints of a revision are listed, but that is
 // before this controller began to watch. A stable that keeps its size is none of these.
 func (l listed) unwatched(f facts) bool {
-	kept := l.revision == f.Rollout.Status.StableRevision && !f.markedShrunk()
+	kept := l.revision == f.Rollout.Status.StableRevision && !markedShrunk(f)
 	return l.ready > 0 && !kept && l.since.Before(f.Watched) && !f.Watched.After(f.Now)
 }
 
@@ -90,7 +90,7 @@ func (l listed) unwatched(f facts) bool {
 // gets nothing; for a first revision, beside which a workload carries the traffic; and
 // for a shrunk stable, which may have grown since with pods that took their places.
 func doubtful(f facts, slot traffic.Slot) bool {
-	return f.Rollout.Status.StableRevision == "" || getsNothing(f, slot) || slot == traffic.Stable && f.markedShrunk()
+	return f.Rollout.Status.StableRevision == "" || getsNothing(f, slot) || slot == traffic.Stable && markedShrunk(f)
 }
 
 // getsNothing: no route sends the slot anything.
