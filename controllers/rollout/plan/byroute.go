@@ -99,13 +99,10 @@ func (f facts) stableShort() bool {
 	if f.means != byRoute || f.strategy.dynamic {
 		return f.means == byRoute
 	}
-	return knownReady(f, f.Rollout.Status.StableRevision) < f.replicas && markedShrunk(f)
-}
-
-// markedShrunk: the status says that stable was sized by its share, and is not known to have grown since.
-func markedShrunk(f facts) bool {
 	st := f.Rollout.Status
-	return slices.ContainsFunc(st.Revisions, func(r v1alpha1.RevisionStatus) bool { return r.Hash == st.StableRevision && r.Shrunk })
+	return knownReady(f, st.StableRevision) < f.replicas && slices.ContainsFunc(st.Revisions, func(r v1alpha1.RevisionStatus) bool {
+		return r.Hash == st.StableRevision && r.Shrunk
+	})
 }
 
 // torn: the routes disagree, as after somebody's edit, and no split is safe for all of

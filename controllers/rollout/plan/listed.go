@@ -78,19 +78,17 @@ func listedSince(f facts, old []v1alpha1.ServiceEndpoints) perSlot {
 	return all
 }
 
-// unwatched: the status says since when endpoints of a revision are listed, but that is
-// before this controller began to watch. A stable that keeps its size is none of these.
+// unwatched: the status says since when endpoints of another revision than stable are
+// listed, but that is before this controller began to watch.
 func (l listed) unwatched(f facts) bool {
-	kept := l.revision == f.Rollout.Status.StableRevision && !markedShrunk(f)
-	return l.ready > 0 && !kept && l.since.Before(f.Watched) && !f.Watched.After(f.Now)
+	return l.ready > 0 && l.revision != f.Rollout.Status.StableRevision && l.since.Before(f.Watched) && !f.Watched.After(f.Now)
 }
 
 // doubtful: the endpoints of a slot may have been gone for a while before this
 // controller began to watch, and nobody would have noticed. That is so for a slot that
-// gets nothing; for a first revision, beside which a workload carries the traffic; and
-// for a shrunk stable, which may have grown since with pods that took their places.
+// gets nothing, and for a first revision: beside it a workload carries the traffic.
 func doubtful(f facts, slot traffic.Slot) bool {
-	return f.Rollout.Status.StableRevision == "" || getsNothing(f, slot) || slot == traffic.Stable && markedShrunk(f)
+	return f.Rollout.Status.StableRevision == "" || getsNothing(f, slot)
 }
 
 // getsNothing: no route sends the slot anything.
