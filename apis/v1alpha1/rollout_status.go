@@ -262,6 +262,10 @@ type RevisionStatus struct {
 	ReadyReplicas int32 `json:"readyReplicas"`
 	// availableReplicas have been ready for minReadySeconds.
 	AvailableReplicas int32 `json:"availableReplicas"`
+	// grownAt is when replicas was last seen to have risen. For a while after that pods
+	// may become ready at any moment. Absent: not since this was noted at all.
+	// +optional
+	GrownAt *metav1.Time `json:"grownAt,omitempty"`
 	// scaleDownAt is when its pods will be removed.
 	// +optional
 	ScaleDownAt *metav1.Time `json:"scaleDownAt,omitempty"`

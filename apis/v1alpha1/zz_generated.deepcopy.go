@@ -1761,6 +1761,10 @@ func (in *RevisionStatus) DeepCopyInto(out *RevisionStatus) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.GrownAt != nil {
+		in, out := &in.GrownAt, &out.GrownAt
+		*out = (*in).DeepCopy()
+	}
 	if in.ScaleDownAt != nil {
 		in, out := &in.ScaleDownAt, &out.ScaleDownAt
 		*out = (*in).DeepCopy()

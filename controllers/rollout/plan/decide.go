@@ -155,8 +155,11 @@ func wakeForDataPlane(f facts, consider func(time.Time)) {
 			continue
 		}
 		consider(l.since.Add(f.strategy.settle))
-		if l.ending > 0 || l.noticed(f) < f.revisions.of(l.revision).Replicas {
+		if l.ending > 0 {
 			consider(l.since.Add(f.strategy.timeout))
+		}
+		if r, ours := findAny(f, l.revision); ours && l.noticed(f) < r.Replicas {
+			consider(listedUntil(l, f, r))
 		}
 	}
 }

@@ -5,6 +5,9 @@ package plan
 
 import (
 	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/routers/traffic"
 )
@@ -25,18 +28,17 @@ func (d *desired) keepUnnoticed(f facts) {
 }
 
 // listing gives a Service that leads to a revision and whose endpoints are not all
-// noticed: it does not list all that are ready, or some were not ready just now. The
-// latter is waited for no longer than convergence.timeout after the last of them came,
-// since pods that never get ready are never listed. A Service that gets nothing yet
-// counts too: it may be given its share in this very pass.
+// noticed: it does not list all that are ready, or some may get ready at any moment. The
+// latter is waited for no longer than convergence.timeout after the last of them came or
+// more were asked for, since pods that never get ready are never listed. A Service that
+// gets nothing yet counts too: it may be given its share in this very pass.
 func listing(f facts, r Revision) (Service, bool) {
 	for _, slot := range slots {
 		s := f.slot(slot)
 		l, counted := f.listed.in(slot)
 		switch {
 		case counted && l.revision == r.Hash:
-			recent := f.Now.Before(l.since.Add(f.strategy.timeout))
-			if l.ready+l.ending < r.Ready || recent && l.noticed(f) < r.Replicas {
+			if l.ready+l.ending < r.Ready || f.Now.Before(listedUntil(l, f, r)) && l.noticed(f) < r.Replicas {
 				return s, true
 			}
 		case s.Selects == r.Hash && s.follows(f):
@@ -44,6 +46,26 @@ func listing(f facts, r Revision) (Service, bool) {
 		}
 	}
 	return Service{}, false
+}
+
+// listedUntil is when pods that are still not listed are taken never to get ready.
+func listedUntil(l listed, f facts, r Revision) time.Time {
+	last := l.since
+	if at := grownAt(f, r); at != nil && at.After(last) {
+		last = at.Time
+	}
+	return last.Add(f.strategy.timeout)
+}
+
+// grownAt is when the replicas of a revision were last seen to have risen; nil when nobody knows.
+func grownAt(f facts, r Revision) *metav1.Time {
+	for _, old := range f.Rollout.Status.Revisions {
+		if old.Hash == r.Hash && r.Replicas <= old.Replicas {
+			return old.GrownAt
+		}
+	}
+	at := stamped(f.Now)
+	return &at
 }
 
 // follows: the Service lists pods of others than it selects, because its EndpointSlices

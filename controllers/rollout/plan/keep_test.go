@@ -20,6 +20,7 @@ func stablePods(want, ready, listed, before int32, ago time.Duration) edit {
 		s.Revisions[0] = Revision{Hash: "v1", Name: "shop-v1", Number: 1, Replicas: want, Current: want, Ready: ready, Available: ready}
 		s.StableService = service("stable", "v1", listed)
 		s.CanaryService = service("canary", "v1", 0)
+		s.Rollout.Status.Revisions = []v1alpha1.RevisionStatus{{Hash: "v1", Replicas: want}}
 		s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{
 			{Service: "stable", Revision: "v1", Ready: listed, Before: before, Since: metav1.NewTime(noon.Add(-ago))},
 		}
@@ -34,6 +35,17 @@ func pointedAway(hash string, n int32) edit {
 	}
 }
 
+// grown has stable's replicas raised some time ago.
+func grown(ago time.Duration) edit {
+	return func(s *Snapshot) {
+		at := metav1.NewTime(noon.Add(-ago))
+		s.Rollout.Status.Revisions[0].GrownAt = &at
+	}
+}
+
+// grownSince has them raised since the last look.
+func grownSince(s *Snapshot) { s.Rollout.Status.Revisions[0].Replicas = 4 }
+
 // TestShrinksOnlyWhatIsNoticed: any ready pod may be the one that ends, so that none may
 // while proxies know some of them only.
 func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
@@ -44,6 +56,9 @@ func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
 		"NotListed":   {"two are ready, and the EndpointSlices have not heard of them", scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)), []string{"2 pods more until Service stable"}, []string{"scale"}},
 		"StartingNow": {"two may get ready at any time, as one has just", scene(settledNow, stablePods(6, 5, 5, 4, time.Minute)), nil, []string{"scale"}},
 		"NeverReady":  {"but two that never do hold nothing for ever", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour)), []string{scales}, nil},
+		"Starting":    {"though pods that were asked for just now may be the next", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grown(time.Minute)), nil, []string{"scale"}},
+		"AskedFor":    {"nor such as nobody knew of", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grownSince), nil, []string{"scale"}},
+		"LongAgo":     {"that is over in the end", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grown(time.Hour)), []string{scales}, nil},
 		"Following":   {"the EndpointSlices list those of another revision still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), nil, []string{"scale shop-v1"}},
 		"Stranger":    {"a pod of nobody's that carries our labels stays", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), []string{scales}, nil},
 		"Dynamic":     {"stable gets a smaller share, and shrinks to it", scene(shrunk, stablePodsBeside(4, 4, time.Minute)), []string{"scale shop-v1 from 4 to 2"}, nil},
