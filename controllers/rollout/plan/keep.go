@@ -41,8 +41,8 @@ func listing(f facts, r Revision) (Service, bool) {
 			if l.ready+l.ending < r.Ready || f.Now.Before(listedUntil(l, f, r)) && l.noticed(f) < r.Replicas {
 				return s, true
 			}
-		case s.Selects == r.Hash && s.follows(f):
-			return s, true
+		case s.Selects == r.Hash && s.follows(f), s.wide() && s.Ready[r.Hash] > 0:
+			return s, true // nobody knows since when it lists what it does
 		}
 	}
 	return Service{}, false

@@ -46,6 +46,13 @@ func grown(ago time.Duration) edit {
 // grownSince has them raised since the last look.
 func grownSince(s *Snapshot) { s.Rollout.Status.Revisions[0].Replicas = 4 }
 
+// widenedTo has the stable Service select the pods of every revision.
+func widenedTo(hash string, n int32) edit {
+	return func(s *Snapshot) {
+		s.StableService = Service{Name: "stable", Version: "7", Ready: map[string]int32{hash: n}}
+	}
+}
+
 // TestShrinksOnlyWhatIsNoticed: any ready pod may be the one that ends, so that none may
 // while proxies know some of them only.
 func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
@@ -61,6 +68,7 @@ func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
 		"LongAgo":     {"that is over in the end", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grown(time.Hour)), []string{scales}, nil},
 		"Following":   {"the EndpointSlices list those of another revision still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), nil, []string{"scale shop-v1"}},
 		"Stranger":    {"a pod of nobody's that carries our labels stays", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), []string{scales}, nil},
+		"Wide":        {"a Service that selects all pods is just about to be narrowed", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), widenedTo("v1", 6)), []string{"point Service stable"}, []string{"scale shop-v1"}},
 		"Dynamic":     {"stable gets a smaller share, and shrinks to it", scene(shrunk, stablePodsBeside(4, 4, time.Minute)), []string{"scale shop-v1 from 4 to 2"}, nil},
 		"DynamicNew":  {"two of its four may be all that is known", scene(shrunk, stablePodsBeside(4, 2, time.Second)), nil, []string{"scale shop-v1"}},
 	} {
