@@ -45,8 +45,10 @@ func TestWithoutTheRightToLook(t *testing.T) {
 			}
 		}
 	})
-	err := wait.PollUntilContextTimeout(s.ctx, 500*time.Millisecond, patience, true, func(context.Context) (bool, error) {
-		s.poke() // the API server hears of rights a moment later
+	// The API server hears of rights a moment later. A status is locked to the version
+	// that was read, so that a pass needs the time between two pokes for itself.
+	err := wait.PollUntilContextTimeout(s.ctx, 5*time.Second, patience, true, func(context.Context) (bool, error) {
+		s.poke()
 		c := meta.FindStatusCondition(s.get().Status.Conditions, v1alpha1.ConditionSpecValid)
 		return strings.Contains(c.Message, "service account should be bound to ClusterRole sluice, may not read GatewayClass "+s.ns), nil
 	})
