@@ -150,6 +150,9 @@ func wakeForDataPlane(f facts, consider func(time.Time)) {
 	if !f.acceptedAt.IsZero() {
 		consider(f.settlesAt())
 	}
+	if f.means == byRoute && f.strategy.dynamic {
+		consider(unsettledUntil(f))
+	}
 	for _, l := range f.listed {
 		if l.since.IsZero() {
 			continue

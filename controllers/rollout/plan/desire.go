@@ -162,8 +162,14 @@ func givenStable(f facts) int32 {
 	return most
 }
 
-// unsettled: the routes were read, and the data plane may still serve what they said before.
-func unsettled(f facts) bool { return len(f.Traffic.Requested) > 0 && !f.settled() }
+// unsettled: the routes were read, and the data plane may still serve what they said
+// before. That counts only just after the write: later, as when nobody accepts it, the
+// share before has to be reckoned with as spec.replicas changes.
+func unsettled(f facts) bool {
+	return len(f.Traffic.Requested) > 0 && !f.settled() && f.Now.Before(unsettledUntil(f))
+}
+
+func unsettledUntil(f facts) time.Time { return f.shiftedAt.Add(2 * f.strategy.settle) }
 
 // canarySize is what the steps ask for, but not fewer pods than carry the weight that
 // the data plane may still be serving.

@@ -52,7 +52,7 @@ func listing(f facts, r Revision) (Service, bool) {
 func listedUntil(l listed, f facts, r Revision) time.Time {
 	last := l.since
 	if at := grownAt(f, r); at != nil && at.After(last) {
-		last = at.Time
+		last = soFar(at.Time, f.Now)
 	}
 	return last.Add(f.strategy.timeout)
 }

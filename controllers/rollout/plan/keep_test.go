@@ -101,6 +101,10 @@ func TestDynamicStableKeepsItsSizeWhileAShiftSettles(t *testing.T) {
 		"Same":    {"two pods carry the half it has", scene(shrunk, settledNow, justWritten), nil, []string{"scale shop-v1"}},
 		"Smaller": {"three carried the share before", scene(shrunk, stablePodsBeside(3, 3, time.Minute), justWritten), nil, []string{"scale shop-v1"}},
 		"More":    {"somebody gave it more than it can carry", scene(shrunk, stablePodsBeside(1, 1, time.Minute), justWritten), []string{"scale shop-v1 from 1 to 2"}, nil},
+		"Refused": {"nobody accepts the smaller share, and an autoscaler asks for more", scene(shrunk, settledNow, replicas(40), func(s *Snapshot) {
+			s.Rollout.Status.Traffic.AcceptedAt = nil
+			s.Traffic.Confirmed = nil
+		}), []string{"scale shop-v1 from 2 to 40"}, nil},
 		"Settled": {"the share before is known to have left", scene(shrunk, stablePodsBeside(3, 3, time.Minute)), []string{"scale shop-v1 from 3 to 2"}, nil},
 	} {
 		t.Run(name, m.check)
