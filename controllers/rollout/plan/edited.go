@@ -152,7 +152,8 @@ func stepsPath(f facts) string {
 	return f.strategy.at + ".steps"
 }
 
-// heldInSize: the canary gets no more pods while it is held, and loses none by an edit of the steps.
+// heldInSize: the canary gets no more pods while it is held than its share needs, see
+// [heldSize], and loses none by an edit of the steps.
 func heldInSize(c cursor, f facts, grows bool) bool { return c.edited || grows && !c.free(f) }
 
 // cantAcceptEdit refuses a promote that nobody stands for.

@@ -93,7 +93,7 @@ var wishes = map[v1alpha1.Verb]wish{
 	v1alpha1.VerbPromoteFull:  {[]mode{forward}, []mode{forward}, "All remaining steps are skipped; pods and traffic are waited for as ever. It clears no abort."},
 	v1alpha1.VerbAbort:        {[]mode{forward}, []mode{returning}, "The abort is latched for this revision and release."},
 	v1alpha1.VerbRetry:        {[]mode{returning}, []mode{forward}, "The aborted revision, still wanted, begins a release of its own at the first step."},
-	v1alpha1.VerbPause:        {allModes(), allModes(), "Steps and weights stay as they are, and so do pods, unless a raised `spec.replicas` asks for more of them; an abort works meanwhile."},
+	v1alpha1.VerbPause:        {allModes(), allModes(), "Steps and weights stay as they are, and pods follow `spec.replicas` as far as the shares given so far need; an abort works meanwhile."},
 	v1alpha1.VerbResume:       {allModes(), allModes(), "What a pause by command held goes on; the time does not count towards the deadline."},
 	v1alpha1.VerbRestart:      {withStable(), withStable(), "Once nothing is in flight, every older pod of stable is evicted, one at a time."},
 	v1alpha1.VerbUndo:         {withStable(), withStable(), "An earlier revision takes the template's place until the template changes; then the transitions see another wanted revision."},
