@@ -97,13 +97,7 @@ func TestEvictionAndShrinkingTakeTurns(t *testing.T) {
 			s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{e}
 			s.Rollout.Status = Decide(s).Status // what is listed anew by then is noticed at the next look
 			s.Now = s.Now.Add(3 * time.Second)
-			got := ""
-			for _, a := range Decide(s).Actions {
-				got += a.String()
-			}
-			if got != tc.want {
-				t.Errorf("%s: %q, want %q", tc.reason, got, tc.want)
-			}
+			wantsDone(t, s, tc.reason, tc.want)
 		})
 	}
 }
@@ -129,13 +123,7 @@ func TestAnotherRestartKeepsThePodMore(t *testing.T) {
 			s.Revisions = []Revision{revision("v1", 1, tc.has)}
 			s.StableService, s.CanaryService = service("stable", "v1", tc.has), service("canary", "v1", tc.has)
 			settledNow(&s)
-			got := ""
-			for _, a := range Decide(s).Actions {
-				got += a.String()
-			}
-			if got != tc.want {
-				t.Errorf("%s: %q, want %q", tc.reason, got, tc.want)
-			}
+			wantsDone(t, s, tc.reason, tc.want)
 		})
 	}
 }
@@ -200,6 +188,18 @@ func TestARestartSaysWhatTheNextEvictionWaitsFor(t *testing.T) {
 				t.Errorf("%s: says %q, want %q", tc.reason, got, tc.want)
 			}
 		})
+	}
+}
+
+// wantsDone checks that one thing is done, or nothing where none is wanted.
+func wantsDone(t *testing.T, s Snapshot, reason, want string) {
+	t.Helper()
+	got := ""
+	for _, a := range Decide(s).Actions {
+		got += a.String()
+	}
+	if got != want {
+		t.Errorf("%s: %q, want %q", reason, got, want)
 	}
 }
 
