@@ -266,6 +266,10 @@ type RevisionStatus struct {
 	// may become ready at any moment. Absent: not since this was noted at all.
 	// +optional
 	GrownAt *metav1.Time `json:"grownAt,omitempty"`
+	// keptSince is since when fewer replicas are wanted, but not taken, because some of its
+	// pods may be unknown to proxies. After convergence.timeout they are taken all the same.
+	// +optional
+	KeptSince *metav1.Time `json:"keptSince,omitempty"`
 	// scaleDownAt is when its pods will be removed.
 	// +optional
 	ScaleDownAt *metav1.Time `json:"scaleDownAt,omitempty"`

@@ -1765,6 +1765,10 @@ func (in *RevisionStatus) DeepCopyInto(out *RevisionStatus) {
 		in, out := &in.GrownAt, &out.GrownAt
 		*out = (*in).DeepCopy()
 	}
+	if in.KeptSince != nil {
+		in, out := &in.KeptSince, &out.KeptSince
+		*out = (*in).DeepCopy()
+	}
 	if in.ScaleDownAt != nil {
 		in, out := &in.ScaleDownAt, &out.ScaleDownAt
 		*out = (*in).DeepCopy()

@@ -77,7 +77,7 @@ func New(s Setup) *World {
 	}
 	w.pods = cluster{w: w, of: map[string]*podSet{}}
 	if s.AnyPod {
-		w.pods.choice = rand.New(rand.NewPCG(s.Seed, 1))
+		w.pods.choice = rand.New(rand.NewPCG(s.Seed, 8))
 	}
 	w.kubelet = kubelet{w}
 	w.endpoints = endpointSlices{w: w}

@@ -107,6 +107,7 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	for _, at := range d.retired {
 		consider(at)
 	}
+	wakeForKept(f, d, consider)
 	wakeForRestart(c, f, consider)
 	wakeForSilence(f, consider)
 	wakeForMode(c, f, consider)
@@ -160,9 +161,6 @@ func wakeForDataPlane(f facts, consider func(time.Time)) {
 		consider(l.since.Add(f.strategy.settle))
 		if l.ending > 0 {
 			consider(l.since.Add(f.strategy.timeout))
-		}
-		if r, ours := findAny(f, l.revision); ours && l.noticed(f) < r.Replicas {
-			consider(listedUntil(l, f, r))
 		}
 	}
 }

@@ -32,6 +32,8 @@ type desired struct {
 	workload *int32
 	// retired is when each revision without a role loses its pods.
 	retired map[string]time.Time
+	// kept is since when each revision that is larger than wanted waits for its pods to be noticed.
+	kept map[string]time.Time
 	// run that should be under way; nil wants none.
 	run *v1alpha1.AnalysisRunSpec
 }

@@ -15,37 +15,76 @@ import (
 // keepUnnoticed takes no pod of a revision that carries traffic while its Service lists
 // some that proxies may not know yet. Which pods end is the ReplicaSet controller's
 // choice: those that are not ready first, and then any, be they all that proxies know.
+// It waits for convergence.timeout at most: pods that crash by turns, or that no Service
+// will ever list, are not worth more, see [keptSince].
 func (d *desired) keepUnnoticed(f facts) {
 	for hash, want := range d.replicas {
 		r, ok := findAny(f, hash)
 		if !ok || want.n == 0 || want.n >= r.Replicas {
 			continue
 		}
-		if s, waits := listing(f, r); waits {
-			d.replicas[hash] = sized{r.Replicas, fmt.Sprintf("kept until Service %s lists all of them for %s", s.Name, f.strategy.settle)}
+		s, waits := listing(f, r)
+		if !waits {
+			continue
+		}
+		if d.kept == nil {
+			d.kept = map[string]time.Time{}
+		}
+		d.kept[hash] = keptSince(f, hash)
+		if f.Now.Before(d.kept[hash].Add(f.strategy.timeout)) {
+			d.replicas[hash] = sized{r.Replicas, fmt.Sprintf("kept until Service %s lists all of them for %s, or convergence.timeout", s.Name, f.strategy.settle)}
 		}
 	}
+}
+
+// keptSince is since when a revision has been larger than wanted for the sake of pods
+// that are not noticed.
+func keptSince(f facts, hash string) time.Time {
+	for _, old := range f.Rollout.Status.Revisions {
+		if old.Hash == hash && old.KeptSince != nil {
+			return soFar(old.KeptSince.Time, f.Now)
+		}
+	}
+	return stamp(f.Now)
 }
 
 // listing gives a Service that leads to a revision and whose endpoints are not all
 // noticed: it does not list all that are ready, or some may get ready at any moment. The
 // latter is waited for no longer than convergence.timeout after the last of them came or
 // more were asked for, since pods that never get ready are never listed. A Service that
-// gets nothing yet counts too: it may be given its share in this very pass.
+// gets nothing yet counts too: it may be given its share in this very pass, or later,
+// when a pod that has ended meanwhile is listed.
 func listing(f facts, r Revision) (Service, bool) {
 	for _, slot := range slots {
 		s := f.slot(slot)
 		l, counted := f.listed.in(slot)
 		switch {
 		case counted && l.revision == r.Hash:
-			if l.ready+l.ending < r.Ready || f.Now.Before(listedUntil(l, f, r)) && l.noticed(f) < r.Replicas {
-				return s, true
-			}
-		case s.Selects == r.Hash && s.follows(f), s.wide() && s.Ready[r.Hash] > 0:
+		case s.wide() && s.Ready[r.Hash] > 0, s.Selects == r.Hash && s.follows():
 			return s, true // nobody knows since when it lists what it does
+		case s.Selects == r.Hash:
+			l = listed{} // it lists nothing
+		default:
+			continue
+		}
+		if l.ready+l.ending < r.Ready || f.Now.Before(listedUntil(l, f, r)) && l.noticed(f) < r.Replicas {
+			return s, true
 		}
 	}
 	return Service{}, false
+}
+
+// wakeForKept looks again when a revision is kept in its size no longer.
+func wakeForKept(f facts, d desired, consider func(time.Time)) {
+	for hash, since := range d.kept {
+		consider(since.Add(f.strategy.timeout))
+		r, _ := findAny(f, hash)
+		for _, l := range f.listed {
+			if l.revision == hash || l.revision == "" {
+				consider(listedUntil(l, f, r))
+			}
+		}
+	}
 }
 
 // listedUntil is when pods that are still not listed are taken never to get ready.
@@ -69,10 +108,10 @@ func grownAt(f facts, r Revision) *metav1.Time {
 }
 
 // follows: the Service lists pods of others than it selects, because its EndpointSlices
-// are still to follow. A stranger's pod that carries our labels stays for ever.
-func (s Service) follows(f facts) bool {
+// are still to follow, or because a stranger's pods carry our labels.
+func (s Service) follows() bool {
 	for hash, n := range s.Ready {
-		if ours := hash != "" || f.Workload != nil; ours && hash != s.Selects && n > 0 {
+		if hash != s.Selects && n > 0 {
 			return true
 		}
 	}
@@ -89,8 +128,8 @@ func keptText(c cursor, f facts) string {
 	if l, _ := f.listed.in(traffic.Stable); evicting(c, f) {
 		return fmt.Sprintf("; %s more until %s, whose eviction was asked for, has ended", count(more, "pod"), l.evicted)
 	}
-	if s, waits := listing(f, r); waits {
-		return fmt.Sprintf("; %s more until Service %s lists all of them for %s", count(more, "pod"), s.Name, f.strategy.settle)
+	if s, waits := listing(f, r); waits && f.Now.Before(keptSince(f, r.Hash).Add(f.strategy.timeout)) {
+		return fmt.Sprintf("; %s more until Service %s lists all of them for %s, or convergence.timeout", count(more, "pod"), s.Name, f.strategy.settle)
 	}
 	return ""
 }

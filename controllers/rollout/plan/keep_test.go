@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -19,10 +20,12 @@ func stablePods(want, ready, listed, before int32, ago time.Duration) edit {
 	return func(s *Snapshot) {
 		s.Revisions[0] = Revision{Hash: "v1", Name: "shop-v1", Number: 1, Replicas: want, Current: want, Ready: ready, Available: ready}
 		s.StableService = service("stable", "v1", listed)
-		s.CanaryService = service("canary", "v1", 0)
+		s.CanaryService = service("canary", "v1", listed)
 		s.Rollout.Status.Revisions = []v1alpha1.RevisionStatus{{Hash: "v1", Replicas: want}}
-		s.Rollout.Status.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{
-			{Service: "stable", Revision: "v1", Ready: listed, Before: before, Since: metav1.NewTime(noon.Add(-ago))},
+		s.Rollout.Status.Traffic.Endpoints = nil
+		for _, name := range []string{"stable", "canary"} {
+			e := v1alpha1.ServiceEndpoints{Service: name, Revision: "v1", Ready: listed, Before: before, Since: metav1.NewTime(noon.Add(-ago))}
+			s.Rollout.Status.Traffic.Endpoints = append(s.Rollout.Status.Traffic.Endpoints, e)
 		}
 	}
 }
@@ -40,6 +43,14 @@ func grown(ago time.Duration) edit {
 	return func(s *Snapshot) {
 		at := metav1.NewTime(noon.Add(-ago))
 		s.Rollout.Status.Revisions[0].GrownAt = &at
+	}
+}
+
+// keptFor has stable been larger than wanted for so long, because not all of its pods are noticed.
+func keptFor(ago time.Duration) edit {
+	return func(s *Snapshot) {
+		at := metav1.NewTime(noon.Add(-ago))
+		s.Rollout.Status.Revisions[0].KeptSince = &at
 	}
 }
 
@@ -67,7 +78,13 @@ func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
 		"AskedFor":    {"nor such as nobody knew of", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grownSince), nil, []string{"scale"}},
 		"LongAgo":     {"that is over in the end", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grown(time.Hour)), []string{scales}, nil},
 		"Following":   {"the EndpointSlices list those of another revision still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), nil, []string{"scale shop-v1"}},
-		"Stranger":    {"a pod of nobody's that carries our labels stays", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), []string{scales}, nil},
+		"Stranger":    {"a pod of nobody's carries our labels, or one of before", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), nil, []string{"scale"}},
+		"Stays":       {"the former, it seems", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1), keptFor(time.Hour)), []string{scales}, nil},
+		"ByTurns":     {"pods crash by turns, so that one is always new", scene(settledNow, stablePods(6, 6, 6, 5, time.Second), keptFor(time.Minute)), []string{"or convergence.timeout"}, []string{"scale"}},
+		"ByTurnsOver": {"that is over in the end", scene(settledNow, stablePods(6, 6, 6, 5, time.Second), keptFor(time.Hour)), []string{scales}, []string{"more until"}},
+		"NeverListed": {"two are ready, and no EndpointSlice ever lists them", scene(settledNow, stablePods(6, 6, 4, 4, time.Hour), keptFor(time.Hour)), []string{scales}, nil},
+		"NoneYet":     {"none is listed, and each may be at any moment", scene(settledNow, stablePods(6, 0, 0, 0, time.Hour), grown(time.Minute)), nil, []string{"scale shop-v1"}},
+		"None":        {"none is listed, and none will be", scene(settledNow, stablePods(6, 0, 0, 0, time.Hour), grown(time.Hour)), []string{scales}, nil},
 		"Wide":        {"a Service that selects all pods is just about to be narrowed", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), widenedTo("v1", 6)), []string{"point Service stable"}, []string{"scale shop-v1"}},
 		"Dynamic":     {"stable gets a smaller share, and shrinks to it", scene(shrunk, stablePodsBeside(4, 4, time.Minute)), []string{"scale shop-v1 from 4 to 2"}, nil},
 		"DynamicNew":  {"two of its four may be all that is known", scene(shrunk, stablePodsBeside(4, 2, time.Second)), nil, []string{"scale shop-v1"}},
@@ -128,4 +145,48 @@ func TestAHeldCanaryFollowsReplicas(t *testing.T) {
 	} {
 		t.Run(name, m.check)
 	}
+}
+
+// TestAScaleDownComesByTheClockAlone: whatever it waits for, the controller looks again
+// by itself, and convergence.timeout is the longest that it waits.
+func TestAScaleDownComesByTheClockAlone(t *testing.T) {
+	for name, s := range map[string]Snapshot{
+		"JustListed":  scene(settledNow, stablePods(6, 6, 6, 4, time.Second)),
+		"NotListed":   scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)),
+		"StartingNow": scene(settledNow, stablePods(6, 5, 5, 4, time.Minute)),
+		"AskedFor":    scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grownSince),
+		"NoneYet":     scene(settledNow, stablePods(6, 0, 0, 0, time.Hour), grown(time.Minute)),
+		"Following":   scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)),
+		"Stranger":    scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			longest := s.Now.Add(assess(s).strategy.timeout + 5*time.Second)
+			for !scales(Decide(s)) {
+				p := Decide(s)
+				if p.Wake == 0 || s.Now.After(longest) {
+					t.Fatalf("at %s nothing is scaled, and the next look is in %s: %s", s.Now.Format(time.TimeOnly), p.Wake, p.Status.Message)
+				}
+				s.Now, s.Rollout.Status = s.Now.Add(p.Wake), p.Status
+			}
+		})
+	}
+}
+
+// TestAScaleDownComesWhateverPodsDo: pods that get ready and fail by turns are never all
+// noticed, and a revision is made smaller all the same.
+func TestAScaleDownComesWhateverPodsDo(t *testing.T) {
+	s := scene(settledNow, stablePods(6, 6, 6, 6, time.Hour))
+	until := s.Now.Add(assess(s).strategy.timeout + 10*time.Second)
+	for n := int32(5); !scales(Decide(s)); n = 11 - n {
+		s.Rollout.Status, s.Now = Decide(s).Status, s.Now.Add(time.Second)
+		s.Revisions[0].Ready, s.Revisions[0].Available = n, n
+		s.StableService.Ready["v1"], s.CanaryService.Ready["v1"] = n, n
+		if s.Now.After(until) {
+			t.Fatalf("at %s nothing is scaled: %s", s.Now.Format(time.TimeOnly), Decide(s).Status.Message)
+		}
+	}
+}
+
+func scales(p Plan) bool {
+	return slices.ContainsFunc(p.Actions, func(a Action) bool { _, is := a.(ScaleRevision); return is })
 }
