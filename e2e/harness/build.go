@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -83,7 +84,12 @@ func Template(image, version string) corev1.PodTemplateSpec {
 				ReadinessProbe: &corev1.Probe{
 					ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(port)}},
 					PeriodSeconds: 1,
+					// On a machine that is short of time an answer may be late. A shop that is slow for a moment is not to
+					// lose all its endpoints at once.
+					TimeoutSeconds: 5,
 				},
+				// As much as the controller asks for. Pods that ask for nothing get hardly any time on a busy node.
+				Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m")}},
 			}},
 		},
 	}
