@@ -237,7 +237,7 @@ type Convergence struct {
 	// +optional
 	// +kubebuilder:default="2s"
 	Settle *Duration `json:"settle,omitempty"`
-	// timeout after which an unconfirmed weight is reported as a problem. It never removes capacity. Default 2m.
+	// timeout after which an unconfirmed weight is reported as a problem. No pods are removed for that. Default 2m.
 	// +optional
 	// +kubebuilder:default="2m"
 	Timeout *Duration `json:"timeout,omitempty"`

@@ -262,12 +262,9 @@ type RevisionStatus struct {
 	ReadyReplicas int32 `json:"readyReplicas"`
 	// availableReplicas have been ready for minReadySeconds.
 	AvailableReplicas int32 `json:"availableReplicas"`
-	// grownAt is when replicas was last seen to have risen. For a while after that pods
-	// may become ready at any moment. Absent: not since this was noted at all.
-	// +optional
-	GrownAt *metav1.Time `json:"grownAt,omitempty"`
 	// keptSince is since when fewer replicas are wanted, but not taken, because some of its
-	// pods may be unknown to proxies. After convergence.timeout they are taken all the same.
+	// pods may be unknown to proxies. They are taken all the same once progressDeadlineSeconds
+	// and convergence.timeout are over.
 	// +optional
 	KeptSince *metav1.Time `json:"keptSince,omitempty"`
 	// scaleDownAt is when its pods will be removed.

@@ -1761,10 +1761,6 @@ func (in *RevisionStatus) DeepCopyInto(out *RevisionStatus) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
-	if in.GrownAt != nil {
-		in, out := &in.GrownAt, &out.GrownAt
-		*out = (*in).DeepCopy()
-	}
 	if in.KeptSince != nil {
 		in, out := &in.KeptSince, &out.KeptSince
 		*out = (*in).DeepCopy()

@@ -50,8 +50,12 @@ func decide(f facts) Plan {
 	c = advance(c, f)
 	f = withoutEvicted(c, withRoles(c, f)) // who has which role may have changed just now
 	d := desire(c, f)
+	h := explain(c, f)
+	if c.mode(f) == resting {
+		h.message += keptText(f, d)
+	}
 	return Plan{
-		Status:  status(c, f, d, explain(c, f)),
+		Status:  status(c, f, d, h),
 		Actions: diff(c, f, d),
 		Wake:    wake(c, f, d),
 		Returns: c.mode(f) == returning,

@@ -32,8 +32,8 @@ type desired struct {
 	workload *int32
 	// retired is when each revision without a role loses its pods.
 	retired map[string]time.Time
-	// kept is since when each revision that is larger than wanted waits for its pods to be noticed.
-	kept map[string]time.Time
+	// kept is why revisions are larger than wanted.
+	kept map[string]surplus
 	// run that should be under way; nil wants none.
 	run *v1alpha1.AnalysisRunSpec
 }
@@ -114,16 +114,12 @@ func desireAdoption(d *desired, c cursor, f facts) {
 	d.replicas[c.canary] = sized{n, fmt.Sprintf("%d of %d replicas plus surge %d beside %d pods of Deployment %s", n, f.replicas, surge, w.Current, w.Name)}
 }
 
-// sizeStable sizes the stable revision, if there is one. It shrinks only when it is
-// known which of its pods that takes.
+// sizeStable sizes the stable revision, if there is one.
 func (d *desired) sizeStable(c cursor, f facts) {
 	if c.stable == "" {
 		return
 	}
 	d.replicas[c.stable] = stableSize(c, f)
-	if has := f.revisions.of(c.stable).Replicas; d.replicas[c.stable].n < has && evicting(c, f) {
-		d.replicas[c.stable] = sized{has, "kept until the pod evicted last is listed no more, or convergence.timeout"}
-	}
 }
 
 // stableSize is spec.replicas. With scaleStable Dynamic it is what stable's share

@@ -177,7 +177,7 @@ func resultGate(c cursor, f facts) (hold, bool) {
 
 // restingText says what a person should know of a Rollout with which all is well.
 func restingText(c cursor, f facts) string {
-	text := keptText(c, f)
+	var text string
 	if c.undo != nil {
 		text += fmt.Sprintf("; %s undid the template's %s, which a change of the template ends", c.undo.By, c.undo.Of)
 	}

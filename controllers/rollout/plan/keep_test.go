@@ -38,14 +38,6 @@ func pointedAway(hash string, n int32) edit {
 	}
 }
 
-// grown has stable's replicas raised some time ago.
-func grown(ago time.Duration) edit {
-	return func(s *Snapshot) {
-		at := metav1.NewTime(noon.Add(-ago))
-		s.Rollout.Status.Revisions[0].GrownAt = &at
-	}
-}
-
 // keptFor has stable been larger than wanted for so long, because not all of its pods are noticed.
 func keptFor(ago time.Duration) edit {
 	return func(s *Snapshot) {
@@ -54,8 +46,33 @@ func keptFor(ago time.Duration) edit {
 	}
 }
 
-// grownSince has them raised since the last look.
-func grownSince(s *Snapshot) { s.Rollout.Status.Revisions[0].Replicas = 4 }
+// watchedFor has this controller watch for so long.
+func watchedFor(d time.Duration) edit {
+	return func(s *Snapshot) { s.Watched = noon.Add(-d) }
+}
+
+// keptIs gives what is known of stable to another revision.
+func keptIs(hash string) edit {
+	return func(s *Snapshot) { s.Rollout.Status.Revisions[0].Hash = hash }
+}
+
+// idleListsNobody leaves the canary Service without endpoints.
+func idleListsNobody(s *Snapshot) {
+	s.CanaryService = service("canary", "v1", 0)
+	s.Rollout.Status.Traffic.Endpoints = s.Rollout.Status.Traffic.Endpoints[:1]
+}
+
+// justListed: proxies may not know two of those that the stable Service lists.
+func justListed(s *Snapshot) {
+	e := &s.Rollout.Status.Traffic.Endpoints[0]
+	e.Before, e.Since = 4, metav1.NewTime(noon.Add(-time.Second))
+}
+
+// evictedOne has the eviction of one of stable's pods asked for.
+func evictedOne(s *Snapshot) {
+	e := &s.Rollout.Status.Traffic.Endpoints[0]
+	e.Ready, e.Before, e.Ending, e.Evicted, e.Since = 5, 5, 1, "a", metav1.NewTime(noon.Add(-time.Second))
+}
 
 // widenedTo has the stable Service select the pods of every revision.
 func widenedTo(hash string, n int32) edit {
@@ -69,25 +86,24 @@ func widenedTo(hash string, n int32) edit {
 func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
 	const scales = "scale shop-v1 from 6 to 4"
 	for name, m := range map[string]moment{
-		"Noticed":     {"all are known", scene(settledNow, stablePods(6, 6, 6, 4, time.Minute)), []string{scales}, nil},
-		"JustListed":  {"two are not known yet", scene(settledNow, stablePods(6, 6, 6, 4, time.Second)), []string{"Healthy", "2 pods more until Service stable lists all of them for 2s"}, []string{"scale"}},
-		"NotListed":   {"two are ready, and the EndpointSlices have not heard of them", scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)), []string{"2 pods more until Service stable"}, []string{"scale"}},
-		"StartingNow": {"two may get ready at any time, as one has just", scene(settledNow, stablePods(6, 5, 5, 4, time.Minute)), nil, []string{"scale"}},
-		"NeverReady":  {"but two that never do hold nothing for ever", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour)), []string{scales}, nil},
-		"Starting":    {"though pods that were asked for just now may be the next", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grown(time.Minute)), nil, []string{"scale"}},
-		"AskedFor":    {"nor such as nobody knew of", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grownSince), nil, []string{"scale"}},
-		"LongAgo":     {"that is over in the end", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grown(time.Hour)), []string{scales}, nil},
-		"Following":   {"the EndpointSlices list those of another revision still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), nil, []string{"scale shop-v1"}},
-		"Stranger":    {"a pod of nobody's carries our labels, or one of before", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), nil, []string{"scale"}},
-		"Stays":       {"the former, it seems", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1), keptFor(time.Hour)), []string{scales}, nil},
-		"ByTurns":     {"pods crash by turns, so that one is always new", scene(settledNow, stablePods(6, 6, 6, 5, time.Second), keptFor(time.Minute)), []string{"or convergence.timeout"}, []string{"scale"}},
-		"ByTurnsOver": {"that is over in the end", scene(settledNow, stablePods(6, 6, 6, 5, time.Second), keptFor(time.Hour)), []string{scales}, []string{"more until"}},
-		"NeverListed": {"two are ready, and no EndpointSlice ever lists them", scene(settledNow, stablePods(6, 6, 4, 4, time.Hour), keptFor(time.Hour)), []string{scales}, nil},
-		"NoneYet":     {"none is listed, and each may be at any moment", scene(settledNow, stablePods(6, 0, 0, 0, time.Hour), grown(time.Minute)), nil, []string{"scale shop-v1"}},
-		"None":        {"none is listed, and none will be", scene(settledNow, stablePods(6, 0, 0, 0, time.Hour), grown(time.Hour)), []string{scales}, nil},
-		"Wide":        {"a Service that selects all pods is just about to be narrowed", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), widenedTo("v1", 6)), []string{"point Service stable"}, []string{"scale shop-v1"}},
-		"Dynamic":     {"stable gets a smaller share, and shrinks to it", scene(shrunk, stablePodsBeside(4, 4, time.Minute)), []string{"scale shop-v1 from 4 to 2"}, nil},
-		"DynamicNew":  {"two of its four may be all that is known", scene(shrunk, stablePodsBeside(4, 2, time.Second)), nil, []string{"scale shop-v1"}},
+		"Noticed":    {"all are known", scene(settledNow, stablePods(6, 6, 6, 4, time.Minute)), []string{scales}, nil},
+		"JustListed": {"two are not known yet", scene(settledNow, stablePods(6, 6, 6, 4, time.Second)), []string{"Healthy", "shop-v1 keeps 6 pods until Service stable lists each of them for 2s, and no others, at the latest at 12:12:00 UTC"}, []string{"scale"}},
+		"NotListed":  {"two are ready, and the EndpointSlices have not heard of them", scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)), []string{"keeps 6 pods until Service stable"}, []string{"scale"}},
+		"NotReady":   {"two may get ready at any time", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour)), nil, []string{"scale"}},
+		"NoneYet":    {"and so may all", scene(settledNow, stablePods(6, 0, 0, 0, time.Hour)), nil, []string{"scale shop-v1"}},
+		"NeverReady": {"those that never do hold nothing for ever", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour)), []string{scales}, []string{"keeps"}},
+		"NotWatched": {"nobody knows what they did while no controller was there", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), watchedFor(time.Minute)), []string{"at the latest at 12:12:00"}, []string{"scale"}},
+		"OtherKept":  {"nor what another revision's have done", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), keptIs("v0")), nil, []string{"scale"}},
+		"ClockBack":  {"by a clock that was put back, it began just now", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(-time.Hour)), []string{"at the latest at 12:12:00"}, []string{"scale"}},
+		"ToNone":     {"none is wanted, so that it matters not which end", scene(settledNow, stablePods(6, 6, 6, 4, time.Second), replicas(0)), []string{"scale shop-v1 from 6 to 0"}, nil},
+		"Following":  {"the EndpointSlices list those of another revision still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), nil, []string{"scale shop-v1"}},
+		"Stranger":   {"a pod of nobody's carries our labels, or one of before", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), nil, []string{"scale"}},
+		"Idle":       {"a Service that gets nothing lists nobody", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), idleListsNobody), []string{scales}, nil},
+		"IdleSoon":   {"but the routes may still send it something", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), idleListsNobody, carries(traffic.CanaryAt(10))), nil, []string{"scale shop-v1"}},
+		"Evicted":    {"one was evicted, and is listed still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), evictedOne), []string{"until pod a, whose eviction was asked for, has ended"}, []string{"scale"}},
+		"Wide":       {"a Service that selects all pods is just about to be narrowed", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), widenedTo("v1", 6)), []string{"point Service stable"}, []string{"scale shop-v1"}},
+		"Dynamic":    {"stable gets a smaller share, and shrinks to it", scene(shrunk, stablePodsBeside(4, 4, time.Minute)), []string{"scale shop-v1 from 4 to 2"}, nil},
+		"DynamicNew": {"two of its four may be all that is known", scene(shrunk, stablePodsBeside(4, 2, time.Second)), nil, []string{"scale shop-v1"}},
 	} {
 		t.Run(name, m.check)
 	}
@@ -142,28 +158,34 @@ func TestAHeldCanaryFollowsReplicas(t *testing.T) {
 		"NoWeight": {"the routes give it nothing yet", held(pausedBySpec, carries(traffic.CanaryAt(0))), []string{stable}, []string{"scale shop-v2"}},
 		"NoMore":   {"it has been given 25 % and the step says 50 %", held(pausedBySpec, carries(traffic.CanaryAt(25))), []string{stable}, []string{"scale shop-v2"}},
 		"Same":     {"nobody asks for more", held(pausedBySpec, replicas(4)), nil, []string{"scale"}},
+		"Promoted": {"the stable Service stands for it already, so that all may come to it", held(pausedBySpec, func(s *Snapshot) { s.StableService = service("stable", "v2", 2) }), []string{"scale shop-v2 from 2 to 8"}, nil},
+		"NotYet":   {"the canary Service stands for stable still", held(pausedBySpec, func(s *Snapshot) { s.CanaryService = service("canary", "v1", 4) }), []string{stable}, []string{"scale shop-v2"}},
+		"First":    {"a first revision carries nothing that could need more", scene(firstOf("v1", 2), wants("v1"), replicas(8), problem), nil, []string{"scale"}},
 	} {
 		t.Run(name, m.check)
 	}
 }
 
 // TestAScaleDownComesByTheClockAlone: whatever it waits for, the controller looks again
-// by itself, and convergence.timeout is the longest that it waits.
+// by itself.
 func TestAScaleDownComesByTheClockAlone(t *testing.T) {
-	for name, s := range map[string]Snapshot{
-		"JustListed":  scene(settledNow, stablePods(6, 6, 6, 4, time.Second)),
-		"NotListed":   scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)),
-		"StartingNow": scene(settledNow, stablePods(6, 5, 5, 4, time.Minute)),
-		"AskedFor":    scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), grownSince),
-		"NoneYet":     scene(settledNow, stablePods(6, 0, 0, 0, time.Hour), grown(time.Minute)),
-		"Following":   scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)),
-		"Stranger":    scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)),
+	for name, tc := range map[string]struct {
+		scene  Snapshot
+		within time.Duration
+	}{
+		"JustListed": {scene(settledNow, stablePods(6, 6, 6, 4, time.Second)), 2 * time.Second},
+		"NotListed":  {scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)), 12 * time.Minute},
+		"NotReady":   {scene(settledNow, stablePods(6, 4, 4, 4, time.Hour)), 12 * time.Minute},
+		"NoneYet":    {scene(settledNow, stablePods(6, 0, 0, 0, time.Hour)), 12 * time.Minute},
+		"Following":  {scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), 12 * time.Minute},
+		"Stranger":   {scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), 12 * time.Minute},
+		"Evicted":    {scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), evictedOne), 12 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			longest := s.Now.Add(assess(s).strategy.timeout + 5*time.Second)
+			s := tc.scene
 			for !scales(Decide(s)) {
 				p := Decide(s)
-				if p.Wake == 0 || s.Now.After(longest) {
+				if p.Wake == 0 || s.Now.Sub(noon) > tc.within {
 					t.Fatalf("at %s nothing is scaled, and the next look is in %s: %s", s.Now.Format(time.TimeOnly), p.Wake, p.Status.Message)
 				}
 				s.Now, s.Rollout.Status = s.Now.Add(p.Wake), p.Status
@@ -172,11 +194,25 @@ func TestAScaleDownComesByTheClockAlone(t *testing.T) {
 	}
 }
 
+// TestABaselineIsKeptTheSameWay: the status remembers since when.
+func TestABaselineIsKeptTheSameWay(t *testing.T) {
+	s := scene(inSteps(baselineStep(1, 10), weightStep(10), v1alpha1.Step{Pause: &v1alpha1.Pause{}}), canaryOf(2, 1, 10), func(s *Snapshot) {
+		s.Revisions = append(s.Revisions, revision("v1-b2", 0, 3))
+		s.BaselineService = service("shop-baseline", "v1-b2", 2)
+		s.Traffic = carried(traffic.Split{Stable: 80, Canary: 10, Baseline: 10})
+	}, settledNow)
+	p := Decide(s)
+	at := slices.IndexFunc(p.Status.Revisions, func(r v1alpha1.RevisionStatus) bool { return r.Role == v1alpha1.RoleBaseline })
+	if at < 0 || p.Status.Revisions[at].KeptSince == nil || scales(p) {
+		t.Errorf("one of three is not listed, and one is wanted: %+v, %v", p.Status.Revisions, p.Actions)
+	}
+}
+
 // TestAScaleDownComesWhateverPodsDo: pods that get ready and fail by turns are never all
 // noticed, and a revision is made smaller all the same.
 func TestAScaleDownComesWhateverPodsDo(t *testing.T) {
 	s := scene(settledNow, stablePods(6, 6, 6, 6, time.Hour))
-	until := s.Now.Add(assess(s).strategy.timeout + 10*time.Second)
+	until := s.Now.Add(keepFor(assess(s)) + 2*time.Second)
 	for n := int32(5); !scales(Decide(s)); n = 11 - n {
 		s.Rollout.Status, s.Now = Decide(s).Status, s.Now.Add(time.Second)
 		s.Revisions[0].Ready, s.Revisions[0].Available = n, n

@@ -104,11 +104,15 @@ func replace(c cursor, f facts) []Action {
 	case before != "":
 		return nil
 	}
-	if carrying <= f.replicas {
+	if carrying <= f.replicas || elsewhere(c, f) {
 		return nil
 	}
 	return []Action{EvictPod{why(fmt.Sprintf("created before the restart asked for; %d to go, %d of %d pods available", len(old), carrying, f.replicas)), old[0].Name}}
 }
+
+// elsewhere: callers may still come by another Service than stable's, whose endpoints
+// nobody has counted.
+func elsewhere(c cursor, f facts) bool { return f.means == byRoute && !onStable(c, f) }
 
 // nextEviction says what the next one waits for once all pods are available: a pod on
 // its way out, or a Service that does not list them for long enough yet.
@@ -131,19 +135,14 @@ func nextEviction(c cursor, f facts) string {
 		service = f.CallerService.Name
 	}
 	switch {
+	case elsewhere(c, f):
+		return "; waiting for all traffic to be with it: " + backText(c, f)
 	case len(leaving) > 0:
 		return fmt.Sprintf("; waiting for pod %s to end", slices.Min(leaving))
 	case f.carrying(c.stable) <= f.replicas:
 		return fmt.Sprintf("; waiting for Service %s to list them for %s", service, f.strategy.settle)
 	}
 	return ""
-}
-
-// evicting: the pod that was evicted last is still listed. Stable is not made smaller
-// before it has ended, because nobody knows which of the others would go with it.
-func evicting(c cursor, f facts) bool {
-	l, ok := f.listed.in(traffic.Stable)
-	return ok && l.revision == c.stable && l.evicted != "" && slices.Contains(f.StableService.Listed, l.evicted) && f.Now.Before(l.since.Add(f.strategy.timeout))
 }
 
 // withoutEvicted are the facts without the pod that this decision evicts: it no longer

@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
+	"github.com/sluice-dev/sluice/routers/traffic"
 )
 
 // TestRestartWaitsForStandIn: the number of endpoints is the same before and
@@ -110,14 +111,16 @@ func TestAnotherRestartKeepsThePodMore(t *testing.T) {
 		asked  time.Duration
 		done   time.Duration
 		has    int32
+		wants  int32
 		want   string
 	}{
-		"Kept":     {"it is there already", 500 * time.Millisecond, -time.Minute, 5, ""},
-		"NotYet":   {"its time has not come", 500 * time.Millisecond, -time.Minute, 4, ""},
-		"Complete": {"no restart is left to do", -time.Minute, -time.Minute, 5, "scale shop-v1 from 5 to 4"},
+		"Kept":     {"it is there already", 500 * time.Millisecond, -time.Minute, 5, 4, ""},
+		"NotYet":   {"its time has not come", 500 * time.Millisecond, -time.Minute, 4, 4, ""},
+		"Complete": {"no restart is left to do", -time.Minute, -time.Minute, 5, 4, "scale shop-v1 from 5 to 4"},
+		"None":     {"no pods are wanted at all", 500 * time.Millisecond, -time.Minute, 5, 0, "scale shop-v1 from 5 to 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := scene(settledNow)
+			s := scene(settledNow, replicas(tc.wants))
 			s.Rollout.Status.RestartAt = ptr.To(metav1.NewTime(noon.Add(tc.asked)))
 			s.Rollout.Status.RestartedAt = ptr.To(metav1.NewTime(noon.Add(tc.done)))
 			s.Revisions = []Revision{revision("v1", 1, tc.has)}
@@ -180,6 +183,7 @@ func TestARestartSaysWhatTheNextEvictionWaitsFor(t *testing.T) {
 		"Leaving": {"the one before has not ended", []edit{func(s *Snapshot) { s.Pods = append(s.Pods, podsOf([]string{"-z", "-y"}, old)...) }}, "5 of 5 available; waiting for pod y to end"},
 		"Listed":  {"proxies may not know it yet", []edit{listedSince(time.Second)}, left + "5 of 5 available; waiting for Service stable to list them for 2s"},
 		"ByPods":  {"nor may callers of the one Service", []edit{byPods("1"), func(s *Snapshot) { s.CallerService.Ready = map[string]int32{"v1": 4} }}, left + "5 of 5 available; waiting for Service shop to list them for 2s"},
+		"Others":  {"callers come by another Service, whose endpoints nobody has counted", []edit{listedSince(time.Minute), carries(traffic.CanaryAt(100))}, left + "5 of 5 available; waiting for all traffic to be with it: stable 0 %, canary 100 % accepted, settling for 2s"},
 		"Now":     {"it is asked for right now", []edit{listedSince(time.Minute)}, left + "5 of 5 available"},
 	} {
 		t.Run(name, func(t *testing.T) {

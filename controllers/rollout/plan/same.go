@@ -167,6 +167,6 @@ func sameEndpoints(a, b v1alpha1.ServiceEndpoints) bool {
 
 func sameRevision(a, b v1alpha1.RevisionStatus) bool {
 	return a.Hash == b.Hash && a.Number == b.Number && a.Role == b.Role && a.Replicas == b.Replicas &&
-		a.ReadyReplicas == b.ReadyReplicas && a.AvailableReplicas == b.AvailableReplicas && a.Shrunk == b.Shrunk && a.GrownAt.Equal(b.GrownAt) && a.KeptSince.Equal(b.KeptSince) &&
+		a.ReadyReplicas == b.ReadyReplicas && a.AvailableReplicas == b.AvailableReplicas && a.Shrunk == b.Shrunk && a.KeptSince.Equal(b.KeptSince) &&
 		sameTime(a.ScaleDownAt, b.ScaleDownAt) && slices.Equal(a.Images, b.Images)
 }

@@ -195,8 +195,8 @@ func revisionStatuses(c cursor, f facts, d desired) []v1alpha1.RevisionStatus {
 		s := v1alpha1.RevisionStatus{
 			Hash: r.Hash, Number: r.Number, Role: role(c, r.Hash), Images: r.Images,
 			Replicas: r.Replicas, ReadyReplicas: r.Ready, AvailableReplicas: r.Available,
-			GrownAt: grownAt(f, r), KeptSince: timed(d.kept[r.Hash]),
-			Shrunk: r.Hash == c.stable && (f.strategy.dynamic || c.stable == f.Rollout.Status.StableRevision && f.stableShort()),
+			KeptSince: timed(d.kept[r.Hash].since),
+			Shrunk:    r.Hash == c.stable && (f.strategy.dynamic || c.stable == f.Rollout.Status.StableRevision && f.stableShort()),
 		}
 		if s.Role == v1alpha1.RoleRetired && r.Replicas == 0 && r.Current == 0 {
 			continue
@@ -211,7 +211,7 @@ func revisionStatuses(c cursor, f facts, d desired) []v1alpha1.RevisionStatus {
 	for _, r := range f.baselines {
 		all = append(all, v1alpha1.RevisionStatus{
 			Hash: r.Hash, Role: v1alpha1.RoleBaseline, Images: r.Images,
-			Replicas: r.Replicas, ReadyReplicas: r.Ready, AvailableReplicas: r.Available, GrownAt: grownAt(f, r), KeptSince: timed(d.kept[r.Hash]),
+			Replicas: r.Replicas, ReadyReplicas: r.Ready, AvailableReplicas: r.Available, KeptSince: timed(d.kept[r.Hash].since),
 		})
 	}
 	return all
