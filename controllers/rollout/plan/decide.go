@@ -147,6 +147,9 @@ func wakeForRestart(c cursor, f facts, consider func(time.Time)) {
 			consider(at.Time)
 		}
 	}
+	if c.restart.pending(f) && f.means == byRoute {
+		consider(f.shiftedAt.Add(f.strategy.timeout)) // of a shift that nobody accepts
+	}
 }
 
 // wakeForDataPlane looks again when the data plane is taken to have followed the

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,8 +24,10 @@ func handBack(f facts) Plan {
 	p.Status.ObservedGeneration = f.Rollout.Generation
 	p.Status.Phase = v1alpha1.PhaseProgressing
 	p.Status.Traffic = trafficStatus(c, f)
-	if p.Status.Message = growBack(f); p.Status.Message != "" {
-		p.Actions = slices.Concat(copyAgain(f), regrow(f))
+	home, leaving := bringHome(c, f)
+	if p.Status.Message = cmp.Or(growBack(f), leaving); p.Status.Message != "" {
+		p.Actions = slices.Concat(copyAgain(f), regrow(f), home)
+		p.Wake = wakeUntil(f, f.Rollout.DeletionTimestamp.Add(f.strategy.timeout))
 		return p
 	}
 	p.Status.Message = "handing back routes and Services"
@@ -54,6 +57,38 @@ func handBack(f facts) Plan {
 	}
 	p.Actions = append(p.Actions, letGo(f))
 	return p
+}
+
+// bringHome takes an aborted revision out of traffic, and then the pods of all but stable
+// away, before the Services are wide: they would list these, too. While the workload's
+// pods come there is time for that. Once they are there nothing but pods on their way is
+// waited for, and convergence.timeout at most.
+func bringHome(c cursor, f facts) (actions []Action, leaving string) {
+	if !canBringHome(c, f) || othersGone(c, f) {
+		return nil, ""
+	}
+	d := desire(c, f)
+	actions = slices.Concat(point(c, f, d), shift(c, f, d))
+	if !onStable(c, f) {
+		return append(actions, grow(c, f, d)...), ""
+	}
+	for _, r := range allRevisions(f) {
+		if r.Hash != c.stable && r.Replicas > 0 && !mayBeReached(r.Hash, f) {
+			actions = append(actions, ScaleRevision{"the Rollout is deleted, and its Services will list all pods", r.Name, r.Replicas, 0, false})
+		}
+	}
+	if since := f.Rollout.DeletionTimestamp; f.Now.Before(since.Add(f.strategy.timeout)) {
+		leaving = "handing back: waiting for the pods of all revisions but " + c.stable + " to leave"
+	}
+	return actions, leaving
+}
+
+// canBringHome: no good revision is in flight, and callers are steered by a Service that is
+// still ours and has endpoints. Where pods are the split it is wide at all times.
+func canBringHome(c cursor, f facts) bool {
+	s := f.StableService
+	resting := c.stable != "" && (c.canary == "" || c.aborted())
+	return resting && f.Workload != nil && f.means != byReplicas && s.Selects != "" && s.ready() > 0 && !taken(f, s)
 }
 
 // letGo names what goes with the Rollout though the workload owns it, too. Routes

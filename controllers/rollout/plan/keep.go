@@ -43,8 +43,11 @@ func (d *desired) keepUnnoticed(f facts) {
 
 // keepFor is how long that may take: pods get ready within progressDeadlineSeconds, or
 // never, and EndpointSlices and proxies hear of it within convergence.timeout. Pods that
-// fail by turns, or that no Service will ever list, are not worth more.
-func keepFor(f facts) time.Duration { return f.deadline() + f.strategy.timeout }
+// fail by turns, or that no Service will ever list, are not worth more, nor is a deadline
+// that is meant to be none.
+func keepFor(f facts) time.Duration {
+	return min(f.deadline(), defaultDeadline*time.Second) + f.strategy.timeout
+}
 
 // keptSince is since when a revision has been larger than wanted, as far as this
 // controller has watched: whatever it has not seen may have been otherwise.
@@ -53,7 +56,7 @@ func keptSince(f facts, hash string) time.Time {
 		if old.Hash != hash || old.KeptSince == nil {
 			continue
 		}
-		if since := soFar(old.KeptSince.Time, f.Now); !since.Before(stamp(f.Watched)) {
+		if since := soFar(old.KeptSince.Time, f.Now); !since.Before(stamp(f.Watched)) || stamp(f.Watched).After(f.Now) {
 			return since
 		}
 	}

@@ -4,11 +4,13 @@
 package plan
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 	"github.com/sluice-dev/sluice/routers/traffic"
@@ -86,24 +88,28 @@ func widenedTo(hash string, n int32) edit {
 func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
 	const scales = "scale shop-v1 from 6 to 4"
 	for name, m := range map[string]moment{
-		"Noticed":    {"all are known", scene(settledNow, stablePods(6, 6, 6, 4, time.Minute)), []string{scales}, nil},
-		"JustListed": {"two are not known yet", scene(settledNow, stablePods(6, 6, 6, 4, time.Second)), []string{"Healthy", "shop-v1 keeps 6 pods until Service stable lists each of them for 2s, and no others, at the latest at 12:12:00 UTC"}, []string{"scale"}},
-		"NotListed":  {"two are ready, and the EndpointSlices have not heard of them", scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)), []string{"keeps 6 pods until Service stable"}, []string{"scale"}},
-		"NotReady":   {"two may get ready at any time", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour)), nil, []string{"scale"}},
-		"NoneYet":    {"and so may all", scene(settledNow, stablePods(6, 0, 0, 0, time.Hour)), nil, []string{"scale shop-v1"}},
-		"NeverReady": {"those that never do hold nothing for ever", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour)), []string{scales}, []string{"keeps"}},
-		"NotWatched": {"nobody knows what they did while no controller was there", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), watchedFor(time.Minute)), []string{"at the latest at 12:12:00"}, []string{"scale"}},
-		"OtherKept":  {"nor what another revision's have done", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), keptIs("v0")), nil, []string{"scale"}},
-		"ClockBack":  {"by a clock that was put back, it began just now", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(-time.Hour)), []string{"at the latest at 12:12:00"}, []string{"scale"}},
-		"ToNone":     {"none is wanted, so that it matters not which end", scene(settledNow, stablePods(6, 6, 6, 4, time.Second), replicas(0)), []string{"scale shop-v1 from 6 to 0"}, nil},
-		"Following":  {"the EndpointSlices list those of another revision still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), nil, []string{"scale shop-v1"}},
-		"Stranger":   {"a pod of nobody's carries our labels, or one of before", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), nil, []string{"scale"}},
-		"Idle":       {"a Service that gets nothing lists nobody", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), idleListsNobody), []string{scales}, nil},
-		"IdleSoon":   {"but the routes may still send it something", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), idleListsNobody, carries(traffic.CanaryAt(10))), nil, []string{"scale shop-v1"}},
-		"Evicted":    {"one was evicted, and is listed still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), evictedOne), []string{"until pod a, whose eviction was asked for, has ended"}, []string{"scale"}},
-		"Wide":       {"a Service that selects all pods is just about to be narrowed", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), widenedTo("v1", 6)), []string{"point Service stable"}, []string{"scale shop-v1"}},
-		"Dynamic":    {"stable gets a smaller share, and shrinks to it", scene(shrunk, stablePodsBeside(4, 4, time.Minute)), []string{"scale shop-v1 from 4 to 2"}, nil},
-		"DynamicNew": {"two of its four may be all that is known", scene(shrunk, stablePodsBeside(4, 2, time.Second)), nil, []string{"scale shop-v1"}},
+		"Noticed":     {"all are known", scene(settledNow, stablePods(6, 6, 6, 4, time.Minute)), []string{scales}, nil},
+		"JustListed":  {"two are not known yet", scene(settledNow, stablePods(6, 6, 6, 4, time.Second)), []string{"Healthy", "shop-v1 keeps 6 pods until Service stable lists each of them for 2s, and no others, at the latest at 12:12:00 UTC"}, []string{"scale"}},
+		"NotListed":   {"two are ready, and the EndpointSlices have not heard of them", scene(settledNow, stablePods(6, 6, 4, 4, time.Hour)), []string{"keeps 6 pods until Service stable"}, []string{"scale"}},
+		"NotReady":    {"two may get ready at any time", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour)), nil, []string{"scale"}},
+		"NoneYet":     {"and so may all", scene(settledNow, stablePods(6, 0, 0, 0, time.Hour)), nil, []string{"scale shop-v1"}},
+		"NeverReady":  {"those that never do hold nothing for ever", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour)), []string{scales}, []string{"keeps"}},
+		"NotWatched":  {"nobody knows what they did while no controller was there", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), watchedFor(time.Minute)), []string{"at the latest at 12:12:00"}, []string{"scale"}},
+		"OtherKept":   {"nor what another revision's have done", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), keptIs("v0")), nil, []string{"scale"}},
+		"ClockBack":   {"by a clock that was put back, it began just now", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(-time.Hour)), []string{"at the latest at 12:12:00"}, []string{"scale"}},
+		"ClockBehind": {"by that clock this controller has not even begun", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), watchedFor(-time.Minute)), []string{scales}, nil},
+		"NoDeadline":  {"a deadline that is meant to be none", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), func(s *Snapshot) { s.Rollout.Spec.ProgressDeadlineSeconds = ptr.To(int32(math.MaxInt32)) }), []string{scales}, nil},
+		"ToNone":      {"none is wanted, so that it matters not which end", scene(settledNow, stablePods(6, 6, 6, 4, time.Second), replicas(0)), []string{"scale shop-v1 from 6 to 0"}, nil},
+		"Following":   {"the EndpointSlices list those of another revision still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), old("v0", 2), pointedAway("v0", 2)), nil, []string{"scale shop-v1"}},
+		"Stranger":    {"a pod of nobody's carries our labels, or one of before", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), pointedAway("", 1)), nil, []string{"scale"}},
+		"Idle":        {"a Service that gets nothing lists nobody", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), idleListsNobody), []string{scales}, nil},
+		"IdleSoon":    {"but the routes may still send it something", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), idleListsNobody, carries(traffic.CanaryAt(10))), nil, []string{"scale shop-v1"}},
+		"IdleNow":     {"nor may one that gets its share in this pass", scene(carries(traffic.CanaryAt(100)), settledNow, stablePods(6, 6, 6, 6, time.Hour), justListed), []string{"shift traffic to stable 100 %"}, []string{"scale shop-v1"}},
+		"NoService":   {"no Service leads to it yet", scene(inSteps(weightStep(25)), canaryOf(0, 4, 0), settledNow, func(s *Snapshot) { s.CanaryService = service("canary", "", 0) }), []string{"point Service canary"}, []string{"scale shop-v2"}},
+		"Evicted":     {"one was evicted, and is listed still", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), evictedOne), []string{"until pod a, whose eviction was asked for, has ended"}, []string{"scale"}},
+		"Wide":        {"a Service that selects all pods is just about to be narrowed", scene(settledNow, stablePods(6, 6, 6, 6, time.Hour), widenedTo("v1", 6)), []string{"point Service stable"}, []string{"scale shop-v1"}},
+		"Dynamic":     {"stable gets a smaller share, and shrinks to it", scene(shrunk, stablePodsBeside(4, 4, time.Minute)), []string{"scale shop-v1 from 4 to 2"}, nil},
+		"DynamicNew":  {"two of its four may be all that is known", scene(shrunk, stablePodsBeside(4, 2, time.Second)), nil, []string{"scale shop-v1"}},
 	} {
 		t.Run(name, m.check)
 	}

@@ -111,14 +111,23 @@ func replace(c cursor, f facts) []Action {
 }
 
 // elsewhere: callers may still come by another Service than stable's, whose endpoints
-// nobody has counted.
-func elsewhere(c cursor, f facts) bool { return f.means == byRoute && !onStable(c, f) }
+// nobody has counted. Routes that nobody accepts are taken to be served after
+// convergence.timeout.
+func elsewhere(c cursor, f facts) bool {
+	if f.means != byRoute || onStable(c, f) {
+		return false
+	}
+	return !f.Traffic.RequestedAll(stableOnly()) || f.Now.Before(f.shiftedAt.Add(f.strategy.timeout))
+}
 
 // nextEviction says what the next one waits for once all pods are available: a pod on
 // its way out, or a Service that does not list them for long enough yet.
 func nextEviction(c cursor, f facts) string {
 	if f.revisions.of(c.stable).Available <= f.replicas {
 		return ""
+	}
+	if elsewhere(c, f) {
+		return "; waiting for all traffic to be with it: " + backText(c, f)
 	}
 	l, _ := f.listed.in(traffic.Stable)
 	var leaving []string
@@ -135,8 +144,6 @@ func nextEviction(c cursor, f facts) string {
 		service = f.CallerService.Name
 	}
 	switch {
-	case elsewhere(c, f):
-		return "; waiting for all traffic to be with it: " + backText(c, f)
 	case len(leaving) > 0:
 		return fmt.Sprintf("; waiting for pod %s to end", slices.Min(leaving))
 	case f.carrying(c.stable) <= f.replicas:

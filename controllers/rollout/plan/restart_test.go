@@ -184,6 +184,8 @@ func TestARestartSaysWhatTheNextEvictionWaitsFor(t *testing.T) {
 		"Listed":  {"proxies may not know it yet", []edit{listedSince(time.Second)}, left + "5 of 5 available; waiting for Service stable to list them for 2s"},
 		"ByPods":  {"nor may callers of the one Service", []edit{byPods("1"), func(s *Snapshot) { s.CallerService.Ready = map[string]int32{"v1": 4} }}, left + "5 of 5 available; waiting for Service shop to list them for 2s"},
 		"Others":  {"callers come by another Service, whose endpoints nobody has counted", []edit{listedSince(time.Minute), carries(traffic.CanaryAt(100))}, left + "5 of 5 available; waiting for all traffic to be with it: stable 0 %, canary 100 % accepted, settling for 2s"},
+		"Ignored": {"no gateway accepts what the routes say, and nobody waits for that for ever", []edit{listedSince(time.Minute), unaccepted(time.Hour)}, left + "5 of 5 available"},
+		"Refused": {"but it may still accept it", []edit{listedSince(time.Minute), unaccepted(time.Minute)}, left + "5 of 5 available; waiting for all traffic to be with it: waiting for the data plane of HTTPRoute shop to confirm stable 100 %, canary 0 %"},
 		"Now":     {"it is asked for right now", []edit{listedSince(time.Minute)}, left + "5 of 5 available"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,6 +194,15 @@ func TestARestartSaysWhatTheNextEvictionWaitsFor(t *testing.T) {
 				t.Errorf("%s: says %q, want %q", tc.reason, got, tc.want)
 			}
 		})
+	}
+}
+
+// unaccepted has the routes written some time ago, and not accepted since.
+func unaccepted(ago time.Duration) edit {
+	return func(s *Snapshot) {
+		s.Traffic.Confirmed = nil
+		s.Rollout.Status.Traffic.AcceptedAt = nil
+		s.Rollout.Status.Traffic.Since = ptr.To(metav1.NewTime(noon.Add(-ago)))
 	}
 }
 

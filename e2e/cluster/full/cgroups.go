@@ -103,7 +103,7 @@ func weigh(dir string) error {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			continue // another version's name, or a hierarchy without the controller
 		}
-		if err := os.WriteFile(path, []byte(weight), 0o644); err != nil { //nolint:gosec // dir is a folder of the kernel's, found in the list of mounts
+		if err := os.WriteFile(path, []byte(weight), 0o644); err != nil {
 			return fmt.Errorf("weighing a control group: %w", err)
 		}
 	}
