@@ -73,6 +73,7 @@ func TestDeletionOfAnAbortedRelease(t *testing.T) {
 		"Left":      {"they have left", of(0, heir(4), home, gone), []string{widens}, []string{"scale shop-v2"}},
 		"Wide":      {"the Services are wide already, and the Deployment has lost a pod", of(0, heir(3), func(s *Snapshot) { s.StableService.Selects, s.CanaryService.Selects = "", "" }), nil, []string{"point Service", ends}},
 		"NoStable":  {"stable has no pods, and the Deployment has", of(0, heir(4), home, behind("v1", 0)), []string{widens}, []string{ends}},
+		"Taken":     {"another Rollout's pods carry the Service's callers by now", of(25, heir(1), func(s *Snapshot) { s.StableService.Selects, s.StableService.Rival = "w1", "other" }), nil, []string{"point Service", "shift", ends}},
 		"ByPods":    {"pods are the split, and Services are wide at all times", of(0, heir(1), byPods("1")), nil, []string{ends}},
 		"NoWay":     {"it gets traffic, which the Deployment can take", of(25, heir(4)), []string{widens}, []string{ends}},
 		"NoHeir":    {"nobody takes over, and nothing is waited for", of(0), []string{"let the Rollout go"}, []string{ends}},

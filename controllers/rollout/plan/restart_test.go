@@ -189,13 +189,27 @@ func TestARestartSaysWhatTheNextEvictionWaitsFor(t *testing.T) {
 		"Now":     {"it is asked for right now", []edit{listedSince(time.Minute)}, left + "5 of 5 available"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Decide(scene(append([]edit{settledNow, asked}, tc.edits...)...)).Status.Message
+			p := Decide(scene(append([]edit{settledNow, asked}, tc.edits...)...))
+			got := p.Status.Message
+			asks := slices.ContainsFunc(p.Actions, evicts)
+			if waits := got != left+"5 of 5 available"; asks && strings.Contains(got, "waiting for") || !asks && !waits {
+				t.Errorf("%s: says %q, and an eviction is asked for: %t", tc.reason, got, asks)
+			}
 			if !strings.HasSuffix(got, tc.want) {
 				t.Errorf("%s: says %q, want %q", tc.reason, got, tc.want)
 			}
 		})
 	}
+	s := scene(settledNow, asked, listedSince(time.Minute), unaccepted(time.Minute))
+	for p := Decide(s); !slices.ContainsFunc(p.Actions, evicts); p = Decide(s) {
+		if p.Wake == 0 {
+			t.Fatalf("at %s nobody looks again: %s", s.Now.Format(time.TimeOnly), p.Status.Message)
+		}
+		s.Now, s.Rollout.Status = s.Now.Add(p.Wake), p.Status
+	}
 }
+
+func evicts(a Action) bool { _, is := a.(EvictPod); return is }
 
 // unaccepted has the routes written some time ago, and not accepted since.
 func unaccepted(ago time.Duration) edit {
