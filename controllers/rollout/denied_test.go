@@ -24,18 +24,18 @@ import (
 
 const denial = "small is beautiful"
 
-// bound has a ValidatingAdmissionPolicy deny a ReplicaSet of the shop's more
-// replicas than a number, with the answer that is the default, until it is lifted.
-func (s *shop) bound(rs *appsv1.ReplicaSet, most int32) (lift func()) {
+// deny has a ValidatingAdmissionPolicy refuse what does not satisfy an expression, with
+// the answer that is the default, until it is lifted. It takes effect once the API server
+// refuses the probe.
+func (s *shop) deny(rule admissionv1.Rule, expression string, probe func(context.Context) error) (lift func()) {
 	s.t.Helper()
 	policy := &admissionv1.ValidatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: s.ns},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			MatchConstraints: &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-				Operations: []admissionv1.OperationType{admissionv1.Update},
-				Rule:       admissionv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"replicasets"}},
+				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update}, Rule: rule,
 			}}}},
-			Validations: []admissionv1.Validation{{Expression: fmt.Sprintf("object.metadata.name != %q || object.spec.replicas <= %d", rs.Name, most), Message: denial}},
+			Validations: []admissionv1.Validation{{Expression: expression, Message: denial}},
 		},
 	}
 	binding := &admissionv1.ValidatingAdmissionPolicyBinding{
@@ -55,14 +55,24 @@ func (s *shop) bound(rs *appsv1.ReplicaSet, most int32) (lift func()) {
 		}
 	}
 	s.t.Cleanup(lift)
-	probe := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"spec":{"replicas":%d}}`, most+1)))
 	err := wait.PollUntilContextTimeout(s.ctx, 50*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		return apierrors.IsInvalid(s.client.Patch(ctx, rs.DeepCopy(), probe, client.DryRunAll)), nil
+		return apierrors.IsInvalid(probe(ctx)), nil
 	})
 	if err != nil {
 		s.t.Fatalf("the policy never took effect: %v", err)
 	}
 	return lift
+}
+
+// bound denies a ReplicaSet of the shop's more replicas than a number.
+func (s *shop) bound(rs *appsv1.ReplicaSet, most int32) (lift func()) {
+	s.t.Helper()
+	probe := client.RawPatch(types.MergePatchType, []byte(fmt.Sprintf(`{"spec":{"replicas":%d}}`, most+1)))
+	return s.deny(
+		admissionv1.Rule{APIGroups: []string{"apps"}, APIVersions: []string{"v1"}, Resources: []string{"replicasets"}},
+		fmt.Sprintf("object.metadata.name != %q || object.spec.replicas <= %d", rs.Name, most),
+		func(ctx context.Context) error { return s.client.Patch(ctx, rs.DeepCopy(), probe, client.DryRunAll) },
+	)
 }
 
 // TestDeniedScaleIsTold: a policy that denies more pods is no lost race. It is

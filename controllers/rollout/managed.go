@@ -126,9 +126,10 @@ func (m managed) check(ctx context.Context, object *unstructured.Unstructured, a
 	case err == nil:
 		return nil
 	case meta.IsNoMatchError(err):
-		return &routers.Problem{Field: at + ".kind", Message: fmt.Sprintf("the cluster does not know %s; install its definition", object.GroupVersionKind())}
+		return &routers.Problem{Field: at + ".kind", Unwatched: true, Message: fmt.Sprintf("the cluster does not know %s; install its definition", object.GroupVersionKind())}
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err):
-		return &routers.Problem{Field: at + ".spec", Message: fmt.Sprintf("the API server would not take it: %v; correct what it names", err)}
+		// What refuses it may be a quota, a role or a webhook, and nobody watches these.
+		return &routers.Problem{Field: at + ".spec", Unwatched: true, Message: fmt.Sprintf("the API server would not take it: %v; correct what it names", err)}
 	}
 	return fmt.Errorf("check %s %s: %w", object.GetKind(), object.GetName(), err)
 }

@@ -4,11 +4,13 @@
 package rollout_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -91,6 +93,26 @@ func TestManagedRouteIsMadeSteeredAndFollowsItsSpec(t *testing.T) {
 		t.Errorf("a refused spec changed the route: %v", got)
 	}
 	s.delete(s.get())
+}
+
+// TestManagedRouteIsMadeOnceAPolicyAllowsIt: nobody watches policies, quotas and roles.
+func TestManagedRouteIsMadeOnceAPolicyAllowsIt(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	s.dropRoute()
+	lift := s.deny(
+		admissionv1.Rule{APIGroups: []string{gatewayv1.GroupName}, APIVersions: []string{"v1"}, Resources: []string{"httproutes"}}, "false",
+		func(ctx context.Context) error { return s.client.Create(ctx, route(s.ns), client.DryRunAll) },
+	)
+	startController(t, testenv.Start(t), s.ns)
+	s.create(s.managing(s.rollout(weight(25)), nil))
+	refused := s.untilPhase(v1alpha1.PhasePending)
+	if valid := meta.FindStatusCondition(refused.Status.Conditions, v1alpha1.ConditionSpecValid); valid == nil || !strings.Contains(valid.Message, denial) {
+		t.Errorf("SpecValid is %+v, and should say what the policy does", valid)
+	}
+	lift()
+	s.untilPhase(v1alpha1.PhaseHealthy)
+	s.httpRoute()
 }
 
 func TestManagedRouteOfAnotherIsLeftAlone(t *testing.T) {
