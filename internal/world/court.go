@@ -38,7 +38,7 @@ type court struct {
 	// first, and since then there was no moment at which every proxy knew stable in full.
 	short   bool
 	shortAt time.Duration
-	// byShare: the last pass that signed a decision had read that stable's size follows its share.
+	// byShare: the last pass that stored a status, or had none to store, had read that stable's size follows its share.
 	byShare bool
 	// disturbedAt is when writes or reads of the controller last went wrong, or until when they may.
 	disturbedAt time.Duration
@@ -116,7 +116,7 @@ func (c *court) watchSize() {
 // had read that stable's size follows its share. An edit that no such pass has read yet
 // has shrunk nothing.
 func acts(c *court, p *pass) {
-	c.byShare = dynamic(p.read.rollout) && p.read.rollout.Status.StableRevision != ""
+	hears(c, p)
 	if !c.byShare {
 		return
 	}
@@ -124,6 +124,12 @@ func acts(c *court, p *pass) {
 		c.shortAt = c.w.now
 	}
 	c.shrunk, c.short = true, true
+}
+
+// hears notes what a pass had read of stable's size. It counts once its status is stored,
+// be that the last thing that its controller does.
+func hears(c *court, p *pass) {
+	c.byShare = dynamic(p.read.rollout) && p.read.rollout.Status.StableRevision != ""
 }
 
 // leads notes that a new controller goes by what is stored. That may be older than what

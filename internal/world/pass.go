@@ -204,6 +204,7 @@ func (p *pass) store(version int64, s v1alpha1.RolloutStatus) error {
 	}
 	old := p.c.w.live.rollout.Status
 	p.c.w.editRollout(false, func(r *v1alpha1.Rollout) { r.Status = s })
+	hears(p.c.w.laws.court, p)
 	if old.Phase != s.Phase || old.Message != s.Message {
 		p.c.w.logf("   %s: %s", s.Phase, s.Message)
 	}

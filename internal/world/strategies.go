@@ -154,7 +154,7 @@ func strategyOf(rng *rand.Rand, plain, all [][]v1alpha1.Step) v1alpha1.Strategy 
 	case n < 72:
 		c := canaryOf(rng, pick(rng, plain...))
 		c.Service = stableName
-		c.MaxSurge, c.MaxUnavailable = pick(rng, nil, new(intstr.FromInt32(1)), new(intstr.FromString("100%"))), pick(rng, nil, new(intstr.FromString("25%")))
+		c.MaxSurge, c.MaxUnavailable = pick(rng, nil, new(intstr.FromInt32(0)), new(intstr.FromInt32(1)), new(intstr.FromString("100%"))), pick(rng, nil, new(intstr.FromString("25%")))
 		return v1alpha1.Strategy{Canary: c}
 	case n < 92:
 		return v1alpha1.Strategy{BlueGreen: blueGreenOf(rng)}
