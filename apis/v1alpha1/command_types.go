@@ -9,7 +9,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type Verb string
 
 const (
-	// VerbPromote ends the current pause or analyze step.
+	// VerbPromote ends the current pause, approve, gate or analyze step, or goes on with
+	// steps that were edited under way.
 	VerbPromote Verb = "promote"
 	// VerbPromoteFull skips all remaining steps; capacity and traffic are still awaited.
 	VerbPromoteFull Verb = "promote-full"

@@ -114,7 +114,9 @@ type RolloutSpec struct {
 	// +optional
 	RollbackWindow *RollbackWindow `json:"rollbackWindow,omitempty"`
 
-	// paused stops every change of replicas, traffic and steps, except an abort. Default false.
+	// paused holds steps and weights where they are, except for the way back to stable. Pods
+	// follow spec.replicas upwards as far as the shares given so far need; where they are the
+	// split only stable's do. Default false.
 	// +optional
 	Paused bool `json:"paused,omitempty"`
 

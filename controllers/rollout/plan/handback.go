@@ -62,7 +62,7 @@ func handBack(f facts) Plan {
 // bringHome takes an aborted revision out of traffic, and then the pods of all but stable
 // away, before the Services are wide: they would list these, too. While the workload's
 // pods come there is time for that. Once they are there nothing but pods on their way is
-// waited for, and convergence.timeout at most.
+// waited for, and that until convergence.timeout after the deletion at most.
 func bringHome(c cursor, f facts) (actions []Action, leaving string) {
 	if !canBringHome(c, f) || othersGone(c, f) {
 		return nil, ""

@@ -151,7 +151,7 @@ func gateOpen(c cursor, f facts) bool {
 }
 
 // gateDue is when a gate is asked next: at once, then with pauses that double
-// from five seconds to five minutes.
+// from ten seconds to five minutes.
 func gateDue(c cursor, f facts) time.Time {
 	a, ok := gateAnswer(c, f)
 	if !ok {
