@@ -232,6 +232,7 @@ func (o *observation) routes(ctx context.Context) error {
 	}
 	if !unknown { // part of the truth would look like the whole
 		o.s.Traffic = traffic.Merge(seen...)
+		o.s.NoRoutes = len(seen) == 0 && len(o.bound.Routes) > 0
 	}
 	return nil
 }

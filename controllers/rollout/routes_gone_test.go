@@ -6,6 +6,7 @@ package rollout_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -96,5 +97,31 @@ func TestARouteThatIsBackIsTheUsersOwn(t *testing.T) {
 	}
 	if diff := cmp.Diff(another(s).Spec.Rules[0].BackendRefs[0].Weight, two.Spec.Rules[0].BackendRefs[0].Weight); diff != "" {
 		t.Errorf("handed back otherwise (-want +got):\n%s", diff)
+	}
+}
+
+// TestAReleaseMovesToAnotherRouteWhenItsOwnIsGone: nothing brings the traffic of a route
+// back that is not there, and nothing has to.
+func TestAReleaseMovesToAnotherRouteWhenItsOwnIsGone(t *testing.T) {
+	t.Parallel()
+	s, first := opened(t, func(s *shop, ro *v1alpha1.Rollout) {
+		s.create(another(s))
+		ro.Spec.Strategy.Canary.Convergence.Timeout = &v1alpha1.Duration{Duration: 5 * time.Second}
+	}, weight(50), pause())
+	s.release("shop:v2")
+	second := s.atStep(1).Status.CanaryRevision
+	if err := s.client.Delete(s.ctx, route(s.ns)); err != nil {
+		t.Fatal(err)
+	}
+	s.patch(func(ro *v1alpha1.Rollout) { ro.Spec.Strategy.Canary.Routes[0].Name = "two" })
+	s.until("told until when it is waited for", func(ro *v1alpha1.Rollout) bool {
+		return strings.Contains(ro.Status.Message, "HTTPRoute shop deleted, and followed by nobody from")
+	})
+	again := s.until("released by the other route", func(ro *v1alpha1.Rollout) bool {
+		b := ro.Status.Bindings
+		return b != nil && len(b.Routes) == 1 && b.Routes[0].Name == "two" && ro.Status.Phase == v1alpha1.PhasePaused && ro.Status.CanaryRevision == second
+	})
+	if again.Status.StableRevision != first || again.Status.Release != 3 {
+		t.Errorf("stable is %s (want %s) in release %d, want a third one", again.Status.StableRevision, first, again.Status.Release)
 	}
 }

@@ -259,6 +259,7 @@ func (o *objects) observed(s *plan.Snapshot) traffic.Observed {
 		}
 		seen = append(seen, one)
 	}
+	s.NoRoutes = len(seen) == 0
 	if len(seen) == 1 {
 		return seen[0]
 	}

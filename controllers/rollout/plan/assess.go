@@ -242,6 +242,8 @@ func (f facts) most(slot traffic.Slot) int32 {
 		return 0 // nobody but testers calls the preview
 	case slot == traffic.Baseline && (f.means != byRoute || f.BaselineService.Name == ""):
 		return 0
+	case slot != traffic.Stable && routesLeft(f):
+		return 0
 	case f.means == byRoute && f.settled() && (f.sight != contradicting || slot == traffic.Baseline):
 		return f.Traffic.Most(slot)
 	}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
 )
@@ -119,6 +120,23 @@ func allGivenBack(c cursor, f facts) bool {
 func lingers(f facts) bool {
 	return f.means == byRoute && f.CanaryService.Name != "" && stillNamed(f, f.CanaryService.Name) && len(f.Traffic.Requested) > 0 &&
 		!f.confirmed(stableOnly()) && f.Now.Before(f.shiftedAt.Add(f.strategy.timeout))
+}
+
+// routesLeft: the spec names other routes, and those of before are all deleted, for
+// long enough that nobody follows them. They can't be brought back to stable.
+func routesLeft(f facts) bool { return routesLeaving(f) && !f.Now.Before(leftAt(f)) }
+
+// routesLeaving: the same, but somebody may follow them still.
+func routesLeaving(f facts) bool { return f.rebinding && f.means == byRoute && f.NoRoutes }
+
+// leftAt is when nobody follows deleted routes any more, as far as this controller has
+// watched: before that they may have been back for a while.
+func leftAt(f facts) time.Time {
+	since := f.shiftedAt
+	if watched := stamp(f.Watched); !f.Watched.After(f.Now) && watched.After(since) {
+		since = watched
+	}
+	return since.Add(f.strategy.timeout)
 }
 
 // stillNamed reports whether the wanted bindings name a Service too.

@@ -90,7 +90,7 @@ const (
 	forward
 	// returning: all traffic goes back to stable, after an abort or a rollback.
 	returning
-	// rebinding: nothing is in flight, and what the strategy no longer names is given back.
+	// rebinding: nothing carries traffic beside stable, and what the strategy no longer names is given back.
 	rebinding
 )
 
@@ -119,9 +119,10 @@ func (c cursor) mode(f facts) mode {
 func headsBack(c cursor, f facts) bool { return c.aborted() || f.Target == c.stable }
 
 // carriesNothing: no canary carries traffic that a change of the bindings would have
-// to move. None is in flight beside stable, or its traffic is known to be back.
+// to move. None is in flight beside stable, or its traffic is known to be back, or
+// nobody is sent to it by routes any more.
 func carriesNothing(c cursor, f facts) bool {
-	return c.canary == "" || c.stable == "" || headsBack(c, f) && (onStable(c, f) || handedOver(c, f))
+	return c.canary == "" || c.stable == "" || headsBack(c, f) && (onStable(c, f) || handedOver(c, f) || routesLeft(f))
 }
 
 // aborted reports whether the revision in flight is the one that was aborted.

@@ -118,11 +118,13 @@ func wake(c cursor, f facts, d desired) time.Duration {
 	return next
 }
 
-// wakeForMode looks again for the step under way, or for routes that are given back.
+// wakeForMode looks again for the step under way, or for routes that are left for others.
 func wakeForMode(c cursor, f facts, consider func(time.Time)) {
 	switch m := c.mode(f); {
 	case m == initial, m == forward:
 		wakeForStep(c, f, consider)
+	case routesLeaving(f):
+		consider(leftAt(f))
 	case m == rebinding && f.means == byRoute:
 		consider(f.shiftedAt.Add(f.strategy.timeout))
 	}

@@ -70,7 +70,7 @@ var modeMeanings = []struct {
 	{resting, "The stable revision carries all traffic and nothing is in flight."},
 	{forward, "The canary walks its steps, or is being promoted after the last one."},
 	{returning, "All traffic goes back to stable, or has gone back: the revision in flight was aborted, or the template is stable's again."},
-	{rebinding, "The strategy names other Services or routes than those in force, nothing is in flight, and the former ones are given back."},
+	{rebinding, "The strategy names other Services or routes than those in force, nothing carries traffic beside stable, and the former ones are given back."},
 }
 
 // drifts are the changes of mode that no transition makes: a mode is derived
@@ -79,7 +79,7 @@ var drifts = []drift{
 	{forward, returning, "the template is stable's again"},
 	{initial, rebinding, "the strategy names other objects"},
 	{resting, rebinding, "the strategy names other objects"},
-	{returning, rebinding, "the strategy names other objects, and stable has all traffic"},
+	{returning, rebinding, "the strategy names other objects, and stable has all traffic, or the former routes are deleted and nobody follows them any more"},
 }
 
 type drift struct {

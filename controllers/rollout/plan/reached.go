@@ -150,7 +150,7 @@ func trafficText(f facts) string {
 	case f.means == byReplicas:
 		return "pods are the split"
 	case len(f.Traffic.Requested) == 0:
-		return "waiting for " + routesText(f) + " to be read"
+		return unreadText(f)
 	case len(f.Traffic.Requested) > 1:
 		return "waiting for " + routesText(f) + " to carry the same weights"
 	case len(f.Traffic.Confirmed) == 0 && f.Traffic.Message != "":
@@ -166,6 +166,14 @@ func trafficText(f facts) string {
 	default:
 		return f.Traffic.Requested[0].String() + " confirmed"
 	}
+}
+
+// unreadText says why nothing is known of the routes.
+func unreadText(f facts) string {
+	if routesLeaving(f) {
+		return fmt.Sprintf("%s deleted, and followed by nobody from %s on", routesText(f), clockTime(f.shiftedAt, leftAt(f)))
+	}
+	return "waiting for " + routesText(f) + " to be read"
 }
 
 // routesText names the routes that carry the traffic.

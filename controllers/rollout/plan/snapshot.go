@@ -57,6 +57,8 @@ type Snapshot struct {
 	Pods []Pod
 	// Traffic is what the routes say that there are. Unknown while one of them, or all, can't be read.
 	Traffic traffic.Observed
+	// NoRoutes: none of the routes that carry the traffic exists any more.
+	NoRoutes bool
 	// Managed are the routes that the controller owns, in the order of the spec.
 	Managed []Managed
 	// Templates are those that the analyses build on, directly and through others.

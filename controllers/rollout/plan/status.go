@@ -173,9 +173,13 @@ func endpointsStatus(f facts) []v1alpha1.ServiceEndpoints {
 
 // lastSeen keeps what the routes carried before they could no longer be read.
 // Nothing of it counts as confirmed. Endpoints are seen without them: a managed
-// route is made only once they have settled.
+// route is made only once they have settled. Where they are all deleted, and left for
+// others, it counts since when.
 func lastSeen(f facts) *v1alpha1.TrafficStatus {
 	old, endpoints := f.Rollout.Status.Traffic, endpointsStatus(f)
+	if routesLeaving(f) {
+		return &v1alpha1.TrafficStatus{Endpoints: endpoints, Since: timed(f.shiftedAt), Message: trafficText(f)}
+	}
 	if old == nil && len(endpoints) == 0 {
 		return nil
 	}
