@@ -85,17 +85,21 @@ func makeServices(f facts) []Action {
 }
 
 // keepCapacity is what is still done while something is wrong: stable, and what the
-// canary has been given, follow spec.replicas upwards, and traffic leaves endpoints that vanished.
+// canary has been given, follow spec.replicas upwards, and traffic leaves endpoints that
+// vanished, and a revision that was replaced by a newer one; where pods are the split, by
+// losing these.
 func keepCapacity(c cursor, f facts, d desired) []Action {
 	var actions []Action
 	for _, r := range f.revisions {
-		serves := r.Hash == c.stable || r.Hash == c.canary && c.mode(f) == forward
-		if want := d.replicas[r.Hash]; serves && want.n > r.Replicas {
+		if want, ok := d.replicas[r.Hash]; ok && keepsOn(c, f, r, want.n) {
 			actions = append(actions, ScaleRevision{why(want.why), r.Name, r.Replicas, want.n, scaledByOthers(c, f, r, want.n)})
 		}
 	}
-	if f.means != byRoute {
+	switch {
+	case f.means != byRoute:
 		return actions
+	case replaced(c, f, d):
+		return append(actions, shift(c, f, d)...)
 	}
 	for _, s := range f.Traffic.Requested {
 		if served := rescue(s, f); !served.Equal(s) {
@@ -103,6 +107,23 @@ func keepCapacity(c cursor, f facts, d desired) []Action {
 		}
 	}
 	return actions
+}
+
+// keepsOn: a revision is given so many pods even while something is wrong. Where pods are
+// the split, one that was replaced by a newer one leaves.
+func keepsOn(c cursor, f facts, r Revision, n int32) bool {
+	moving := c.mode(f) == forward
+	if r.Hash == c.stable || r.Hash == c.canary && moving {
+		return n > r.Replicas
+	}
+	return moving && f.means == byReplicas && n < r.Replicas
+}
+
+// replaced: the canary's Service stands for another revision still, which gets no more now
+// by any route.
+func replaced(c cursor, f facts, d desired) bool {
+	other, ours := f.revisions.find(f.CanaryService.Selects)
+	return c.mode(f) == forward && ours && other.Hash != c.canary && d.split.Known() && d.split.Canary <= f.requestedCanary()
 }
 
 func grow(c cursor, f facts, d desired) []Action {

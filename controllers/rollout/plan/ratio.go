@@ -90,17 +90,38 @@ func (m mix) of(c cursor, hash string) int32 {
 // available bound what may shrink; so either is safe without the other.
 func desireRatio(d *desired, c cursor, f facts) {
 	want := wantedMix(c, f)
-	d.createMissing(c, f)
-	growRatio(d, c, f, want)
-	if frozen := !c.free(f) && c.mode(f) == forward; !frozen {
-		shrinkRatio(d, c, f, want)
-	}
-}
-
-// growRatio adds pods up to spec.replicas and maxSurge, first to the revision that traffic moves to.
-func growRatio(d *desired, c cursor, f facts, want mix) {
 	surge, _ := bounds(f)
 	room := max(f.replicas, want.stable+want.canary) + surge
+	if !c.free(f) && c.mode(f) == forward {
+		want = frozenMix(c, f, want)
+	}
+	d.createMissing(c, f)
+	growRatio(d, c, f, want, room)
+	shrinkRatio(d, c, f, want)
+}
+
+// frozenMix is the mix while the release is held: neither revision gets smaller. Pods of
+// any other one, which may have been aborted, leave all the same, and stable takes their
+// place, since the canary does not grow.
+func frozenMix(c cursor, f facts, want mix) mix {
+	stable, canary := f.revisions.of(c.stable).Replicas, f.revisions.of(c.canary).Replicas
+	if retires(c, f) {
+		want.stable = max(want.stable, f.replicas-min(canary, f.carrying(c.canary)))
+	}
+	return mix{max(want.stable, stable), canary}
+}
+
+// retires reports whether a revision without a role has pods.
+func retires(c cursor, f facts) bool {
+	return slices.ContainsFunc(f.revisions, func(r Revision) bool {
+		return r.Hash != c.stable && r.Hash != c.canary && max(r.Replicas, r.Current) > 0
+	})
+}
+
+// growRatio adds pods of a mix, as many as there may be in all with maxSurge, first to the
+// revision that traffic moves to.
+func growRatio(d *desired, c cursor, f facts, want mix, room int32) {
+	surge, _ := bounds(f)
 	for _, r := range f.revisions {
 		room -= max(r.Replicas, r.Current)
 	}
