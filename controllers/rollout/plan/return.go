@@ -54,8 +54,11 @@ func backText(c cursor, f facts) string {
 	switch {
 	case f.means == byReplicas:
 		return homecoming(c, f)
+	case f.means == byRoute && len(f.Traffic.Requested) == 0:
 	case f.means == byRoute && r.Available < f.replicas && !f.Traffic.RequestedAll(stableOnly()):
 		return fmt.Sprintf("%s; waiting for pods of %s: %s", trafficText(f), c.stable, pods(r, f.replicas))
+	case f.means == byRoute && f.replicas > 0 && !f.Traffic.RequestedAll(stableOnly()) && !f.StableService.only(c.stable, 1):
+		return fmt.Sprintf("%s; waiting for Service %s to list endpoints of %s alone%s", trafficText(f), f.StableService.Name, c.stable, f.StableService.instead(c.stable))
 	}
 	return trafficText(f)
 }
