@@ -65,8 +65,8 @@ type RolloutStatus struct {
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 	// waitingSince is since when the first revision has waited for pods or traffic
-	// without a pause, and without one pod more; progressDeadlineSeconds counts from
-	// then. That of a step, for every later revision, is in currentStep.
+	// without a pause, without one pod more, and without another revision's pods that are
+	// kept (keptSince); progressDeadlineSeconds counts from then. That of a step, for every later revision, is in currentStep.
 	// +optional
 	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
 	// availableSoFar is the most pods of the revision in flight that were available
@@ -167,8 +167,8 @@ type CurrentStep struct {
 	// since is when the cursor reached the step.
 	Since metav1.Time `json:"since"`
 	// waitingSince is since when the step has waited for pods or traffic without a
-	// pause, and without one pod more, see availableSoFar. The progress deadline
-	// counts from it.
+	// pause, without one pod more, see availableSoFar, and without another revision's
+	// pods that are kept, see keptSince. The progress deadline counts from it.
 	// +optional
 	WaitingSince *metav1.Time `json:"waitingSince,omitempty"`
 }

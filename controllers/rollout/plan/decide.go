@@ -50,8 +50,9 @@ func decide(f facts) Plan {
 	c = advance(c, f)
 	f = withoutEvicted(c, withRoles(c, f)) // who has which role may have changed just now
 	d := desire(c, f)
+	c = d.keepRoom(c, f)
 	h := explain(c, f)
-	if c.mode(f) == resting {
+	if c.mode(f) == resting || h.reason == v1alpha1.ReasonWaitingForPods {
 		h.message += keptText(f, d)
 	}
 	return Plan{

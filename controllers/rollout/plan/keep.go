@@ -56,33 +56,48 @@ func keptSince(f facts, hash string) time.Time {
 		if old.Hash != hash || old.KeptSince == nil {
 			continue
 		}
-		if since := soFar(old.KeptSince.Time, f.Now); !since.Before(stamp(f.Watched)) || stamp(f.Watched).After(f.Now) {
+		if since := soFar(old.KeptSince.Time, f.Now); !since.Before(stamp(f.Watched)) || f.Watched.After(f.Now) {
 			return since
 		}
 	}
 	return stamp(f.Now)
 }
 
+// keeps reports whether a revision is kept larger than wanted.
+func (d *desired) keeps(r Revision) bool {
+	_, larger := d.kept[r.Hash]
+	return larger && d.replicas[r.Hash].n == r.Replicas
+}
+
+// keepRoom stops the deadline's clock while the revision in flight lacks pods, and may
+// lack them because there is no room beside another one's that are kept for so long. It
+// begins anew after that, as after a pause, unless the deadline has passed already.
+func (d *desired) keepRoom(c cursor, f facts) cursor {
+	if len(d.kept) == 0 || c.waiting.IsZero() || overdue(c, f) {
+		return c
+	}
+	another := func(r Revision) bool { return r.Hash != c.canary && d.keeps(r) }
+	if _, short := shortOfPods(c, f); short && slices.ContainsFunc(allRevisions(f), another) {
+		c.waiting, c.soFar = time.Time{}, nil
+	}
+	return c
+}
+
 // unnoticed says what is waited for while not all of a revision's pods are noticed behind
 // the Services that give it traffic, or will in this pass; where none does, behind those
 // that lead to it.
 func (d *desired) unnoticed(f facts, r Revision) (until string, waits bool) {
-	leads := func(s traffic.Slot) bool { return f.slot(s).reaches(r.Hash) }
-	gives := func(s traffic.Slot) bool { return leads(s) && (f.most(s) > 0 || d.split.Reaches(s)) }
-	counts := leads
-	if slices.ContainsFunc(slots, gives) {
-		counts = gives
+	leads := slices.DeleteFunc(slices.Clone(slots), func(s traffic.Slot) bool { return !f.slot(s).reaches(r.Hash) })
+	idle := func(s traffic.Slot) bool { return f.most(s) == 0 && !d.split.Reaches(s) }
+	if gives := slices.DeleteFunc(slices.Clone(leads), idle); len(gives) > 0 {
+		leads = gives
 	}
-	until, waits = "a Service lists each of them", true
-	for _, slot := range slots {
-		if !counts(slot) {
-			continue
-		}
-		if waits = f.noticed(slot, r.Hash) < r.Replicas; waits {
+	for _, slot := range leads {
+		if f.noticed(slot, r.Hash) < r.Replicas {
 			return listing(slot, f), true
 		}
 	}
-	return until, waits
+	return "a Service lists each of them", len(leads) == 0
 }
 
 // listing says what a Service is to list.
@@ -104,8 +119,8 @@ func wakeForKept(f facts, d desired, consider func(time.Time)) {
 func keptText(f facts, d desired) string {
 	var text string
 	for _, r := range allRevisions(f) {
-		if k, keeps := d.kept[r.Hash]; keeps && d.replicas[r.Hash].n == r.Replicas {
-			text += fmt.Sprintf("; %s keeps %s until %s", r.Name, count(r.Replicas, "pod"), k.until)
+		if d.keeps(r) {
+			text += fmt.Sprintf("; %s keeps %s until %s", r.Name, count(r.Replicas, "pod"), d.kept[r.Hash].until)
 		}
 	}
 	return text

@@ -95,6 +95,7 @@ func TestShrinksOnlyWhatIsNoticed(t *testing.T) {
 		"NoneYet":     {"and so may all", scene(settledNow, stablePods(6, 0, 0, 0, time.Hour)), nil, []string{"scale shop-v1"}},
 		"NeverReady":  {"those that never do hold nothing for ever", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour)), []string{scales}, []string{"keeps"}},
 		"NotWatched":  {"nobody knows what they did while no controller was there", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), watchedFor(time.Minute)), []string{"at the latest at 12:12:00"}, []string{"scale"}},
+		"JustBegun":   {"nor in the second in which this one has begun", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), watchedFor(-100*time.Millisecond), func(s *Snapshot) { s.Now = noon.Add(300 * time.Millisecond) }), []string{"keeps 6 pods"}, []string{"scale"}},
 		"OtherKept":   {"nor what another revision's have done", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), keptIs("v0")), nil, []string{"scale"}},
 		"ClockBack":   {"by a clock that was put back, it began just now", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(-time.Hour)), []string{"at the latest at 12:12:00"}, []string{"scale"}},
 		"ClockBehind": {"by that clock this controller has not even begun", scene(settledNow, stablePods(6, 4, 4, 4, time.Hour), keptFor(time.Hour), watchedFor(-time.Minute)), []string{scales}, nil},

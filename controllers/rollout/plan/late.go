@@ -44,13 +44,16 @@ func awaitedPods(s Snapshot) (hash string, since *metav1.Time) {
 			since = &c.LastTransitionTime
 		}
 		return st.StableRevision, since
-	case st.CurrentStep != nil && st.CurrentStep.WaitingSince != nil: // which one pod more begins anew, and the others are late all the same
+	case st.CurrentStep != nil && (st.CurrentStep.WaitingSince != nil || slices.ContainsFunc(st.Revisions, isKept)):
+		// One pod more begins the deadline anew, and so do others that are kept. These are late all the same.
 		return st.CanaryRevision, &st.CurrentStep.Since
 	case st.CurrentStep != nil:
 		return st.CanaryRevision, nil
 	}
 	return st.CanaryRevision, st.StartedAt
 }
+
+func isKept(r v1alpha1.RevisionStatus) bool { return r.KeptSince != nil }
 
 // LatePod reports whether a pod of such a revision, created then, is late itself. Pods of
 // stable are replaced one after another, so that each of them has its moment.

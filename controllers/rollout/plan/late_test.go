@@ -25,6 +25,7 @@ func TestLatePodsAreAskedAbout(t *testing.T) {
 		since     *metav1.Time
 		started   *metav1.Time
 		first     bool
+		kept      bool
 		available int32
 		hash      string
 		in, wake  time.Duration
@@ -35,6 +36,7 @@ func TestLatePodsAreAskedAbout(t *testing.T) {
 		"Batches":  {reason: "one pod more came a moment ago, and this one has not", canary: "v2", since: ago(time.Minute), waiting: ago(time.Second), available: 1, hash: "v2", wake: 30 * time.Second},
 		"Complete": {reason: "the step waits for something else", canary: "v2", waiting: ago(time.Minute), available: 2},
 		"Paused":   {reason: "the step waits for a person", canary: "v2"},
+		"Kept":     {reason: "the deadline allows for pods that stable keeps, and people want to know all the same", canary: "v2", since: ago(time.Minute), kept: true, hash: "v2", wake: 30 * time.Second},
 		"First":    {reason: "the first revision has no steps", canary: "v2", first: true, started: ago(time.Minute), hash: "v2", wake: 30 * time.Second},
 	}
 	for name, tc := range cases {
@@ -43,6 +45,9 @@ func TestLatePodsAreAskedAbout(t *testing.T) {
 			ro.Status.CanaryRevision, ro.Status.StartedAt = tc.canary, tc.started
 			if !tc.first {
 				ro.Status.CurrentStep = &v1alpha1.CurrentStep{Since: *cmp.Or(tc.since, tc.waiting, ago(time.Hour)), WaitingSince: tc.waiting}
+			}
+			if tc.kept {
+				ro.Status.Revisions = []v1alpha1.RevisionStatus{{Hash: "v1", KeptSince: ago(time.Second)}}
 			}
 			s := Snapshot{Now: now, Rollout: ro, Revisions: []Revision{{Hash: "v2", Replicas: 2, Available: tc.available}}}
 			if hash, in := LatePods(s); hash != tc.hash || in != tc.in {

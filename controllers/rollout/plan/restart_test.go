@@ -10,6 +10,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -207,6 +208,19 @@ func TestARestartSaysWhatTheNextEvictionWaitsFor(t *testing.T) {
 		}
 		s.Now, s.Rollout.Status = s.Now.Add(p.Wake), p.Status
 	}
+}
+
+// TestARestartTakesAPodMoreWhateverMaxSurge: without it no pod could be evicted.
+func TestARestartTakesAPodMoreWhateverMaxSurge(t *testing.T) {
+	moment{"a release by pods may take none more", scene(byPods("1"), surgeOf(0), func(s *Snapshot) {
+		at := metav1.NewTime(noon.Add(-time.Minute))
+		s.Rollout.Spec.RestartAt = &at
+		s.Rollout.Spec.Strategy.Canary.MaxUnavailable = ptr.To(intstr.FromInt32(1))
+		s.CallerService.Ready = map[string]int32{"v1": 4}
+		for _, name := range []string{"a", "b", "c", "d"} {
+			s.Pods = append(s.Pods, Pod{Name: name, Created: noon.Add(-time.Hour)})
+		}
+	}), []string{"scale shop-v1 from 4 to 5"}, nil}.check(t)
 }
 
 func evicts(a Action) bool { _, is := a.(EvictPod); return is }
