@@ -28,6 +28,8 @@ type seen struct {
 	plan.Snapshot
 	// stored is the Rollout as it is stored; the snapshot's has the status that it would have by now.
 	stored *v1alpha1.Rollout
+	// before is what the pass before has seen of it.
+	before *v1alpha1.Rollout
 	// unread is why part of what only new things hang on is not known, and stands as a problem; nil as a rule.
 	unread error
 }
@@ -36,13 +38,15 @@ type seen struct {
 // from the API server, the others from the cache. What a person has to mend
 // becomes a problem of the snapshot; an error means that it could not be read. What
 // only new things hang on is a problem then, too: the way back does not wait for it.
-func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live plan.Kinds) (seen, error) {
+// What an earlier look of the same pass has seen of endpoints is not forgotten.
+func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live plan.Kinds, earlier v1alpha1.RolloutStatus) (seen, error) {
 	from := readers{cached: r.cached, live: r.live, noted: r.noted, kinds: live}
 	stored := &v1alpha1.Rollout{}
 	if err := from.of(plan.Rollouts).Get(ctx, key, stored); err != nil {
 		return seen{}, err
 	}
-	ro := r.drafts.latest(stored)
+	before := r.drafts.latest(stored)
+	ro := plan.Glimpsed(before, earlier)
 	o := &observation{
 		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, vet: r.vet,
 		bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)}, rival: map[string]string{},
@@ -57,7 +61,7 @@ func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live
 	o.s.Missing = missing(ctx, o)
 	o.found = append(o.found, r.gates.problems(ro)...)
 	o.s.Problems = o.found
-	return seen{o.s, stored, o.unread}, nil
+	return seen{o.s, stored, before, o.unread}, nil
 }
 
 // readers choose where a kind of object is read from.

@@ -94,15 +94,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 // either the cache is old, or the write went through and only its answer was lost.
 // A plan that lacks part of what new things hang on counts only where it can't wait.
 func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (s seen, p plan.Plan, err error) {
-	// Only now: each look compares with what the pass before has seen, not with the look before.
+	// Only now: each look compares routes with what the pass before has seen, not with the look before.
 	defer func() {
 		if s.stored != nil {
-			r.drafts.saw(s.stored, s.Rollout, p.Status, s.Now)
+			r.drafts.saw(s.stored, s.before, p.Status, s.Now)
 		}
 	}()
 	var live plan.Kinds
 	for {
-		now, err := r.observe(ctx, key, live)
+		now, err := r.observe(ctx, key, live, p.Status)
 		if err != nil {
 			return s, p, err
 		}

@@ -31,6 +31,8 @@ type pass struct {
 	read objects
 	// stored is the Rollout as it is stored.
 	stored *v1alpha1.Rollout
+	// before is what the pass before has seen of it.
+	before *v1alpha1.Rollout
 	// live are the kinds that were read from the API server.
 	live plan.Kinds
 	plan plan.Plan
@@ -67,7 +69,8 @@ func (p *pass) decide() {
 	if p.c.watched.IsZero() {
 		p.c.watched = p.now
 	}
-	p.read.rollout = p.c.draft.latest(p.stored)
+	p.before = p.c.draft.latest(p.stored)
+	p.read.rollout = plan.Glimpsed(p.before, p.plan.Status)
 	p.gate, p.pods = p.c.gate, nil
 	s := p.snapshot()
 	if plan.PodsWanted(s) {
@@ -89,11 +92,11 @@ func (p *pass) decide() {
 	p.sign()
 }
 
-// saw remembers traffic as the last look has seen it: each look compares with
-// what the pass before has seen, not with the look before.
+// saw remembers traffic as the last look has seen it: each look compares
+// routes with what the pass before has seen, not with the look before.
 func (p *pass) saw() {
 	if p.looked {
-		p.c.draft.saw(p.stored, p.read.rollout, p.plan.Status, p.now)
+		p.c.draft.saw(p.stored, p.before, p.plan.Status, p.now)
 	}
 }
 

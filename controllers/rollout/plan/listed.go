@@ -172,7 +172,7 @@ func (l listed) endingNow(s Service, f facts) int32 {
 		doubt = min(doubt, n-r.Ready)
 	}
 	over, evicted := !f.Now.Before(l.since.Add(f.strategy.timeout)), l.evicted
-	if over {
+	if over || spares(f) {
 		evicted = ""
 	}
 	switch {
@@ -182,6 +182,13 @@ func (l listed) endingNow(s Service, f facts) int32 {
 		return told
 	}
 	return doubt
+}
+
+// spares: nobody evicts pods any more, since a release has begun, and the last eviction
+// that was asked for has had its time. Whether it was carried out, the pods tell.
+func spares(f facts) bool {
+	st := f.Rollout.Status
+	return st.CanaryRevision != "" && st.StartedAt != nil && !f.Now.Before(st.StartedAt.Add(f.strategy.settle))
 }
 
 // alive counts the pods that a Service lists and that will stay: neither are they on
@@ -245,6 +252,26 @@ func withWait(old, now v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 		old.CurrentStep = &step
 	}
 	return old
+}
+
+// Glimpsed is a Rollout whose status tells of the endpoints that an earlier look of the
+// same pass has seen. What was gone then has not been listed all along, however many a
+// later look finds. An eviction that the earlier look decided on was not asked for.
+func Glimpsed(ro *v1alpha1.Rollout, earlier v1alpha1.RolloutStatus) *v1alpha1.Rollout {
+	old, seen := ro.Status.Traffic, earlier.Traffic
+	if old == nil || seen == nil {
+		return ro
+	}
+	endpoints := slices.Clone(seen.Endpoints)
+	for i, e := range endpoints {
+		at := slices.IndexFunc(old.Endpoints, func(o v1alpha1.ServiceEndpoints) bool { return o.Service == e.Service && o.Revision == e.Revision })
+		if at >= 0 && e.Evicted != "" {
+			endpoints[i] = old.Endpoints[at]
+		}
+	}
+	ro = ro.DeepCopy()
+	ro.Status.Traffic.Endpoints = endpoints
+	return ro
 }
 
 // without is what is known once the eviction of a pod is asked for, for the first
