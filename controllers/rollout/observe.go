@@ -34,19 +34,27 @@ type seen struct {
 	unread error
 }
 
+// compared is the status that a look compared with.
+func (s seen) compared() (st v1alpha1.RolloutStatus) {
+	if s.before != nil {
+		st = s.before.Status
+	}
+	return st
+}
+
 // observe reads everything that a decision depends on: some kinds of objects
 // from the API server, the others from the cache. What a person has to mend
 // becomes a problem of the snapshot; an error means that it could not be read. What
 // only new things hang on is a problem then, too: the way back does not wait for it.
 // What an earlier look of the same pass has seen of endpoints is not forgotten.
-func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live plan.Kinds, earlier v1alpha1.RolloutStatus) (seen, error) {
+func (r *Reconciler) observe(ctx context.Context, key types.NamespacedName, live plan.Kinds, compared, earlier v1alpha1.RolloutStatus) (seen, error) {
 	from := readers{cached: r.cached, live: r.live, noted: r.noted, kinds: live}
 	stored := &v1alpha1.Rollout{}
 	if err := from.of(plan.Rollouts).Get(ctx, key, stored); err != nil {
 		return seen{}, err
 	}
 	before := r.drafts.latest(stored)
-	ro := plan.Glimpsed(before, earlier)
+	ro := plan.Glimpsed(before, compared, earlier)
 	o := &observation{
 		from: from, indexed: r.client, routers: r.routers, makes: r.writer.managed, vet: r.vet,
 		bound: plan.Bindings(ro), problems: problems{leaving: plan.Rebinding(ro)}, rival: map[string]string{},

@@ -102,7 +102,7 @@ func (r *Reconciler) decide(ctx context.Context, key types.NamespacedName) (s se
 	}()
 	var live plan.Kinds
 	for {
-		now, err := r.observe(ctx, key, live, p.Status)
+		now, err := r.observe(ctx, key, live, s.compared(), p.Status)
 		if err != nil {
 			return s, p, err
 		}

@@ -69,8 +69,12 @@ func (p *pass) decide() {
 	if p.c.watched.IsZero() {
 		p.c.watched = p.now
 	}
+	compared := p.before
 	p.before = p.c.draft.latest(p.stored)
-	p.read.rollout = plan.Glimpsed(p.before, p.plan.Status)
+	p.read.rollout = p.before
+	if p.looked {
+		p.read.rollout = plan.Glimpsed(p.before, compared.Status, p.plan.Status)
+	}
 	p.gate, p.pods = p.c.gate, nil
 	s := p.snapshot()
 	if plan.PodsWanted(s) {

@@ -120,10 +120,10 @@ func (l *writingLaws) orphaned(p *pass, share int32) bool {
 
 // kept reports whether a slot may get more than its pods carry: it stands for a stable
 // that is kept in full and has lost some, or for the same revision as the other slot,
-// or as all that this one lists, so that nothing changes.
+// so that nothing changes.
 func (l *writingLaws) kept(p *pass, slot int) bool {
 	svc, other, ro := p.read.services[slot], p.read.services[instead[slot]], p.read.rollout
-	if svc.Selects == "" || other != nil && (svc.Selects == other.Selects || other.Selects == "" && other.Ready[svc.Selects] == endpoints(other)) {
+	if svc.Selects == "" || other != nil && svc.Selects == other.Selects {
 		return true
 	}
 	if slot == stableService && svc.Selects != ro.Status.StableRevision {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-dev/sluice/apis/v1alpha1"
@@ -30,23 +31,46 @@ func TestWhatALookHasSeenGoneIsNew(t *testing.T) {
 			first := tc.m.scene
 			tc.earlier(&first)
 			m := tc.m
-			m.reason, m.scene.Rollout = tc.reason, Glimpsed(m.scene.Rollout, Decide(first).Status)
+			m.reason, m.scene.Rollout = tc.reason, Glimpsed(m.scene.Rollout, first.Rollout.Status, Decide(first).Status)
 			m.check(t)
 		})
 	}
 }
 
-// TestAnEvictionThatWasDecidedOnOnlyIsForgotten: the second look may find that none may be asked for.
-func TestAnEvictionThatWasDecidedOnOnlyIsForgotten(t *testing.T) {
-	ro := scene(settledNow).Rollout
-	was := ro.Status.Traffic.Endpoints[1]
-	earlier := ro.DeepCopy().Status
-	e := &earlier.Traffic.Endpoints[1]
-	e.Ready, e.Before, e.Ending, e.Evicted = e.Ready-1, e.Ready-1, 1, "a"
-	if got := Glimpsed(ro, earlier).Status.Traffic.Endpoints[1]; got != was {
-		t.Errorf("%+v, want %+v", got, was)
+// TestALaterLookKeepsWhatItsOwnStatusTells, and takes over only what came or went.
+func TestALaterLookKeepsWhatItsOwnStatusTells(t *testing.T) {
+	entry := func(ready, ending int32, evicted string, ago time.Duration) *v1alpha1.ServiceEndpoints {
+		return &v1alpha1.ServiceEndpoints{Service: "stable", Revision: "v1", Ready: ready, Before: ready, Ending: ending, Evicted: evicted, Since: metav1.NewTime(noon.Add(-ago))}
 	}
-	if got := Glimpsed(ro, v1alpha1.RolloutStatus{}); got != ro {
+	status := func(e *v1alpha1.ServiceEndpoints) v1alpha1.RolloutStatus {
+		st := v1alpha1.RolloutStatus{Traffic: &v1alpha1.TrafficStatus{}}
+		if e != nil {
+			st.Traffic.Endpoints = []v1alpha1.ServiceEndpoints{*e}
+		}
+		return st
+	}
+	for name, tc := range map[string]struct {
+		reason               string
+		compared, saw, later *v1alpha1.ServiceEndpoints
+		want                 *v1alpha1.ServiceEndpoints
+	}{
+		"Same":      {"nothing happened", entry(4, 0, "", time.Hour), entry(4, 0, "", time.Hour), entry(4, 0, "", time.Hour), entry(4, 0, "", time.Hour)},
+		"Fewer":     {"one was gone", entry(4, 0, "", time.Hour), entry(3, 0, "", time.Hour), entry(4, 0, "", time.Hour), entry(3, 0, "", time.Hour)},
+		"Gone":      {"all were", entry(4, 0, "", time.Hour), nil, entry(4, 0, "", time.Hour), nil},
+		"Newer":     {"the leader before had written another status since", entry(4, 0, "", time.Hour), entry(4, 0, "", time.Hour), entry(4, 0, "", time.Second), entry(4, 0, "", time.Second)},
+		"NewerOnes": {"that status tells of them for the first time", nil, nil, entry(4, 0, "", time.Second), entry(4, 0, "", time.Second)},
+		"Decided":   {"the look decided on an eviction, and nobody asked for it", entry(5, 0, "", time.Hour), entry(4, 1, "a", 0), entry(5, 0, "", time.Hour), entry(5, 0, "", time.Hour)},
+		"Asked":     {"it was asked for before, and one more was gone", entry(4, 1, "a", time.Hour), entry(3, 1, "a", 0), entry(4, 1, "a", time.Hour), entry(3, 1, "a", 0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := Glimpsed(&v1alpha1.Rollout{Status: status(tc.later)}, status(tc.compared), status(tc.saw)).Status
+			if diff := cmp.Diff(status(tc.want).Traffic.Endpoints, got.Traffic.Endpoints); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+	ro := scene(settledNow).Rollout
+	if Glimpsed(ro, v1alpha1.RolloutStatus{}, v1alpha1.RolloutStatus{}) != ro {
 		t.Error("another Rollout after no look at all")
 	}
 }

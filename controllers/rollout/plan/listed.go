@@ -134,11 +134,12 @@ func (l listed) next(s Service, f facts) listed {
 	ending, noticed := l.endingNow(s, f), l.noticed(f)
 	n -= ending
 	evicted := l.evicted
-	if ending == 0 {
+	if ending == 0 || spares(f) {
 		evicted = ""
 	}
 	switch {
 	case n == l.ready && ending == l.ending:
+		l.evicted = evicted
 		return l
 	case ending > 0 && ending != l.ending: // another number is ending: of those that stay no more count than were noticed before
 		return listed{revision: l.revision, ready: n, since: stamp(f.Now), before: min(n, noticed), ending: ending, evicted: evicted}
@@ -255,23 +256,38 @@ func withWait(old, now v1alpha1.RolloutStatus) v1alpha1.RolloutStatus {
 }
 
 // Glimpsed is a Rollout whose status tells of the endpoints that an earlier look of the
-// same pass has seen. What was gone then has not been listed all along, however many a
-// later look finds. An eviction that the earlier look decided on was not asked for.
-func Glimpsed(ro *v1alpha1.Rollout, earlier v1alpha1.RolloutStatus) *v1alpha1.Rollout {
-	old, seen := ro.Status.Traffic, earlier.Traffic
-	if old == nil || seen == nil {
+// same pass has seen come or go since the status that it compared with. What was gone
+// then has not been listed all along, however many a later look finds. An eviction that
+// the earlier look decided on was not asked for.
+func Glimpsed(ro *v1alpha1.Rollout, compared, earlier v1alpha1.RolloutStatus) *v1alpha1.Rollout {
+	if ro.Status.Traffic == nil || compared.Traffic == nil || earlier.Traffic == nil {
 		return ro
 	}
-	endpoints := slices.Clone(seen.Endpoints)
-	for i, e := range endpoints {
-		at := slices.IndexFunc(old.Endpoints, func(o v1alpha1.ServiceEndpoints) bool { return o.Service == e.Service && o.Revision == e.Revision })
-		if at >= 0 && e.Evicted != "" {
-			endpoints[i] = old.Endpoints[at]
+	var endpoints []v1alpha1.ServiceEndpoints
+	for _, e := range ro.Status.Traffic.Endpoints {
+		was, known := listedOf(compared, e)
+		saw, there := listedOf(earlier, e)
+		switch {
+		case known && !there:
+			continue
+		case known && (saw.Ready != was.Ready || saw.Ending != was.Ending) && (saw.Evicted == "" || saw.Evicted == was.Evicted):
+			e = saw
 		}
+		endpoints = append(endpoints, e)
 	}
 	ro = ro.DeepCopy()
 	ro.Status.Traffic.Endpoints = endpoints
 	return ro
+}
+
+// listedOf is what a status tells of the same endpoints.
+func listedOf(st v1alpha1.RolloutStatus, of v1alpha1.ServiceEndpoints) (e v1alpha1.ServiceEndpoints, told bool) {
+	for _, e := range st.Traffic.Endpoints {
+		if e.Service == of.Service && e.Revision == of.Revision {
+			return e, true
+		}
+	}
+	return e, false
 }
 
 // without is what is known once the eviction of a pod is asked for, for the first
