@@ -100,7 +100,7 @@ func (c *court) undisturbed() time.Duration {
 func (c *court) watchSize() {
 	ro := c.w.live.rollout
 	switch {
-	case ro == nil || ro.Status.StableRevision == "", ro.Status.CanaryRevision == "" && meansOf(ro) != byRoute:
+	case ro == nil || ro.Status.StableRevision == "", meansOf(ro) != byRoute:
 		c.shrunk, c.short = false, false // without routes stable is kept in full
 	case dynamic(ro):
 		c.shrunk = true
