@@ -265,19 +265,29 @@ func Glimpsed(ro *v1alpha1.Rollout, compared, earlier v1alpha1.RolloutStatus) *v
 	}
 	var endpoints []v1alpha1.ServiceEndpoints
 	for _, e := range ro.Status.Traffic.Endpoints {
-		was, known := listedOf(compared, e)
-		saw, there := listedOf(earlier, e)
-		switch {
-		case known && !there:
-			continue
-		case known && (saw.Ready != was.Ready || saw.Ending != was.Ending) && (saw.Evicted == "" || saw.Evicted == was.Evicted):
-			e = saw
+		if e, there := glimpsed(e, compared, earlier); there {
+			endpoints = append(endpoints, e)
 		}
-		endpoints = append(endpoints, e)
+	}
+	if slices.Equal(endpoints, ro.Status.Traffic.Endpoints) {
+		return ro
 	}
 	ro = ro.DeepCopy()
 	ro.Status.Traffic.Endpoints = endpoints
 	return ro
+}
+
+// glimpsed is what is told of the endpoints of one Service, and whether there are any.
+func glimpsed(e v1alpha1.ServiceEndpoints, compared, earlier v1alpha1.RolloutStatus) (now v1alpha1.ServiceEndpoints, there bool) {
+	was, known := listedOf(compared, e)
+	saw, there := listedOf(earlier, e)
+	switch {
+	case !known:
+		return e, true
+	case there && (saw.Ready != was.Ready || saw.Ending != was.Ending) && (saw.Evicted == "" || saw.Evicted == was.Evicted):
+		return saw, true
+	}
+	return e, there
 }
 
 // listedOf is what a status tells of the same endpoints.
