@@ -217,9 +217,7 @@ func TestARestartTakesAPodMoreWhateverMaxSurge(t *testing.T) {
 		s.Rollout.Spec.RestartAt = &at
 		s.Rollout.Spec.Strategy.Canary.MaxUnavailable = ptr.To(intstr.FromInt32(1))
 		s.CallerService.Ready = map[string]int32{"v1": 4}
-		for _, name := range []string{"a", "b", "c", "d"} {
-			s.Pods = append(s.Pods, Pod{Name: name, Created: noon.Add(-time.Hour)})
-		}
+		s.Pods = podsOf([]string{"a", "b", "c", "d"}, noon.Add(-time.Hour))
 	}), []string{"scale shop-v1 from 4 to 5"}, nil}.check(t)
 }
 
