@@ -38,6 +38,12 @@ type court struct {
 	// first, and since then there was no moment at which every proxy knew stable in full.
 	short   bool
 	shortAt time.Duration
+	// full is how many pods of stable every proxy has known at some time since its ReplicaSet
+	// last had fewer. What is missing of them has not been taken by the controller.
+	full   int32
+	fullOf string
+	// intact: it had as many as a pass wanted that no longer sized stable by its share.
+	intact bool
 	// byShare: the last pass that stored a status, or had none to store, had read that stable's size follows its share.
 	byShare bool
 	// disturbedAt is when writes or reads of the controller last went wrong, or until when they may.
@@ -91,82 +97,6 @@ func (c *court) undisturbed() time.Duration {
 	}
 	return at
 }
-
-// watchSize notes whether stable has been shrunk to its share in the release under
-// way. An edit of scaleStable does not make it whole at once. Nor does the end of the
-// release: the next one begins with the same stable, unless every proxy has known it
-// in full between the two, and after a pass had read the edit: until then it is sized by
-// its share for all that the controller knows, however many pods that is.
-func (c *court) watchSize() {
-	ro := c.w.live.rollout
-	switch {
-	case ro == nil || ro.Status.StableRevision == "", meansOf(ro) != byRoute:
-		c.shrunk, c.short = false, false // without routes stable is kept in full
-	case dynamic(ro):
-		c.shrunk = true
-	case c.short && !c.byShare:
-		c.short = !known(c.w, ro.Status.StableRevision, replicasOf(ro))
-	}
-	if ro != nil && ro.Status.CanaryRevision == "" {
-		c.shrunk = c.short
-	}
-}
-
-// acts notes that stable may get short from now on: a pass that has signed its decision
-// had read that stable's size follows its share. An edit that no such pass has read yet
-// has shrunk nothing.
-func acts(c *court, p *pass) {
-	hears(c, p)
-	if !c.byShare {
-		return
-	}
-	if !c.short {
-		c.shortAt = c.w.now
-	}
-	c.shrunk, c.short = true, true
-}
-
-// hears notes what a pass had read of stable's size. It counts once its status is stored,
-// be that the last thing that its controller does.
-func hears(c *court, p *pass) {
-	c.byShare = dynamic(p.read.rollout) && p.read.rollout.Status.StableRevision != ""
-}
-
-// leads notes that a new controller goes by what is stored. That may be older than what
-// the one before knew: that stable is whole once more is not worth a write of its own.
-func leads(c *court) {
-	ro := c.w.live.rollout
-	if ro == nil || meansOf(ro) != byRoute {
-		return
-	}
-	told := slices.ContainsFunc(ro.Status.Revisions, func(r v1alpha1.RevisionStatus) bool {
-		return r.Hash == ro.Status.StableRevision && r.Shrunk
-	})
-	if !told || c.short {
-		return
-	}
-	c.shrunk, c.short, c.shortAt = true, true, c.w.now
-}
-
-// known reports whether every proxy knows so many pods of a revision behind the stable Service.
-func known(w *World, hash string, n int32) bool {
-	for i := range w.plane.proxies {
-		var pods []*pod
-		for _, p := range w.plane.proxies[i].known[stableService] {
-			if p.hash == hash {
-				pods = append(pods, p)
-			}
-		}
-		if alive(w, pods) < n {
-			return false
-		}
-	}
-	return true
-}
-
-// shrinks reports whether stable may have fewer pods than carry everything because the
-// planner made it so, as the user asks by scaleStable.
-func (c *court) shrinks(ro *v1alpha1.Rollout) bool { return c.shrunk || dynamic(ro) }
 
 // expectsTraffic reports whether anything should serve at all.
 func (c *court) expectsTraffic() bool {

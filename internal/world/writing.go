@@ -119,8 +119,8 @@ func (l *writingLaws) orphaned(p *pass, share int32) bool {
 }
 
 // kept reports whether a slot may get more than its pods carry: it stands for a stable
-// that is kept in full and has lost some, or for the same revision as the other slot,
-// so that nothing changes.
+// that is kept in full and has lost some, or that had lost them before it was to be kept
+// so, or for the same revision as the other slot, so that nothing changes.
 func (l *writingLaws) kept(p *pass, slot int) bool {
 	svc, other, ro := p.read.services[slot], p.read.services[instead[slot]], p.read.rollout
 	if svc.Selects == "" || other != nil && svc.Selects == other.Selects {
@@ -129,7 +129,8 @@ func (l *writingLaws) kept(p *pass, slot int) bool {
 	if slot == stableService && svc.Selects != ro.Status.StableRevision {
 		return true // a stranger points it elsewhere; it is on its way back
 	}
-	return svc.Selects == ro.Status.StableRevision && svc.Ready[svc.Selects] > 0 && !dynamic(ro) && (!l.short || l.shortAt >= p.began)
+	byUs := l.short && l.shortAt < p.began && !l.intact
+	return svc.Selects == ro.Status.StableRevision && svc.Ready[svc.Selects] > 0 && !dynamic(ro) && !byUs
 }
 
 func endpoints(s *plan.Service) int32 {
