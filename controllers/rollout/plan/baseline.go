@@ -165,7 +165,7 @@ func shrinkBaselines(d *desired, c cursor, f facts, wanted bool) {
 	for _, r := range f.baselines {
 		switch {
 		case wanted && r.Hash == baselineName(c):
-		case f.most(traffic.Baseline) > 0, f.exposed(r.Hash):
+		case f.most(traffic.Baseline) > 0, mayBeReached(r.Hash, f):
 			d.replicas[r.Hash] = sized{r.Replicas, "kept until its share is known to have left"}
 		default:
 			d.replicas[r.Hash] = sized{0, "its share is known to have left"}

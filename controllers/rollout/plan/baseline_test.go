@@ -131,3 +131,30 @@ func TestNobodyKnowsSinceWhenTheBaselineIsListed(t *testing.T) {
 		})
 	}
 }
+
+// TestAFormerBaselineThatAServiceMayReach: a Service that came back without a revision
+// reaches the pods of a former baseline as soon as they are ready, whatever it lists now.
+func TestAFormerBaselineThatAServiceMayReach(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stable, canary string
+		goes           bool
+	}{
+		"ReachedByNobody":      {"v1", "v2", true},
+		"BehindTheCanarysWide": {"v1", "", false},
+		"BehindStablesWide":    {"", "v2", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := scene(inSteps(weightStep(0), pauseStep()), canaryOf(0, 1, 0), settledNow, func(s *Snapshot) {
+				s.Revisions = append(s.Revisions, revision("v1-b1", 0, 2))
+				s.StableService.Selects, s.CanaryService.Selects = tc.stable, tc.canary
+			})
+			got := slices.ContainsFunc(Decide(s).Actions, func(a Action) bool {
+				scale, ok := a.(ScaleRevision)
+				return ok && scale.Name == revision("v1-b1", 0, 2).Name && scale.Replicas == 0
+			})
+			if got != tc.goes {
+				t.Errorf("its pods go: %t, want %t; actions %v", got, tc.goes, Decide(s).Actions)
+			}
+		})
+	}
+}
