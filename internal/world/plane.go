@@ -227,10 +227,17 @@ func (p *plane) most(slot traffic.Slot) int32 {
 	var most int32
 	for n := range p.proxies {
 		for i, s := range p.proxies[n].split {
-			if r := p.w.live.routes[i]; !r.gone && p.proxies[n].generation[i] >= r.lost && !p.w.laws.rest.foreign(i) {
+			if p.told(n, i) {
 				most = max(most, s.Of(slot))
 			}
 		}
 	}
 	return most
+}
+
+// told reports whether a proxy serves what a route said that is the Rollout's and has not
+// been deleted since.
+func (p *plane) told(n, i int) bool {
+	r := p.w.live.routes[i]
+	return !r.gone && p.proxies[n].generation[i] >= r.lost && !p.w.laws.rest.foreign(i)
 }

@@ -17,7 +17,8 @@ const rescueBound = 90 * time.Second
 //   - 1: a proxy that sends anything to a slot knows an endpoint there that serves.
 //   - 2: it knows enough of them for the share that it sends.
 //   - 1, the rescue: when endpoints vanish their traffic is moved to a slot that serves,
-//     within rescueBound. This part holds during harm, too; the others do not.
+//     within rescueBound. This part holds during harm, too; the others do not. What proxies
+//     go on serving of a deleted route can't be moved.
 type servingLaws struct {
 	*court
 	// lostAt is since when requests are lost that could be served elsewhere; -1 when they are not.
@@ -43,7 +44,7 @@ func (l *servingLaws) judge() {
 				s := proxy.split[i]
 				share := s.Of(slots[slot])
 				if share > 0 || slots[slot] == traffic.Canary && len(s.Matches) > 0 {
-					lost = lost || l.short(n, slot, share, alive)
+					lost = l.short(n, slot, share, alive) && l.w.plane.told(n, i) || lost
 				}
 			}
 		}
