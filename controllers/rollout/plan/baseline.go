@@ -144,8 +144,8 @@ func controlled(c cursor, f facts) bool {
 }
 
 // desireBaseline sizes the baseline that the steps ask for, and takes the pods of any
-// other as soon as its share is known to have left. The baseline's Service is pointed
-// elsewhere only when nobody may be sent to it.
+// other as soon as its share is known to have left and no Service may reach them. The
+// baseline's Service is pointed elsewhere only when nobody may be sent to it.
 func desireBaseline(d *desired, c cursor, f facts) {
 	wanted, idle := controlled(c, f), f.most(traffic.Baseline) == 0
 	shrinkBaselines(d, c, f, wanted)
